@@ -1,0 +1,148 @@
+package config
+
+import (
+	"math"
+	"syscall"
+	"time"
+)
+
+// Infinity is the duration that the word "infinity" stands for in a
+// configuration file. It is never reached.
+const Infinity = time.Duration(math.MaxInt64)
+
+// Config is one configuration, read and validated as a whole. It is never
+// changed once Load has returned it, so it may be shared between goroutines.
+type Config struct {
+	// File is the path the configuration was read from, as given.
+	File   string
+	Daemon Daemon
+	// Services are in the order of their names.
+	Services []Service
+}
+
+// Service returns the service of that name.
+func (c *Config) Service(name string) (Service, bool) {
+	for _, s := range c.Services {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Service{}, false
+}
+
+// Daemon is the [daemon] section: what is about hupwatch itself. Paths are
+// absolute.
+type Daemon struct {
+	RuntimeDir      string
+	NameFile        string
+	AtExit          AtExit
+	ShutdownTimeout time.Duration
+	MaxParallel     int
+	LogLevel        string
+	LogFormat       string
+}
+
+// AtExit is what happens to the services when hupwatch ends.
+type AtExit string
+
+// AtExitStop stops every service before hupwatch ends.
+const AtExitStop AtExit = "stop"
+
+// Service is one [services.NAME] section with [defaults] applied. It is plain
+// data that survives a round trip through JSON.
+type Service struct {
+	Name string
+	// Command is the argument vector. ${X} in it is expanded for each new
+	// release, against the environment of that release.
+	Command []string
+	// WorkingDir is an absolute path whose symbolic links are not resolved yet,
+	// or empty for hupwatch's own directory.
+	WorkingDir string
+	// Environment holds the values as written: ${X} in them is expanded for
+	// each new release, against the layers below.
+	Environment      map[string]string
+	EnvFiles         []EnvFile
+	UnsetEnvironment []string
+	User             string
+	Group            string
+	// Umask is -1 where the file does not set it.
+	Umask        int
+	Limits       []Limit
+	OOMScoreAdj  *int
+	Autostart    bool
+	Warmup       time.Duration
+	StartTimeout time.Duration
+	Listen       []Listen
+	StopSignal   syscall.Signal
+	StopTimeout  time.Duration
+	KillMode     KillMode
+	Restart      Restart
+	RestartDelay time.Duration
+	// RestartMaxDelay is at least RestartDelay.
+	RestartMaxDelay  time.Duration
+	RestartLimit     int
+	SuccessExitCodes []int
+	MaxDraining      int
+	Output           Output
+}
+
+// EnvFile is one file of a service's env_file. A missing one is an error
+// unless it is optional.
+type EnvFile struct {
+	Path     string
+	Optional bool
+}
+
+// Limit is one resource limit of a service. Soft and Hard are
+// math.MaxUint64 for no limit.
+type Limit struct {
+	Name     string
+	Resource int
+	Soft     uint64
+	Hard     uint64
+}
+
+// Listen is one address of a service that hupwatch opens and its generations
+// inherit.
+type Listen struct {
+	// Network is tcp, tcp4, tcp6 or unix.
+	Network string
+	// Address is IP:PORT, or the absolute path of a unix socket.
+	Address string
+	// Name is what LISTEN_FDNAMES says of it.
+	Name string
+	// Mode, User and Group are those of a unix socket's file; Mode is -1, User
+	// and Group are empty where the file does not set them.
+	Mode    int
+	User    string
+	Group   string
+	Backlog int
+}
+
+// KillMode says which processes of a generation get the stop signal.
+type KillMode string
+
+// The kill modes. KILL always goes to the whole process group.
+const (
+	KillMixed KillMode = "mixed" // the stop signal to the main process only
+	KillGroup KillMode = "group" // the stop signal to the whole process group
+)
+
+// Restart says which ends of a service are followed by a new start.
+type Restart string
+
+// The restart policies.
+const (
+	RestartAlways    Restart = "always"
+	RestartOnFailure Restart = "on-failure"
+	RestartNo        Restart = "no"
+)
+
+// Output is where the standard output and error of a service go.
+type Output string
+
+// The outputs.
+const (
+	OutputInherit Output = "inherit" // hupwatch's own
+	OutputNull    Output = "null"    // nowhere
+)
