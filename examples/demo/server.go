@@ -50,13 +50,15 @@ func newServer(name string) *server {
 // answer. It never accepts a connection that it would not answer: what is in
 // the kernel's queue is left to those who share the sockets.
 func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
+	var accepting sync.WaitGroup
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { ended <- s.http.Serve(untilStop{l, s.stopping}) }()
+		accepting.Go(func() { ended <- s.http.Serve(untilStop{l, s.stopping}) })
 	}
 	select {
 	case err := <-ended:
-		s.http.Close() // ends the others, who have room to say so
+		s.http.Close()
+		accepting.Wait()
 		return err
 	case <-ctx.Done():
 	}
@@ -67,9 +69,7 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
 			return err
 		}
 	}
-	for range listeners {
-		<-ended // from here on whatever was accepted is being tracked
-	}
+	accepting.Wait() // from here on whatever was accepted is being tracked
 	s.drain()
 	return s.http.Shutdown(context.WithoutCancel(ctx))
 }

@@ -89,10 +89,10 @@ func (w *worker) exchange(deadline time.Time) (body string, err error) {
 	}
 
 	path, connection := w.cfg.Path, "close"
-	switch w.kind {
-	case Slow:
+	if w.kind == Slow {
 		path = w.cfg.SlowPath
-	case KeepAlive:
+	}
+	if w.kind == KeepAlive {
 		connection = "keep-alive"
 	}
 	_, err = fmt.Fprintf(w.conn, "GET %s HTTP/1.1\r\nHost: load.test\r\nConnection: %s\r\n\r\n", path, connection)
