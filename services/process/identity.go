@@ -10,6 +10,3 @@ type Identity struct {
 	// has none.
 	Boot string `json:"boot"`
 }
-
-// Alive reports whether this very process still runs. A zombie does not.
-func (id Identity) Alive() bool { return false }

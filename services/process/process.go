@@ -9,10 +9,46 @@ import (
 // that is empty.
 var ErrGone = errors.New("process is gone")
 
+// ErrNotExecuted is the Err of a process that ended before its command's own
+// program ran.
+var ErrNotExecuted = errors.New("ended before its program was executed")
+
 // Process is one started process. It is never used for a second one.
 type Process struct {
-	id Identity
+	table *Table
+	watch Watch
+	id    Identity
+
+	// The rest is the table's, under its lock.
+	exec    execution
+	execErr error // of failed
+	reaped  bool
+	exit    Exit
+	empty   bool // the group, once reaped
+	killed  bool // by us, as a whole group
+	telling bool // somebody is in tell
+	told    call // the last one made
 }
+
+// execution is how far the exec of a process has come.
+type execution int
+
+const (
+	pending execution = iota
+	executed
+	failed
+)
+
+// call is a call to a watch, in the order they are made in.
+type call int
+
+const (
+	none call = iota
+	spawned
+	execed
+	exited
+	emptied
+)
 
 // PID returns the number of the main process, which is that of its session and
 // group too.
@@ -22,8 +58,127 @@ func (p *Process) PID() int { return p.id.PID }
 func (p *Process) Identity() Identity { return p.id }
 
 // Signal sends sig to the main process, or returns ErrGone if it was reaped.
-func (p *Process) Signal(sig syscall.Signal) error { return nil }
+func (p *Process) Signal(sig syscall.Signal) error {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+
+	if p.reaped {
+		return ErrGone
+	}
+	return p.kill(p.id.PID, sig)
+}
 
 // SignalGroup sends sig to the whole process group, also after the main
 // process was reaped. It returns ErrGone if the group is empty.
-func (p *Process) SignalGroup(sig syscall.Signal) error { return nil }
+func (p *Process) SignalGroup(sig syscall.Signal) error {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+
+	if p.empty || p.reaped && p.numberReused() {
+		return ErrGone
+	}
+	p.killed = p.killed || sig == syscall.SIGKILL
+	return p.kill(-p.id.PID, sig)
+}
+
+func (p *Process) kill(pid int, sig syscall.Signal) error {
+	err := syscall.Kill(pid, sig)
+	switch {
+	case err == syscall.ESRCH:
+		return ErrGone
+	case err == nil && sig == syscall.SIGKILL && p.exec == pending:
+		// From here on the end of the stub's report means this, not an exec. If
+		// the exec was in fact done just now, nobody is wronged.
+		p.exec, p.execErr = failed, ErrNotExecuted
+	}
+	return err
+}
+
+// numberReused reports whether another process has the number of the reaped
+// main process. The kernel gives a number away only once it is that of no
+// group and no session either, so then the group is empty.
+func (p *Process) numberReused() bool {
+	return syscall.Kill(p.id.PID, 0) != syscall.ESRCH
+}
+
+// groupEmpty reports whether nothing is left of the group of the reaped main
+// process.
+func (p *Process) groupEmpty() bool {
+	if p.numberReused() || syscall.Kill(-p.id.PID, 0) == syscall.ESRCH {
+		return true
+	}
+	// A zombie counts as left until its parent reaps it. After a KILL of all
+	// there is nothing else to come, and a parent outside that never does would
+	// keep the group for ever.
+	return p.killed && onlyZombies(p.id.PID)
+}
+
+// end notes how the main process ended.
+func (p *Process) end(status syscall.WaitStatus) {
+	p.reaped = true
+	p.exit = Exit{Code: status.ExitStatus(), CoreDumped: status.CoreDump()}
+	if status.Signaled() {
+		p.exit.Signal = status.Signal()
+	}
+	p.empty = p.groupEmpty()
+}
+
+// begin tells Spawned, which makes it Start's goroutine that does, and first.
+func (p *Process) begin() {
+	p.watch.Spawned(p)
+
+	p.table.mu.Lock()
+	p.told = spawned
+	p.table.mu.Unlock()
+	p.tell()
+}
+
+// tell makes the calls that are due after Spawned. It is called without the lock, after
+// whatever may have made one due; if another goroutine is at it already, that
+// one makes them.
+func (p *Process) tell() {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+
+	if p.telling {
+		return
+	}
+	p.telling = true
+	for next := p.next(); next != none; next = p.next() {
+		p.told = next
+		p.table.mu.Unlock()
+		p.call(next)
+		p.table.mu.Lock()
+	}
+	p.telling = false
+}
+
+// next returns the call that is due. The exit waits for the outcome of the
+// exec, which is certain to come: the report ends with the process.
+func (p *Process) next() call {
+	switch {
+	case p.told == none:
+		return none
+	case p.told < execed && p.exec == executed:
+		return execed
+	case p.told < exited && p.exec != pending && p.reaped:
+		return exited
+	case p.told == exited && p.empty:
+		return emptied
+	}
+	return none
+}
+
+func (p *Process) call(c call) {
+	switch c {
+	case execed:
+		p.watch.Execed()
+	case exited:
+		// Neither changes any more: it was reaped, and the exec decided.
+		e := p.exit
+		e.Err = p.execErr
+		p.watch.Exited(e)
+	case emptied:
+		p.watch.Emptied()
+	}
+}

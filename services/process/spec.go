@@ -36,6 +36,7 @@ type Credential struct {
 
 // Limit is one resource limit. Soft and Hard are math.MaxUint64 for no limit.
 type Limit struct {
-	Resource   int // one of syscall.RLIMIT_*
+	Name       string // for messages
+	Resource   int    // one of syscall.RLIMIT_*
 	Soft, Hard uint64
 }

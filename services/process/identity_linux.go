@@ -1,0 +1,86 @@
+package process
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Alive reports whether this very process still runs. A zombie does not.
+func (id Identity) Alive() bool {
+	s, ok := readStat(id.PID)
+	return ok && s.alive() && s.start == id.Start && bootID() == id.Boot
+}
+
+func identify(pid int, boot string) Identity {
+	s, _ := readStat(pid)
+	return Identity{PID: pid, Start: s.start, Boot: boot}
+}
+
+func bootID() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b))
+}
+
+// onlyZombies reports whether the group has no member that still runs.
+func onlyZombies(pgid int) bool {
+	for _, pid := range pids() {
+		if s, ok := readStat(pid); ok && s.group == pgid && s.alive() {
+			return false
+		}
+	}
+	return true
+}
+
+// pids returns the numbers of all processes.
+func pids() []int {
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer proc.Close()
+	names, _ := proc.Readdirnames(-1)
+	var numbers []int
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			numbers = append(numbers, pid)
+		}
+	}
+	return numbers
+}
+
+// stat is what /proc/PID/stat says of a process.
+type stat struct {
+	state   byte
+	group   int
+	session int
+	start   uint64
+}
+
+func (s stat) alive() bool { return s.state != 'Z' && s.state != 'X' }
+
+func readStat(pid int) (stat, bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return stat{}, false
+	}
+	return parseStat(b)
+}
+
+// parseStat reads what comes after the name of the program, which may hold
+// anything, parentheses and newlines too.
+func parseStat(b []byte) (stat, bool) {
+	const state, group, session, start = 0, 2, 3, 19 // from the third field on
+	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(fields) <= start {
+		return stat{}, false
+	}
+	var s stat
+	var errs [3]error
+	s.state = fields[state][0]
+	s.group, errs[0] = strconv.Atoi(string(fields[group]))
+	s.session, errs[1] = strconv.Atoi(string(fields[session]))
+	s.start, errs[2] = strconv.ParseUint(string(fields[start]), 10, 64)
+	return s, errs == [3]error{}
+}

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package process
+
+import "syscall"
+
+// Alive reports whether a process with this number runs: more this system does
+// not say.
+func (id Identity) Alive() bool {
+	err := syscall.Kill(id.PID, 0)
+	return err == nil || err == syscall.EPERM
+}
+
+func identify(pid int, boot string) Identity { return Identity{PID: pid, Boot: boot} }
+
+func bootID() string { return "" }
+
+func onlyZombies(int) bool { return false }
