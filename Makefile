@@ -1,0 +1,38 @@
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+PREFIX   ?= /usr/local
+FUZZTIME ?= 10s
+LINT     := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: run build test race lint bench fuzz install clean
+
+run: build
+	@cat examples/demo/try.txt
+	@exec bin/hupwatch -c examples/demo/hupwatch.toml
+
+build:
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)" \
+		-o bin/ ./cmd/hupwatch ./examples/demo ./examples/load/cmd/load
+
+test: # installs gunicorn if it is missing and this is root on Debian
+	@.ci/packages gunicorn
+	go vet ./...
+	go test -race -shuffle=on ./...
+
+race: # whatever depends on timing, ten times over
+	go test -race -shuffle=on -count=10 -timeout=1h ./...
+
+lint:
+	$(LINT) run ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz:
+	@.ci/fuzz $(FUZZTIME)
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 bin/hupwatch $(DESTDIR)$(PREFIX)/bin/hupwatch
+
+clean:
+	rm -rf bin examples/demo/run examples/gunicorn/run

@@ -1,0 +1,22 @@
+"""A WSGI application that says which release of it answers, and which process."""
+
+import os
+import time
+from urllib.parse import parse_qs
+
+# Resolved once, at import: "current" may point elsewhere by the next request.
+RELEASE = os.path.basename(os.path.dirname(os.path.realpath(__file__)))
+
+
+def app(environ, start_response):
+    """Answer at once, or for /slow?ms=800 after that many milliseconds."""
+    if environ["PATH_INFO"] == "/slow":
+        query = parse_qs(environ["QUERY_STRING"])
+        time.sleep(int(query.get("ms", ["800"])[0]) / 1000)
+
+    body = f"{RELEASE} {os.getpid()}\n".encode()
+    start_response(
+        "200 OK",
+        [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))],
+    )
+    return [body]
