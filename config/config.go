@@ -1,3 +1,16 @@
+// Package config reads hupwatch's configuration: one TOML file and the files it
+// includes.
+//
+//	text → TOML → keys.go → Config (never changed afterwards)
+//	                │
+//	                └→ Problems: every one of them, with file, line and remedy
+//
+// keys.go holds the one table of all keys. What a key is called, what type it
+// has, what it defaults to, what its documentation says and how it is decoded
+// stand there and nowhere else.
+//
+// The package knows only the text: whether a user, a directory or a program
+// exists is for those to say who need it.
 package config
 
 import (
@@ -22,9 +35,9 @@ type Config struct {
 
 // Service returns the service of that name.
 func (c *Config) Service(name string) (Service, bool) {
-	for _, s := range c.Services {
-		if s.Name == name {
-			return s, true
+	for i := range c.Services {
+		if c.Services[i].Name == name {
+			return c.Services[i], true
 		}
 	}
 	return Service{}, false
@@ -107,7 +120,8 @@ type Limit struct {
 type Listen struct {
 	// Network is tcp, tcp4, tcp6 or unix.
 	Network string
-	// Address is IP:PORT, or the absolute path of a unix socket.
+	// Address is IP:PORT, :PORT for every address of the host, or the absolute
+	// path of a unix socket.
 	Address string
 	// Name is what LISTEN_FDNAMES says of it.
 	Name string

@@ -1,0 +1,112 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/shlex"
+)
+
+var errNUL = errors.New("a NUL byte cannot be passed to a program")
+
+// splitCommand splits a command line as a shell would, without running one.
+func splitCommand(line string) ([]string, error) {
+	argv, err := shlex.Split(line)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("split %q: a quote is not closed or the line ends in a backslash", clip(line))
+	case len(argv) == 0:
+		return nil, errNoCommand
+	}
+	return argv, nil
+}
+
+var errNoCommand = errors.New(`empty: say what to run, like command = ["gunicorn", "myapp:app"]`)
+
+// checkCommand says what is wrong with an argument vector. The index is that of
+// the argument, -1 where it is about them all.
+func checkCommand(argv []string) (int, error) {
+	if len(argv) == 0 {
+		return -1, errNoCommand
+	}
+	if argv[0] == "" {
+		return 0, errors.New("the program to run is an empty string")
+	}
+
+	for i, arg := range argv {
+		if strings.ContainsRune(arg, 0) {
+			return i, errNUL
+		}
+		if err := checkExpansion(arg); err != nil {
+			return i, err
+		}
+	}
+	return 0, nil
+}
+
+// lintCommand returns what in a command rarely does what was meant.
+func lintCommand(argv []string, split bool) []string {
+	if script, ok := shellScript(argv); ok {
+		return lintScript(argv[0], script)
+	}
+
+	var found []string
+	if name, _, ok := strings.Cut(argv[0], "="); ok && isEnvName(name) {
+		found = append(found, fmt.Sprintf("%q is taken for the program to run: a variable belongs in environment", argv[0]))
+	}
+	if len(argv) == 1 && strings.ContainsAny(argv[0], " \t") && !split {
+		found = append(found, fmt.Sprintf("%q is taken for one name of a program: give its arguments as elements of their own, or leave out the brackets", argv[0]))
+	}
+	if split {
+		if i := slices.IndexFunc(argv, isShellOperator); i >= 0 {
+			found = append(found, fmt.Sprintf(`no shell runs: %q is passed to the program as it is; where a shell is needed, write ["sh", "-c", "exec ..."]`, argv[i]))
+		}
+	}
+	for _, arg := range argv {
+		if name := bareVariable(arg); name != "" {
+			found = append(found, bareVariableText(name))
+			break
+		}
+	}
+	return found
+}
+
+// bareVariableText is the warning about a variable without braces.
+func bareVariableText(name string) string {
+	return fmt.Sprintf("$%s stays as it is: write ${%s} for the variable, $$%s if the dollar is meant", name, name, name)
+}
+
+func isShellOperator(arg string) bool {
+	return slices.Contains([]string{"&&", "||", "|", "&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}, arg) ||
+		strings.HasPrefix(arg, "$(") || strings.HasPrefix(arg, "`")
+}
+
+// shellScript returns the script of a command that is sh -c SCRIPT.
+func shellScript(argv []string) (string, bool) {
+	if !slices.Contains([]string{"sh", "bash", "dash", "ash", "ksh", "zsh"}, filepath.Base(argv[0])) {
+		return "", false
+	}
+
+	for i, arg := range argv[1:] {
+		switch {
+		case !strings.HasPrefix(arg, "-") || strings.HasPrefix(arg, "--"):
+			return "", false
+		case strings.HasSuffix(arg, "c") && i+2 < len(argv):
+			return argv[i+2], true
+		}
+	}
+	return "", false
+}
+
+// lintScript warns of a shell that stays between hupwatch and the program: the
+// stop signal would end the shell only.
+func lintScript(shell, script string) []string {
+	words := strings.FieldsFunc(script, func(r rune) bool { return strings.ContainsRune(" \t\n;&|(){}", r) })
+	if slices.Contains(words, "exec") {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s stays the main process and gets the stop signal instead of the program: put exec before the program, or leave the shell out", filepath.Base(shell))}
+}

@@ -1,0 +1,179 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// unknownKey says what was probably meant by a key that does not exist.
+func (t *table) unknownKey(name string, v any) error {
+	if key := plainMatch(name, t.keys[t.section]); key != "" {
+		return t.didYouMean(key, "")
+	}
+	if err := t.misplaced(name); err != nil {
+		return err
+	}
+	if f, ok := t.foreign(name); ok {
+		return t.didYouMean(f.key, f.hint)
+	}
+	if t.section == sectionTop && looksLikeService(v) {
+		return fmt.Errorf("unknown section, did you mean [services.%s]?", name)
+	}
+	if near := nearest(name, slices.Sorted(maps.Keys(t.keys[t.section]))); near != "" {
+		return t.didYouMean(near, "")
+	}
+	return errors.New("unknown key: remove it, or see the list of keys in the documentation")
+}
+
+func (t *table) didYouMean(key, hint string) error {
+	switch k := t.keys[t.section][key]; {
+	case key == "":
+		return fmt.Errorf("unknown key: %s", hint)
+	case !k.Supported():
+		key += fmt.Sprintf(" (%v)", errNotYet)
+	case t.section == sectionTop && k.Name == sectionService:
+		key = "[services.NAME]"
+	case t.section == sectionTop && k.Type == "table":
+		key = "[" + key + "]"
+	}
+	if hint != "" {
+		hint = " " + hint
+	}
+	return fmt.Errorf("unknown key, did you mean %s?%s", key, hint)
+}
+
+// misplaced says where a key belongs that exists, but not here.
+func (t *table) misplaced(name string) error {
+	homes := []struct{ section, title string }{
+		{sectionTop, "at the top of the file, before the first [section]"},
+		{sectionDaemon, "in [daemon]"},
+		{sectionService, "in [services.NAME] or [defaults]"},
+	}
+	for _, home := range homes {
+		if _, ok := t.keys[home.section][name]; ok && home.section != t.section {
+			return fmt.Errorf("this key belongs %s", home.title)
+		}
+	}
+	return nil
+}
+
+func (t *table) foreign(name string) (foreignKey, bool) {
+	for _, f := range foreignKeys(t.section) {
+		if slices.Contains(strings.Fields(f.names), plain(name)) {
+			return f, true
+		}
+	}
+	return foreignKey{}, false
+}
+
+func plainMatch(name string, keys map[string]*Key) string {
+	for key := range keys {
+		if plain(key) == plain(name) {
+			return key
+		}
+	}
+	return ""
+}
+
+func looksLikeService(v any) bool {
+	values, ok := v.(map[string]any)
+	if !ok {
+		return false
+	}
+	for _, name := range []string{"command", "cmd", "exec", "script"} {
+		if _, ok := values[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// foreignKey says which of our keys stands for those of other tools: of
+// supervisord, circus, systemd, pm2, compose, pebble and their like. The names
+// are plain, see there.
+type foreignKey struct {
+	names string
+	key   string
+	hint  string
+}
+
+func foreignKeys(section string) []foreignKey {
+	switch section {
+	case sectionTop:
+		return []foreignKey{
+			{names: "service program programs watcher watchers process processes app apps unit group container", key: "services"},
+			{names: "supervisord circus global settings hupwatch main config server unixhttpserver inethttpserver", key: "daemon"},
+			{names: "default common base template programdefault", key: "defaults"},
+			{names: "includes includedir files", key: "include"},
+			{names: "env environment", hint: "variables belong in environment of a service or of [defaults]"},
+			{names: "socket sockets", hint: "sockets belong in listen of a service"},
+			{names: "version name", hint: "remove it, the file has no header"},
+		}
+	case sectionDaemon:
+		return []foreignKey{
+			{names: "pidfile pid", key: "runtime_dir", hint: "It is the directory for all that hupwatch writes."},
+			{names: "socket controlsocket endpoint serverurl rundir statedir", key: "runtime_dir"},
+			{names: "reloadfile namesfile", key: "name_file"},
+			{names: "timeout gracefultimeout stoptimeout shutdowngrace gracetimeout stopwaitsecs", key: "shutdown_timeout"},
+			{names: "concurrency parallel jobs parallelism maxconcurrency", key: "max_parallel"},
+			{names: "loglvl verbosity verbose debug", key: "log_level"},
+			{names: "logfile output stdout stderr logoutput", hint: "hupwatch logs to its standard error: whoever starts it says where that goes"},
+			{names: "nodaemon daemonize foreground background", hint: "remove it, hupwatch always stays in the foreground"},
+			{names: "metricslisten metrics httpport httpserver statsdendpoint prometheus", key: "http_listen"},
+		}
+	case sectionListen:
+		return []foreignKey{
+			{names: "addr path bind url host port socket listen listenstream", key: "address"},
+			{names: "fdname filedescriptorname fd", key: "name"},
+			{names: "socketmode perm perms permissions chmod umask", key: "mode"},
+			{names: "owner uid socketuser chown", key: "user"},
+			{names: "gid socketgroup", key: "group"},
+			{names: "queue somaxconn", key: "backlog"},
+		}
+	}
+	return foreignServiceKeys
+}
+
+var foreignServiceKeys = []foreignKey{
+	{names: "cmd exec execstart program entrypoint run start argv script", key: "command"},
+	{names: "args arguments params", key: "command", hint: "The arguments follow the program in it."},
+	{names: "shell interpreter", key: "command", hint: `No shell runs: where one is needed, write ["sh", "-c", "exec ..."].`},
+	{names: "directory dir cwd chdir workdir workingdirectory rootdirectory", key: "working_dir"},
+	{names: "env envs envvars setenv variables", key: "environment"},
+	{names: "environmentfile environmentfiles envfiles dotenv", key: "env_file"},
+	{names: "copyenv passenvironment clearenv copypath", key: "unset_environment", hint: "Services inherit hupwatch's environment."},
+	{names: "uid username runas owner", key: "user"},
+	{names: "gid groups supplementarygroups", key: "group", hint: "The supplementary groups of user are set too."},
+	{names: "rlimits ulimits ulimit rlimitnofile limitnofile limitcore limitnproc maxfds minfds openfiles", key: "limits", hint: "Write it like limits = { nofile = 65536 }."},
+	{names: "oomscoreadjust oomadj oom", key: "oom_score_adj"},
+	{names: "enabled enable disabled disable startup autorun onboot", key: "autostart", hint: "It is true or false."},
+	{names: "after before requires wants priority dependencies needs", key: "depends_on"},
+	{names: "numprocs processes replicas scale workers count copies", key: "instances"},
+	{names: "startsecs minuptime warmuptime warmupdelay minhealthytime minreadyseconds okaydelay", key: "warmup"},
+	{names: "timeoutstartsec startuptimeout listentimeout readytimeout startwaitsecs bootwait", key: "start_timeout"},
+	{names: "healthcheck health readinessprobe readiness readycheck livenessprobe probe check type notify waitready", key: "ready"},
+	{names: "bind address socket sockets usesockets listenstream port ports expose", key: "listen"},
+	{names: "killsignal termsignal shutdownsignal", key: "stop_signal"},
+	{names: "stopwaitsecs timeoutstopsec gracefultimeout killtimeout killdelay stopgraceperiod stopwait gracetimeout stopdelay", key: "stop_timeout"},
+	{names: "stopasgroup killasgroup stopchildren treekill sendsigkill", key: "kill_mode", hint: `"group" sends the stop signal to the whole process group.`},
+	{names: "autorestart respawn restartpolicy restarts onfailure onexit onsuccess keepalive", key: "restart", hint: `It is "always", "on-failure" or "no".`},
+	{names: "restartsec backoff backoffdelay expbackoffrestartdelay restartpause respawndelay throttle", key: "restart_delay"},
+	{names: "restartmaxdelaysec maxbackoff backofflimit maxrestartdelay", key: "restart_max_delay"},
+	{names: "startretries maxrestarts maxretry retries startlimitburst maxrespawns maxattempts restartburst", key: "restart_limit", hint: "0 never gives up."},
+	{names: "exitcodes successexitstatus successcodes okcodes", key: "success_exit_codes"},
+	{names: "stdoutlogfile stderrlogfile stdout stderr stdoutstream stderrstream outfile errorfile errfile log logs logfile logging standardoutput standarderror redirectstderr", key: "output", hint: "Standard error goes the same way."},
+	{names: "stdoutlogfilemaxbytes stderrlogfilemaxbytes logmaxsize maxbytes rotatesize", key: "output_max_size"},
+	{names: "stdoutlogfilebackups stderrlogfilebackups logbackups backupcount", key: "output_backups"},
+	{names: "execstartpre prestart prestartscript beforeup", key: "before_start"},
+	{names: "execstop prestop stopcommand predown", key: "before_stop"},
+	{names: "execstartpost poststart afterstart hooks postupdate", key: "after_reload"},
+	{names: "execreload onreload reloadorder sighup sendhup", key: "reload"},
+	{names: "name processname title", hint: "the name stands in the header, [services.NAME]"},
+	{names: "watch ignorewatch watchpaths", hint: "remove it, files are not watched: a reload begins with HUP"},
+	{names: "nice niceness", hint: `remove it, or start the program by "nice"`},
+	{names: "pidfile pid", hint: "remove it, and let the program stay in the foreground: hupwatch knows its pid"},
+	{names: "daemonize background forking", hint: "remove it, and let the program stay in the foreground"},
+}

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// include is one element of include: a file or a pattern of files.
+type include struct {
+	at      string
+	pattern string
+}
+
+// files returns the files that are meant, in the order of their names. Relative
+// ones are below dir. A pattern may match none.
+func (i include) files(dir string) ([]string, error) {
+	pattern := i.pattern
+	if !filepath.IsAbs(pattern) {
+		pattern = filepath.Join(dir, pattern)
+	}
+	if !isPattern(pattern) {
+		return []string{pattern}, nil
+	}
+
+	parent, base := filepath.Split(pattern)
+	if isPattern(parent) {
+		return filepath.Glob(pattern)
+	}
+
+	// filepath.Glob keeps quiet about a directory that cannot be read. All
+	// services in it would look removed, and be stopped.
+	entries, err := os.ReadDir(filepath.Clean(parent))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", parent, cause(err))
+	}
+
+	var files []string
+	for _, e := range entries {
+		hidden := strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(base, ".")
+		if ok, err := filepath.Match(base, e.Name()); ok && err == nil && !hidden {
+			files = append(files, filepath.Join(parent, e.Name()))
+		}
+	}
+	return files, nil
+}
+
+func isPattern(path string) bool { return strings.ContainsAny(path, `*?[\`) }
+
+// follow reads the files that the main file includes.
+func (l *loader) follow(top *table) {
+	for _, inc := range l.includes {
+		files, err := inc.files(filepath.Dir(l.main.name))
+		if err != nil {
+			top.problem(inc.at, err)
+			continue
+		}
+		for _, name := range files {
+			if err := l.includeFile(name); err != nil {
+				top.problem(inc.at, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	}
+}
+
+// includeFile reads one file, unless it has been read already: patterns may
+// overlap, and match the main file too.
+func (l *loader) includeFile(name string) error {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return fmt.Errorf("find its directory: %w", err)
+	}
+	if l.files[abs] {
+		return nil
+	}
+
+	s := &source{name: name}
+	unsafe, err := s.read()
+	if err != nil {
+		return err
+	}
+	l.suspect(s, unsafe)
+
+	t := l.document(s)
+	for _, key := range []string{"include", sectionDaemon, "defaults"} {
+		if _, ok := t.given[key]; ok {
+			t.problem(key, fmt.Errorf("an included file holds [services.NAME] sections only: move this to %s", l.main.name))
+			delete(t.given, key)
+		}
+	}
+	t.decode()
+	return nil
+}

@@ -1,0 +1,286 @@
+package config
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// Key is one key of the configuration file.
+type Key struct {
+	// Section is where the key stands: empty for the top level, daemon,
+	// services (and with it defaults), or listen for the tables in a service's
+	// listen.
+	Section string
+	Name    string
+	Type    string
+	// Default is how the default would be written, empty for none.
+	Default string
+	Doc     string
+
+	example string
+	decode  func(t *table, k *Key, v any)
+}
+
+// Supported says whether this version of hupwatch can do what the key asks for.
+func (k Key) Supported() bool { return k.decode != nil }
+
+// Example returns a sensible value as it would be written.
+func (k Key) Example() string {
+	if k.example != "" {
+		return k.example
+	}
+	return k.Default
+}
+
+// Keys returns every key, in the order in which they are best read.
+func Keys() []Key {
+	return append(append(append(topKeys(), daemonKeys()...), serviceKeys()...), listenKeys()...)
+}
+
+const (
+	sectionTop     = ""
+	sectionDaemon  = "daemon"
+	sectionService = "services"
+	sectionListen  = "listen"
+)
+
+func topKeys() []Key {
+	return section(sectionTop, []Key{
+		{
+			Name: "include", Type: "array of paths", example: `["hupwatch.d/*.toml"]`, decode: decodeInclude,
+			Doc: "More files, or patterns of files, that are read too. They hold [services.NAME] sections only; a pattern may match none.",
+		},
+		{Name: "daemon", Type: "table", Doc: "What is about hupwatch itself.", decode: decodeDaemon},
+		{
+			Name: "defaults", Type: "table", decode: decodeDefaults,
+			Doc: "Any key of a service; a service's own wins. The entries of environment and limits are merged one by one.",
+		},
+		{
+			Name: "services", Type: "table", decode: decodeServices,
+			Doc: "One section for each service, [services.NAME]. A name has up to 64 letters, digits and _ . -; all is reserved.",
+		},
+	})
+}
+
+func daemonKeys() []Key {
+	return section(sectionDaemon, []Key{
+		{
+			Name: "runtime_dir", Type: "path", Default: `"/run/hupwatch"`, decode: decodeRuntimeDir,
+			Doc: "A directory of hupwatch's own. Not root: $XDG_RUNTIME_DIR/hupwatch, else /tmp/hupwatch-UID.",
+		},
+		{
+			Name: "name_file", Type: "path", Default: `"/run/hupwatch/reload"`, decode: path(func(t *table) *string { return &t.daemon.NameFile }),
+			Doc: "The file that names, one a line, the services to reload at USR2. By default it is reload in runtime_dir.",
+		},
+		{Name: "control_group", Type: "string", Doc: "The group that may see the status and reload."},
+		{
+			Name: "at_exit", Type: "string", Default: `"stop"`,
+			decode: word(func(t *table) *AtExit { return &t.daemon.AtExit }, []AtExit{AtExitStop}, wordHints{
+				later: []string{"leave"}, instead: map[string]string{"kill": "stop", "keep": "leave"},
+			}),
+			Doc: `What happens to the services when hupwatch ends: "stop".`,
+		},
+		{
+			Name: "shutdown_timeout", Type: "duration", Default: `"infinity"`,
+			decode: span(func(t *table) *time.Duration { return &t.daemon.ShutdownTimeout }, endless),
+			Doc:    "The one budget for all stops when hupwatch ends. What is left then gets KILL.",
+		},
+		{
+			Name: "max_parallel", Type: "integer", Default: "4", decode: number(func(t *table) *int { return &t.daemon.MaxParallel }, 1, math.MaxInt32),
+			Doc: "How many reloads are under way at the same time, up to the stop signal. It does not hold at boot.",
+		},
+		{
+			Name: "log_level", Type: "string", Default: `"info"`,
+			decode: word(func(t *table) *string { return &t.daemon.LogLevel }, []string{"debug", "info", "warn", "error"}, wordHints{
+				instead: map[string]string{"warning": "warn", "err": "error", "critical": "error", "fatal": "error", "trace": "debug", "notice": "info"},
+			}),
+			Doc: `The least that is logged: "debug", "info", "warn" or "error".`,
+		},
+		{
+			Name: "log_format", Type: "string", Default: `"logfmt"`,
+			decode: word(func(t *table) *string { return &t.daemon.LogFormat }, []string{"logfmt", "json"}, wordHints{
+				instead: map[string]string{"text": "logfmt", "plain": "logfmt"},
+			}),
+			Doc: `"logfmt" or "json".`,
+		},
+		{Name: "http_listen", Type: "string", Doc: "Where metrics and the status page are served."},
+	})
+}
+
+func serviceKeys() []Key {
+	return section(sectionService, []Key{
+		{
+			Name: "command", Type: "array of strings, or one string", example: `["gunicorn", "myapp:app"]`, decode: decodeCommand,
+			Doc: "What to run: the arguments, or one string that is split as a shell would. No shell runs. ${X} and ${X:-default} are replaced, $$ is a dollar.",
+		},
+		{
+			Name: "working_dir", Type: "path", example: `"/srv/web/current"`, decode: path(func(t *table) *string { return &t.service.WorkingDir }),
+			Doc: "Where it runs; symbolic links are resolved anew for every release. By default hupwatch's own directory.",
+		},
+		{
+			Name: "environment", Type: "table of strings", example: `{ PATH = "/opt/bin:${PATH}" }`, decode: decodeEnvironment,
+			Doc: "Variables on top of those of hupwatch and of env_file. ${X} and ${X:-default} are replaced from those below, $$ is a dollar.",
+		},
+		{
+			Name: "env_file", Type: "array of paths", example: `["-/etc/default/web"]`, decode: decodeEnvFiles,
+			Doc: `Files of NAME=value lines, in the syntax of systemd, nothing expanded. With a "-" in front the file may be missing.`,
+		},
+		{
+			Name: "unset_environment", Type: "array of strings", example: `["AWS_*"]`, decode: decodeUnset,
+			Doc: "Variables of hupwatch's own environment that the service does not inherit; * stands for any letters.",
+		},
+		{
+			Name: "user", Type: "string", example: `"www-data"`, decode: account(func(t *table) *string { return &t.service.User }),
+			Doc: "Who it runs as, by name or number. HOME, USER, LOGNAME and the supplementary groups are set too.",
+		},
+		{
+			Name: "group", Type: "string", example: `"www-data"`, decode: account(func(t *table) *string { return &t.service.Group }),
+			Doc: "The group it runs as, by name or number. By default that of user.",
+		},
+		{
+			Name: "umask", Type: "octal string", example: `"022"`, decode: octal(func(t *table) *int { return &t.service.Umask }),
+			Doc: "The permissions that new files do not get. By default hupwatch's own.",
+		},
+		{
+			Name: "limits", Type: "table of limits", example: `{ nofile = 65536, core = "0:infinity" }`, decode: decodeLimits,
+			Doc: `Resource limits: a number, "infinity", or "soft:hard". There are ` + strings.Join(limitNames, ", ") + ".",
+		},
+		{
+			Name: "oom_score_adj", Type: "integer", example: "0", decode: decodeOOMScoreAdj,
+			Doc: "How readily the kernel kills it when memory is short: -1000 (never) to 1000 (first).",
+		},
+		{
+			Name: "autostart", Type: "boolean", Default: "true", decode: boolean(func(t *table) *bool { return &t.service.Autostart }),
+			Doc: "Whether it is started with hupwatch.",
+		},
+		{Name: "depends_on", Type: "array of strings", Doc: "The services that must be ready before this one starts."},
+		{Name: "instances", Type: "integer", Doc: "How many processes of it run."},
+		{
+			Name: "warmup", Type: "duration", Default: `"1s"`, decode: span(func(t *table) *time.Duration { return &t.service.Warmup }, 0),
+			Doc: "How long a new generation must stay alive, once it is ready, to be believed.",
+		},
+		{
+			Name: "start_timeout", Type: "duration", Default: `"60s"`, decode: span(func(t *table) *time.Duration { return &t.service.StartTimeout }, endless|positive),
+			Doc: "How long a new generation may take to be ready; the warm-up is not counted.",
+		},
+		{Name: "ready", Type: "table", Doc: "How to see that a generation is ready."},
+		{
+			Name: "listen", Type: "array of addresses and tables", decode: decodeListen,
+			example: `["tcp://127.0.0.1:8000", { address = "unix:///run/web.sock", name = "web", mode = "0660", group = "www-data", backlog = 4096 }]`,
+			Doc:     "Sockets that hupwatch opens once and every generation inherits, as with systemd's socket activation. tcp://:8000 is every address; a table says more.",
+		},
+		{
+			Name: "stop_signal", Type: "signal", Default: `"TERM"`, decode: decodeStopSignal,
+			Doc: "The signal that asks it to finish its work and end. It goes to the main process only, see kill_mode.",
+		},
+		{
+			Name: "stop_timeout", Type: "duration", Default: `"30s"`, decode: span(func(t *table) *time.Duration { return &t.service.StopTimeout }, endless),
+			Doc: "How long it may take for that; then its whole process group gets KILL.",
+		},
+		{
+			Name: "kill_mode", Type: "string", Default: `"mixed"`,
+			decode: word(func(t *table) *KillMode { return &t.service.KillMode }, []KillMode{KillMixed, KillGroup}, wordHints{
+				instead: map[string]string{"process": "mixed", "none": "mixed", "control-group": "group", "cgroup": "group", "all": "group"},
+			}),
+			Doc: `"mixed": the stop signal goes to the main process; "group": to its whole process group.`,
+		},
+		{
+			Name: "restart", Type: "string", Default: `"always"`,
+			decode: word(func(t *table) *Restart { return &t.service.Restart }, []Restart{RestartAlways, RestartOnFailure, RestartNo}, wordHints{
+				instead: map[string]string{
+					"unless-stopped": "always", "true": "always", "yes": "always", "false": "no", "never": "no",
+					"unexpected": "on-failure", "on-abnormal": "on-failure", "on-abort": "on-failure", "on_failure": "on-failure",
+				},
+			}),
+			Doc: `Whether it is started again when it ends by itself: "always", "on-failure" or "no".`,
+		},
+		{
+			Name: "restart_delay", Type: "duration", Default: `"500ms"`, decode: span(func(t *table) *time.Duration { return &t.service.RestartDelay }, positive),
+			Doc: "The pause before the second restart in a row; it doubles with each further one. The first is at once.",
+		},
+		{
+			Name: "restart_max_delay", Type: "duration", Default: `"30s"`, decode: span(func(t *table) *time.Duration { return &t.service.RestartMaxDelay }, positive),
+			Doc: "The longest that pause gets.",
+		},
+		{
+			Name: "restart_limit", Type: "integer", Default: "0", decode: number(func(t *table) *int { return &t.service.RestartLimit }, 0, math.MaxInt32),
+			Doc: "After how many ends in a row, without a calm run of 10 s between them, it is given up as failed. 0 is never.",
+		},
+		{
+			Name: "success_exit_codes", Type: "array of integers", Default: "[0]", decode: decodeExitCodes,
+			Doc: "The exit codes that are no failure. Dying of the very signal that hupwatch sent is none either.",
+		},
+		{Name: "essential", Type: "boolean", Doc: "Whether hupwatch ends when this service is down for good."},
+		{
+			Name: "max_draining", Type: "integer", Default: "2", decode: number(func(t *table) *int { return &t.service.MaxDraining }, 1, math.MaxInt32),
+			Doc: "How many old generations may be finishing their work; the next reload waits for the oldest.",
+		},
+		{Name: "probation", Type: "duration", Doc: "For how long after a reload the last good release is kept at hand."},
+		{Name: "before_start", Type: "array of strings", Doc: "What runs before each new release."},
+		{Name: "before_stop", Type: "array of strings", Doc: "What runs before the stop signal."},
+		{Name: "after_reload", Type: "array of strings", Doc: "What runs after a reload."},
+		{Name: "reload", Type: "string", Doc: "Whether the new generation starts before the old one stops."},
+		{Name: "reload_signal", Type: "signal", Doc: "The signal that makes a program reload itself."},
+		{
+			Name: "output", Type: "string", Default: `"inherit"`, decode: decodeOutput,
+			Doc: `Where its standard output and error go: "inherit", where hupwatch's go, or "null", nowhere.`,
+		},
+		{Name: "output_max_size", Type: "size", Doc: "The size at which an output file is rotated."},
+		{Name: "output_backups", Type: "integer", Doc: "How many rotated output files are kept."},
+		{Name: "publish", Type: "path", Doc: "The path under which a socket that the service opens itself is published."},
+		{Name: "overlap", Type: "duration", Doc: "How long both generations serve before the old one is signalled."},
+		{Name: "compat", Type: "array of strings", Doc: "Other protocols for inherited sockets."},
+	})
+}
+
+func listenKeys() []Key {
+	return section(sectionListen, []Key{
+		{
+			Name: "address", Type: "string", example: `"unix:///run/api.sock"`, decode: decodeAddress,
+			Doc: "tcp://IP:PORT, tcp4://, tcp6:// or unix:///PATH; unix:PATH is relative to the file.",
+		},
+		{
+			Name: "name", Type: "string", example: `"api"`, decode: decodeListenName,
+			Doc: "What LISTEN_FDNAMES says of it. By default the name of the service.",
+		},
+		{
+			Name: "mode", Type: "octal string", example: `"0660"`, decode: octal(func(t *table) *int { return &t.listen.Mode }),
+			Doc: "The permissions of a unix socket.",
+		},
+		{
+			Name: "user", Type: "string", example: `"www-data"`, decode: account(func(t *table) *string { return &t.listen.User }),
+			Doc: "The owner of a unix socket.",
+		},
+		{
+			Name: "group", Type: "string", example: `"www-data"`, decode: account(func(t *table) *string { return &t.listen.Group }),
+			Doc: "The group of a unix socket.",
+		},
+		{
+			Name: "backlog", Type: "integer", Default: "4096", decode: number(func(t *table) *int { return &t.listen.Backlog }, 1, math.MaxInt32),
+			Doc: "How many connections may wait to be accepted; the system's own limit holds too.",
+		},
+	})
+}
+
+func section(name string, keys []Key) []Key {
+	for i := range keys {
+		keys[i].Section = name
+	}
+	return keys
+}
+
+// keyIndex finds the keys of each section by name.
+type keyIndex map[string]map[string]*Key
+
+func newKeyIndex(keys []Key) keyIndex {
+	index := make(keyIndex)
+	for i := range keys {
+		k := &keys[i]
+		if index[k.Section] == nil {
+			index[k.Section] = make(map[string]*Key)
+		}
+		index[k.Section][k.Name] = k
+	}
+	return index
+}

@@ -1,0 +1,206 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// longestUnixPath is how long the kernel lets the path of a unix socket be: its
+// field less the closing NUL.
+const longestUnixPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+const listenForms = `expected "tcp://127.0.0.1:8000", "tcp://:8000" for every address, or "unix:///run/web.sock"`
+
+// parseAddress decodes the address of a listener, its variables expanded. A
+// relative path of a unix socket is below dir.
+func parseAddress(s, dir string) (network, address string, err error) {
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok {
+		return "", "", unknownAddress(s)
+	}
+
+	switch scheme {
+	case "tcp", "tcp4", "tcp6":
+		hostPort, ok := strings.CutPrefix(rest, "//")
+		if !ok {
+			return "", "", fmt.Errorf("%q has no // behind %s: %s", s, scheme, listenForms)
+		}
+		address, err = tcpAddress(scheme, hostPort)
+	case "unix":
+		address, err = unixAddress(rest, dir)
+	default:
+		return "", "", unknownAddress(s)
+	}
+	return scheme, address, err
+}
+
+// unknownAddress proposes the address that was probably meant.
+func unknownAddress(s string) error {
+	guess := ""
+	switch {
+	case strings.HasPrefix(s, "/"):
+		guess = "unix://" + s
+	case strings.HasPrefix(s, "http://"), strings.HasPrefix(s, "https://"):
+		_, rest, _ := strings.Cut(s, "://")
+		guess = "tcp://" + strings.TrimRight(rest, "/")
+	case strings.HasPrefix(s, "udp"), strings.HasPrefix(s, "fd:"):
+		return fmt.Errorf("%q: only tcp and unix sockets are supported", s)
+	case isPort(s):
+		guess = "tcp://127.0.0.1:" + s
+	default:
+		if _, _, err := net.SplitHostPort(s); err == nil {
+			guess = "tcp://" + s
+		}
+	}
+
+	if guess != "" {
+		return fmt.Errorf("not an address: %q, did you mean %q?", s, guess)
+	}
+	return fmt.Errorf("not an address: %q: %s", s, listenForms)
+}
+
+func tcpAddress(network, s string) (string, error) {
+	host, port, err := net.SplitHostPort(strings.TrimSuffix(s, "/"))
+	if err != nil {
+		return "", fmt.Errorf("no port in %q: %s", s, listenForms)
+	}
+	if port == "0" {
+		return "", errors.New("port 0 is a different port each time: every generation must meet the same address, so name one")
+	}
+	if !isPort(port) {
+		return "", fmt.Errorf("not a port: %q: expected 1 to 65535", port)
+	}
+
+	ip, err := literalIP(network, host)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(ip, strings.TrimLeft(port, "0")), nil
+}
+
+// literalIP returns the host as an address, empty for every address.
+func literalIP(network, host string) (string, error) {
+	switch host {
+	case "", "*":
+		return "", nil
+	case "localhost":
+		if network == "tcp6" {
+			return "::1", nil
+		}
+		return "127.0.0.1", nil
+	}
+
+	ip, err := netip.ParseAddr(host)
+	switch ip = ip.Unmap(); {
+	case err != nil:
+		return "", fmt.Errorf("%q is a name: write the IP address itself, a name may mean another one tomorrow", host)
+	case network == "tcp4" && !ip.Is4():
+		return "", fmt.Errorf("%s is not an IPv4 address: write tcp6:// or tcp://", ip)
+	case network == "tcp6" && !ip.Is6():
+		return "", fmt.Errorf("%s is not an IPv6 address: write tcp4:// or tcp://", ip)
+	}
+	return ip.String(), nil
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}
+
+func unixAddress(s, dir string) (string, error) {
+	path := strings.TrimPrefix(s, "//")
+	if path != s && !strings.HasPrefix(path, "/") {
+		return "", fmt.Errorf("the path behind unix:// is not absolute: write unix:///%s, or unix:%s for one beside this file", path, path)
+	}
+	if strings.HasPrefix(path, "@") {
+		return "", errors.New("an abstract socket has no permissions, anyone may connect to it: use a path")
+	}
+	if err := checkPath(path); err != nil {
+		return "", err
+	}
+	if strings.HasSuffix(path, "/") {
+		return "", fmt.Errorf("%q is a directory: name the socket in it", path)
+	}
+
+	path = joinPath(dir, path)
+	if len(path) > longestUnixPath {
+		return "", fmt.Errorf("the path %s has %d bytes: the kernel allows %d for a unix socket", path, len(path), longestUnixPath)
+	}
+	return path, nil
+}
+
+// checkListenName says what is wrong with a name for LISTEN_FDNAMES, which
+// separates names by colons.
+func checkListenName(name string) error {
+	const most = 255
+
+	bad := func(r rune) bool { return r == ':' || r < ' ' || r > '~' }
+	switch {
+	case name == "":
+		return errors.New("the name is empty: leave the key out for the name of the service")
+	case strings.ContainsFunc(name, bad):
+		return fmt.Errorf("the name %q has a character that LISTEN_FDNAMES cannot carry: no colons, no control characters, ASCII only", clip(name))
+	case len(name) > most:
+		return fmt.Errorf("the name has %d characters: %d at most", len(name), most)
+	}
+	return nil
+}
+
+// overlap says whether two listeners would claim the same address.
+func (l Listen) overlap(other Listen) bool {
+	if l.Network == "unix" || other.Network == "unix" {
+		return l.Network == other.Network && l.slot() == other.slot()
+	}
+
+	host, port, _ := net.SplitHostPort(l.Address)
+	otherHost, otherPort, _ := net.SplitHostPort(other.Address)
+	if port != otherPort {
+		return false
+	}
+	if host == otherHost && (l.Network == other.Network || l.Network == "tcp" || other.Network == "tcp") {
+		return true
+	}
+	return l.covers(host, other.Network, otherHost) || other.covers(otherHost, l.Network, host)
+}
+
+// covers says whether a listener on all addresses takes this one too. The zero
+// address of IPv6 takes those of IPv4 as well, except with tcp6.
+func (l Listen) covers(host, otherNetwork, otherHost string) bool {
+	four, six := families(otherNetwork, otherHost)
+	switch host {
+	case "0.0.0.0":
+		return four
+	case "", "::":
+		return four && l.Network != "tcp6" || six && l.Network != "tcp4"
+	}
+	return false
+}
+
+// families says which of IPv4 and IPv6 a listener takes.
+func families(network, host string) (four, six bool) {
+	switch {
+	case network == "tcp4", host == "0.0.0.0":
+		return true, false
+	case network == "tcp6":
+		return false, true
+	case host == "", host == "::":
+		return true, true
+	}
+	is6 := strings.Contains(host, ":")
+	return !is6, is6
+}
+
+// slot is where two listeners must meet to overlap at all.
+func (l Listen) slot() string {
+	if l.Network == "unix" {
+		return filepath.Clean(l.Address)
+	}
+	_, port, _ := net.SplitHostPort(l.Address)
+	return port
+}
