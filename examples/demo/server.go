@@ -13,8 +13,9 @@ import (
 // settle is how long the connections of a server that stops must have been idle
 // before it closes them. A pool that is in use comes back within that time and
 // is then told that the connection closes; closing under its next request would
-// lose that.
-const settle = 100 * time.Millisecond
+// lose that. It is long for a machine that is starved, and only connections that
+// are left idle make anybody wait for it.
+const settle = time.Second
 
 // server is an HTTP server that stops without losing a request, which
 // http.Server.Shutdown alone does not promise: that closes connections that
