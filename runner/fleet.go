@@ -1,0 +1,133 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/oklog/run"
+
+	"hupwatch/config"
+	"hupwatch/services"
+	"hupwatch/services/mailbox"
+)
+
+// fleet is the set of watchers and the goroutine around the rollout: it feeds
+// what happens into the rollout and carries out what that wants. It decides
+// nothing.
+type fleet struct {
+	host *services.Host
+	// load reads the configuration file; it may block.
+	load  func() (*config.Config, []config.Problem)
+	apply func(config.Daemon)
+	inbox *mailbox.Box[input]
+
+	// Owned by run.
+	rollout  *rollout
+	watchers map[string]*services.Watcher
+	nameFile string
+	ending   context.Context // of the watchers
+	cohorts  sync.WaitGroup
+}
+
+func newFleet(host *services.Host, load func() (*config.Config, []config.Problem), apply func(config.Daemon)) *fleet {
+	return &fleet{
+		host:     host,
+		load:     load,
+		apply:    apply,
+		inbox:    mailbox.New[input](0),
+		rollout:  newRollout(),
+		watchers: make(map[string]*services.Watcher),
+	}
+}
+
+// hangup, usr2, stop and kill are what the signals ask for. None blocks.
+func (f *fleet) hangup()            { f.inbox.Put(hangup{}) }
+func (f *fleet) names()             { f.inbox.Put(namesAsked{}) }
+func (f *fleet) stop(signal string) { f.inbox.Put(stop{signal, f.host.Now()}) }
+func (f *fleet) kill()              { f.inbox.Put(kill{}) }
+
+// TurnAsked, TurnReturned, Answered and Ended implement services.Rollout.
+func (f *fleet) TurnAsked(service string, ticket int) { f.inbox.Put(turnAsked{turn{service, ticket}}) }
+
+// TurnReturned implements services.Rollout.
+func (f *fleet) TurnReturned(service string, ticket int) {
+	f.inbox.Put(turnReturned{turn{service, ticket}})
+}
+
+// Answered implements services.Rollout.
+func (f *fleet) Answered(service string, a services.Answer) { f.inbox.Put(answered{service, a}) }
+
+// Ended implements services.Rollout.
+func (f *fleet) Ended(service string) { f.inbox.Put(ended{service}) }
+
+// run brings the services up and returns when everything has ended after stop.
+func (f *fleet) run(c *config.Config) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	f.ending = ctx
+	defer f.cohorts.Wait()
+	defer cancel()
+	for done := f.step(boot{c}); !done; {
+		<-f.inbox.Wake
+		inputs, _, _ := f.inbox.Take()
+		for _, in := range inputs {
+			done = f.step(in) || done
+		}
+	}
+	return nil
+}
+
+// step carries one input through the rollout and tells whether nothing is left
+// to do.
+func (f *fleet) step(in input) (done bool) {
+	var added []*services.Watcher
+	for _, e := range f.rollout.step(in) {
+		switch e := e.(type) {
+		case add:
+			w := services.NewWatcher(e.config, f.host, f)
+			f.watchers[e.config.Name] = w
+			added = append(added, w)
+		case tell:
+			f.watchers[e.service].Post(e.input)
+		case readConfig:
+			go func() { // ends when the file system answers
+				c, problems := f.load()
+				f.inbox.Put(configRead{c, problems})
+			}()
+		case claimNames:
+			path := f.nameFile
+			go func() { // likewise
+				names, err := claimNameFile(path)
+				f.inbox.Put(namesClaimed{names, err})
+			}()
+		case apply:
+			f.nameFile = e.daemon.NameFile
+			f.apply(e.daemon)
+		case emit:
+			f.host.Events.Publish(e.event)
+		case finish:
+			done = true
+		}
+	}
+	f.watch(added)
+	return done
+}
+
+var errEnded = errors.New("the fleet has ended")
+
+// watch runs new watchers. A run.Group cannot grow, so those that come up
+// together form one of their own, a cohort, beside the earlier ones.
+func (f *fleet) watch(cohort []*services.Watcher) {
+	if len(cohort) == 0 {
+		return
+	}
+	var g run.Group
+	ctx, cancel := context.WithCancel(f.ending)
+	for _, w := range cohort {
+		g.Add(func() error { return w.Run(ctx) }, func(error) { cancel() })
+	}
+	// The keeper: the first actor to return ends the group, and none of the
+	// watchers returns by itself.
+	g.Add(func() error { <-ctx.Done(); return errEnded }, func(error) { cancel() })
+	f.cohorts.Go(func() { _ = g.Run() }) // always errEnded or nil
+}

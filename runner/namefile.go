@@ -1,0 +1,106 @@
+package runner
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// nameFileMax is more than a thousand services of the longest name need.
+const nameFileMax = 128 << 10
+
+var serviceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+// claimNameFile takes the file at path out of everybody's way, whatever it is,
+// and returns the names in it. The rename makes it ours: who writes the next one
+// writes another file.
+func claimNameFile(path string) ([]string, error) {
+	claimed := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.claimed-%d", filepath.Base(path), os.Getpid()))
+	err := os.Rename(path, claimed)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("name file %s: there is none; write the names of the services into it first, one a line", path)
+	case err != nil:
+		return nil, fmt.Errorf("claim name file: %w", err)
+	}
+	text, readErr := readClaimed(claimed)
+	if err := os.Remove(claimed); err != nil {
+		return nil, fmt.Errorf("name file %s: remove what was claimed: %w; remove it by hand", path, err)
+	}
+	if readErr != nil {
+		return nil, fmt.Errorf("name file %s: %w", path, readErr)
+	}
+	names, err := parseNames(text)
+	if err != nil {
+		return nil, fmt.Errorf("name file %s: %w", path, err)
+	}
+	return names, nil
+}
+
+// readClaimed reads a file that anybody may have put there. It neither follows a
+// link nor waits for the other end of a FIFO.
+func readClaimed(path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	switch {
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.EMLINK): // EMLINK is FreeBSD's word for it
+		return nil, errors.New("it is a symbolic link; write a plain file")
+	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.EOPNOTSUPP):
+		return nil, errors.New("it is a socket; write a plain file")
+	case err != nil:
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close()
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		return nil, fmt.Errorf("stat: %w", err)
+	}
+	switch euid := os.Geteuid(); {
+	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
+		return nil, errors.New("it is not a plain file; write one")
+	case stat.Uid != 0 && int(stat.Uid) != euid:
+		return nil, fmt.Errorf("it belongs to uid %d; only root and uid %d may ask for a reload this way", stat.Uid, euid)
+	case stat.Mode&0o022 != 0:
+		return nil, fmt.Errorf("its mode %#o lets others write to it; chmod go-w it", stat.Mode&0o777)
+	case stat.Nlink > 1:
+		return nil, errors.New("it has a second name (a hard link); write a file of its own")
+	}
+	text, err := io.ReadAll(io.LimitReader(f, nameFileMax+1))
+	if err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	if len(text) > nameFileMax {
+		return nil, fmt.Errorf("it is longer than %d bytes; one name a line is all it takes", nameFileMax)
+	}
+	return text, nil
+}
+
+// parseNames reads one name a line. Blank lines and what follows a # do not
+// count, nor does a carriage return at the end of a line.
+func parseNames(text []byte) ([]string, error) {
+	var names []string
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		line, _, _ = bytes.Cut(line, []byte("#"))
+		name := string(bytes.TrimSpace(line))
+		switch {
+		case name == "":
+		case !serviceName.MatchString(name):
+			return nil, fmt.Errorf("line %d: %q is no name of a service; write one name a line", i+1, strings.ToValidUTF8(name, "?"))
+		case !slices.Contains(names, name):
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, errors.New("it names no service; write their names into it, one a line")
+	}
+	return names, nil
+}

@@ -1,0 +1,130 @@
+// Package state keeps on disk which generations live, one small file per
+// service, so that a later hupwatch never runs anything twice.
+package state
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"hupwatch/services"
+	"hupwatch/services/process"
+)
+
+// version is the schema of the files.
+const version = 1
+
+// Store is the directory with the files. It implements services.Ledger. Every
+// service has a file of its own, so it may be used by many goroutines as long as
+// each service has but one.
+type Store struct {
+	dir  string
+	mark string
+}
+
+// Open makes the directory if need be. Who holds the lock of the runtime
+// directory may call it.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make state directory: %w", err)
+	}
+	s := &Store{dir: dir}
+	text, err := os.ReadFile(s.path("mark"))
+	switch {
+	case err == nil:
+		s.mark = strings.TrimSpace(string(text))
+		return s, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read mark: %w", err)
+	}
+	s.mark = rand.Text()
+	if err := s.write("mark", []byte(s.mark+"\n")); err != nil {
+		return nil, fmt.Errorf("write mark: %w", err)
+	}
+	return s, nil
+}
+
+// Mark is what the generations of whichever hupwatch uses this directory carry
+// in their environment.
+func (s *Store) Mark() string { return s.mark }
+
+// record is the content of a service's file.
+type record struct {
+	Version     int          `json:"version"`
+	Service     string       `json:"service"`
+	Generations []generation `json:"generations"`
+}
+
+type generation struct {
+	Number   int              `json:"generation"`
+	Instance int              `json:"instance"`
+	Phase    services.Phase   `json:"phase"`
+	Process  process.Identity `json:"process"`
+}
+
+// Save replaces what is known of a service; it is forgotten when nothing lives.
+// The file is whole at every instant. It is not synced: it says nothing worth
+// knowing after the next boot, and until then the page cache keeps it.
+func (s *Store) Save(service string, living []services.Living) error {
+	name := service + ".json"
+	if len(living) == 0 {
+		if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget %s: %w", service, err)
+		}
+		return nil
+	}
+	r := record{Version: version, Service: service}
+	for _, l := range living {
+		r.Generations = append(r.Generations, generation{l.Generation, l.Instance, l.Phase, l.Identity})
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode state of %s: %w", service, err)
+	}
+	return s.write(name, append(text, '\n'))
+}
+
+func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *Store) write(name string, text []byte) error {
+	temp := s.path("." + name + ".new")
+	if err := os.WriteFile(temp, text, 0o600); err != nil {
+		_ = os.Remove(temp) // half a file helps nobody, least of all a full disk
+		return fmt.Errorf("write %s: %w", temp, err)
+	}
+	if err := os.Rename(temp, s.path(name)); err != nil {
+		return fmt.Errorf("replace %s: %w", s.path(name), err)
+	}
+	return nil
+}
+
+// load reads what an earlier hupwatch left, by service.
+func (s *Store) load() (map[string][]services.Living, error) {
+	paths, err := filepath.Glob(s.path("*.json"))
+	if err != nil {
+		return nil, fmt.Errorf("list state: %w", err)
+	}
+	all := make(map[string][]services.Living)
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read state: %w", err)
+		}
+		var r record
+		if err := json.Unmarshal(text, &r); err != nil {
+			return nil, fmt.Errorf("read state %s: %w; if nothing of an earlier hupwatch runs any more, remove the file", path, err)
+		}
+		if r.Version != version {
+			return nil, fmt.Errorf("read state %s: it is of version %d, this hupwatch knows %d; stop what it names and remove the file", path, r.Version, version)
+		}
+		for _, g := range r.Generations {
+			all[r.Service] = append(all[r.Service], services.Living{Generation: g.Number, Instance: g.Instance, Phase: g.Phase, Identity: g.Process})
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,110 @@
+package services
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+
+	"hupwatch/services/process"
+)
+
+// account is whom a release runs as.
+type account struct {
+	// credential is nil for hupwatch's own.
+	credential *process.Credential
+	// variables are HOME, USER and LOGNAME, as far as they are known.
+	variables map[string]string
+}
+
+// lookupAccount finds the account of the keys user and group, which are names or
+// numbers, or empty.
+func lookupAccount(userName, groupName string) (account, error) {
+	if userName == "" && groupName == "" {
+		return account{}, nil
+	}
+	uid, gid := os.Geteuid(), -1
+	var a account
+	var groups []uint32
+	if userName != "" {
+		u, err := lookupUser(userName)
+		if err != nil {
+			return account{}, err
+		}
+		uid, gid = u.uid, u.gid
+		a.variables, groups = u.variables, u.groups
+	}
+	if groupName != "" {
+		id, err := lookupGroup(groupName)
+		if err != nil {
+			return account{}, err
+		}
+		gid = id
+	}
+	if gid < 0 {
+		return account{}, fmt.Errorf("user %s: no such account on this host, and group is not set; set group too", userName)
+	}
+	if uid == os.Geteuid() && gid == os.Getegid() && uid != 0 {
+		return a, nil
+	}
+	if os.Geteuid() != 0 {
+		return account{}, fmt.Errorf("user %s, group %s: only root may start a service as somebody else", userName, groupName)
+	}
+	a.credential = &process.Credential{UID: uint32(uid), GID: uint32(gid), Groups: groups}
+	return a, nil
+}
+
+type unixUser struct {
+	uid, gid  int
+	groups    []uint32
+	variables map[string]string
+}
+
+func lookupUser(name string) (unixUser, error) {
+	u, err := user.Lookup(name)
+	if number, atoiErr := strconv.Atoi(name); err != nil && atoiErr == nil && number >= 0 {
+		if u, err = user.LookupId(name); err != nil { // a number needs no account
+			return unixUser{uid: number, gid: -1}, nil
+		}
+	}
+	var unknown user.UnknownUserError
+	if errors.As(err, &unknown) {
+		return unixUser{}, fmt.Errorf("user %s: no such user on this host", name)
+	}
+	if err != nil {
+		return unixUser{}, fmt.Errorf("user %s: %w", name, err)
+	}
+	found := unixUser{variables: map[string]string{"HOME": u.HomeDir, "USER": u.Username, "LOGNAME": u.Username}}
+	if found.uid, err = strconv.Atoi(u.Uid); err != nil {
+		return unixUser{}, fmt.Errorf("user %s: uid %q: %w", name, u.Uid, err)
+	}
+	if found.gid, err = strconv.Atoi(u.Gid); err != nil {
+		return unixUser{}, fmt.Errorf("user %s: gid %q: %w", name, u.Gid, err)
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return unixUser{}, fmt.Errorf("user %s: look up supplementary groups: %w", name, err)
+	}
+	for _, id := range ids {
+		if number, err := strconv.ParseUint(id, 10, 32); err == nil {
+			found.groups = append(found.groups, uint32(number))
+		}
+	}
+	return found, nil
+}
+
+func lookupGroup(name string) (int, error) {
+	g, err := user.LookupGroup(name)
+	if number, atoiErr := strconv.Atoi(name); err != nil && atoiErr == nil && number >= 0 {
+		return number, nil
+	}
+	var unknown user.UnknownGroupError
+	if errors.As(err, &unknown) {
+		return 0, fmt.Errorf("group %s: no such group on this host", name)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("group %s: %w", name, err)
+	}
+	return strconv.Atoi(g.Gid)
+}

@@ -1,0 +1,82 @@
+package services
+
+import (
+	"syscall"
+
+	"hupwatch/config"
+)
+
+// Effect is one thing a Machine wants done: the closed set of types below. They
+// are to be carried out in order.
+type Effect interface{ effect() }
+
+type (
+	// Resolve asks for a release made of this configuration; or for Reuse,
+	// where it is set and its directory and binary are still there. Resolved or
+	// ResolveFailed answers it.
+	Resolve struct {
+		Attempt int
+		Config  config.Service
+		Reuse   *Release
+	}
+	// Launch asks for the process of a generation. Spawned or SpawnFailed
+	// answers it, then Execed, Exited and Emptied follow.
+	Launch struct {
+		Generation int
+		Instance   int
+		Release    *Release
+	}
+	// Signal sends a signal to the main process of a generation, or to its
+	// whole group.
+	Signal struct {
+		Generation int
+		Signal     syscall.Signal
+		Group      bool
+	}
+	// AskTurn asks for a turn among the services that want to reload; a Turn
+	// grants it.
+	AskTurn struct{ Ticket int }
+	// ReturnTurn gives the turn back, or takes back the asking for it.
+	ReturnTurn struct{ Ticket int }
+	// Answer gives the result of the requests of these ids.
+	Answer struct {
+		IDs        []uint64
+		Result     Result
+		Reason     string
+		Generation int
+		PID        int
+	}
+	// KeepSockets closes the listening sockets of the service that nobody
+	// needs any more: all but these.
+	KeepSockets struct{ Listen []config.Listen }
+	// Emit tells the world what happened.
+	Emit struct{ Event Event }
+	// Ended says that a Stop is done: nothing of the service lives, or what
+	// does cannot be killed.
+	Ended struct{}
+)
+
+func (Resolve) effect()     {}
+func (Launch) effect()      {}
+func (Signal) effect()      {}
+func (AskTurn) effect()     {}
+func (ReturnTurn) effect()  {}
+func (Answer) effect()      {}
+func (KeepSockets) effect() {}
+func (Emit) effect()        {}
+func (Ended) effect()       {}
+
+// Result is what became of a request, for one service.
+type Result string
+
+// The results.
+const (
+	ResultPromoted Result = "promoted" // the new generation serves, the old one drains
+	ResultStarted  Result = "started"  // nothing served before; now the new generation does
+	ResultStopped  Result = "stopped"  // it was to stop and did
+	ResultSkipped  Result = "skipped"  // it is wanted down
+	ResultKeptOld  Result = "kept_old" // the new generation was no good; the old one serves on
+	ResultPartial  Result = "partial"  // some instances have the new release, some were kept
+	ResultFailed   Result = "failed"   // the new generation was no good and nothing serves
+	ResultAborted  Result = "aborted"  // hupwatch ends, or the service was removed
+)

@@ -1,0 +1,62 @@
+package services
+
+import (
+	"syscall"
+	"time"
+)
+
+// Event is one thing that happened to a service. The log, and whatever else
+// tells people about it, renders these.
+type Event struct {
+	// Seq numbers the events of one hupwatch from 1, At is when it happened;
+	// both are set by the stream, not by the Machine.
+	Seq uint64
+	At  time.Time
+
+	Kind       Kind
+	Service    string
+	Instance   int
+	Generation int
+	PID        int
+	Reloads    []uint64 // the ids of the requests it belongs to
+	Cause      Cause
+	Result     Result
+	Reason     string
+	By         string         // who asked
+	Counts     map[Result]int // how the services of a whole request ended
+	Release    string // the directory the generation runs in
+	Signal     syscall.Signal
+	Exit       *Exit
+	Elapsed    time.Duration // how long it took: to be promoted, to drain
+	Wait       time.Duration // how long it will take at most: warm-up, delay, time to the KILL
+}
+
+// Kind says what happened.
+type Kind string
+
+// The kinds: first of one service, then of all of them.
+const (
+	KindReloadWaits   Kind = "reload waits"        // every drain slot is taken
+	KindReloadBegun   Kind = "reload begun"        //
+	KindReloadEnded   Kind = "reload ended"        // Result and Reason say how
+	KindStarted       Kind = "generation started"  // its command runs; Wait is the warm-up
+	KindStartFailed   Kind = "start failed"        // with no reload to answer for it
+	KindPromoted      Kind = "generation promoted" //
+	KindStopSignalled Kind = "stop signal sent"    //
+	KindMainGone      Kind = "main process gone"   // others of its group live on
+	KindKilled        Kind = "generation killed"   //
+	KindExited        Kind = "generation exited"   // one that had been told to
+	KindEnded         Kind = "generation ended"    // one that had not
+	KindRestart       Kind = "restart"             // Wait says in how long
+	KindGivenUp       Kind = "given up"            // no restart any more
+	KindAbandoned     Kind = "abandoned"           // it does not even die of KILL
+	KindStopped       Kind = "service stopped"     //
+	KindTrouble       Kind = "trouble"             // Reason says what hupwatch could not do
+
+	KindRequest     Kind = "reload asked"
+	KindRequestDone Kind = "reload done"
+	KindRefused     Kind = "reload refused" // nothing was changed; Reason says why
+	KindConfigError Kind = "config error"
+	KindIgnored     Kind = "signal ignored"
+	KindEnding      Kind = "stopping all services"
+)

@@ -1,0 +1,126 @@
+package services
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"hupwatch/config"
+)
+
+// Phase is how far a generation has come.
+type Phase string
+
+// The phases, in the order a generation goes through them.
+const (
+	PhaseResolving Phase = "resolving" // its release is being made; there is no process yet
+	PhaseStarting  Phase = "starting"  // its process is on the way to its first instruction
+	PhaseWarming   Phase = "warming"   // it is ready and has to stay alive for the warm-up
+	PhaseActive    Phase = "active"    // it serves
+	PhaseDraining  Phase = "draining"  // it was told to stop
+)
+
+// Cause is why a generation was started.
+type Cause string
+
+// The causes.
+const (
+	CauseStart   Cause = "start"   // the service was to come up
+	CauseReload  Cause = "reload"  // somebody asked for a new release
+	CauseRestart Cause = "restart" // the one before it ended by itself
+)
+
+// Generation is one started process of a service.
+type Generation struct {
+	// Number counts the generations of the service from 1. It is 0 while
+	// resolving.
+	Number  int
+	Attempt int
+	Phase   Phase
+	Cause   Cause
+	// PID is 0 until the process is there.
+	PID     int
+	Release *Release
+
+	BegunAt    Instant // when its start was decided
+	Deadline   Instant // when starting takes too long, or the warm-up ends
+	ReadyAt    Instant
+	StoppedAt  Instant // when its end was decided
+	KillAt     Instant // when its group gets KILL
+	KilledAt   Instant        // Never once it is waited for no more
+	Signalled  syscall.Signal // the stop signal it was sent
+	Killed     bool
+	Aborted    bool // it never became the active one
+	MainGone   bool // its main process ended; others of its group live on
+	LastStatus Exit
+}
+
+// Service is the configuration the generation was started with.
+func (g *Generation) service() config.Service { return g.Release.Service }
+
+// abandoned tells whether it has been waited for long enough after its KILL.
+func (g *Generation) abandoned() bool { return g.Killed && g.KilledAt == Never }
+
+// Exit is how a process ended.
+type Exit struct {
+	Code   int
+	Signal syscall.Signal
+	// Reason says why the program never ran, where that is what happened.
+	Reason string
+	// Rest tells that the main process is gone but its group is not empty.
+	Rest bool
+}
+
+// String says it for people.
+func (e Exit) String() string {
+	switch {
+	case e.Reason != "":
+		return e.Reason
+	case e.Signal != 0:
+		return "killed by signal " + SignalName(e.Signal)
+	}
+	return fmt.Sprintf("exited with status %d", e.Code)
+}
+
+// clean tells whether this is a proper end for a process that was sent the
+// signal sent (0 for none): a success code, or dying of that very signal, as
+// puma does after its drain.
+func (e Exit) clean(s config.Service, sent syscall.Signal) bool {
+	if e.Reason != "" {
+		return false
+	}
+	if e.Signal != 0 {
+		return e.Signal == sent
+	}
+	return slices.Contains(s.SuccessExitCodes, e.Code)
+}
+
+// early says why ending before the end of the warm-up failed the start.
+func (e Exit) early(after, warmup time.Duration) string {
+	if e.Reason != "" {
+		return e.Reason
+	}
+	text := fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(after), warmup)
+	if e.Signal == 0 && e.Code == 0 {
+		text += "; if it puts itself into the background, tell it to stay in the foreground"
+	}
+	return text
+}
+
+func round(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(10 * time.Millisecond)
+}
+
+func firstNonEmpty(texts ...string) string {
+	for _, t := range texts {
+		if strings.TrimSpace(t) != "" {
+			return t
+		}
+	}
+	return ""
+}

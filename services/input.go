@@ -1,0 +1,78 @@
+package services
+
+import "hupwatch/config"
+
+// Input is one thing a Machine is told: the closed set of types below.
+type Input interface{ input() }
+
+type (
+	// Declare says that the service is in the file, with this configuration,
+	// and brings back one that had been removed from it. It starts nothing.
+	Declare struct{ Config config.Service }
+	// Start brings the service up if it is wanted up, without waiting for a
+	// turn: what happens to every service when hupwatch begins.
+	Start struct{}
+	// Reload asks for a new generation with this configuration. It is answered
+	// exactly once, by the reload that begins after it.
+	Reload struct {
+		ID     uint64
+		Config config.Service
+	}
+	// Turn grants what AskTurn asked for.
+	Turn struct{ Ticket int }
+	// Stop ends every generation. Nothing of it lives on after Until. A
+	// non-zero ID is answered when everything has gone. A final stop cannot be
+	// followed by anything else.
+	Stop struct {
+		ID    uint64
+		Until Instant
+		Final bool
+	}
+	// Kill ends every generation with KILL, now.
+	Kill struct{}
+	// Tick says that a deadline may have passed.
+	Tick struct{}
+
+	// Resolved answers Resolve.
+	Resolved struct {
+		Attempt int
+		Release Release
+	}
+	// ResolveFailed answers Resolve.
+	ResolveFailed struct {
+		Attempt int
+		Reason  string
+	}
+	// Spawned says that the process of a generation is there.
+	Spawned struct{ Generation, PID int }
+	// SpawnFailed says that a generation got no process.
+	SpawnFailed struct {
+		Generation int
+		Reason     string
+	}
+	// Execed says that the command of a generation runs.
+	Execed struct{ Generation int }
+	// Exited says that the main process of a generation ended.
+	Exited struct {
+		Generation int
+		Exit       Exit
+	}
+	// Emptied says that nothing is left of the process group of a generation
+	// whose main process had ended before.
+	Emptied struct{ Generation int }
+)
+
+func (Declare) input()       {}
+func (Start) input()         {}
+func (Reload) input()        {}
+func (Turn) input()          {}
+func (Stop) input()          {}
+func (Kill) input()          {}
+func (Tick) input()          {}
+func (Resolved) input()      {}
+func (ResolveFailed) input() {}
+func (Spawned) input()       {}
+func (SpawnFailed) input()   {}
+func (Execed) input()        {}
+func (Exited) input()        {}
+func (Emptied) input()       {}

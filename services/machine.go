@@ -1,0 +1,199 @@
+package services
+
+import (
+	"hupwatch/config"
+)
+
+// Machine is what happens to one service, as plain data: Step is the only thing
+// that changes it, and it survives a round trip through JSON in any phase. It
+// does nothing itself.
+type Machine struct {
+	Name string
+	// Config is what the file says now. What runs was started with the
+	// configuration in its Release.
+	Config config.Service
+	// WantedUp is what autostart says at first.
+	WantedUp bool
+	Slots    []Slot
+
+	// Under is the reload under way, or waiting to begin; Merged are the
+	// requests that came after it had begun: the next one answers them all.
+	Under  *Run
+	Merged []uint64
+
+	// Ending is the Stop being carried out.
+	Ending *Ending
+
+	Generations int // the number last given
+	Attempts    int // the attempt last made
+	Tickets     int // the turn last asked for
+}
+
+// NewMachine returns the machine of a service that has nothing running.
+func NewMachine(c config.Service) *Machine {
+	return &Machine{
+		Name:     c.Name,
+		Config:   c,
+		WantedUp: c.Autostart,
+		Slots:    []Slot{{Backoff: Backoff{NextStart: Never}}},
+	}
+}
+
+// Step tells the machine that something happened and returns what is to be
+// done, in order. Time must not run backwards from one call to the next.
+func (m *Machine) Step(now Instant, in Input) []Effect {
+	s := &step{Machine: m, now: now}
+	s.take(in)
+	s.settle()
+	return s.effects
+}
+
+// Deadline is when the machine wants a Tick next; Never if it waits for nothing
+// but inputs.
+func (m *Machine) Deadline() Instant {
+	next := Never
+	for i := range m.Slots {
+		next = min(next, m.Slots[i].deadline(m.startable()))
+	}
+	return next
+}
+
+// startable tells whether a generation may be started at all.
+func (m *Machine) startable() bool {
+	return m.WantedUp && m.Ending == nil
+}
+
+// living counts the generations of every slot, also those on their way.
+func (m *Machine) living() int {
+	n := 0
+	for i := range m.Slots {
+		n += len(m.Slots[i].generations())
+	}
+	return n
+}
+
+// listens is every address whose socket is still needed: by what would be
+// started after a crash, and by what is about to be started.
+func (m *Machine) listens() []config.Listen {
+	var all []config.Listen
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		if sl.Good != nil && m.Ending == nil {
+			all = append(all, sl.Good.Service.Listen...)
+		}
+		for _, g := range sl.generations() {
+			if g.Release != nil && (g.Phase != PhaseDraining || g.PID == 0) {
+				all = append(all, g.Release.Service.Listen...)
+			}
+		}
+	}
+	return all
+}
+
+// step is one call of Step.
+type step struct {
+	*Machine
+	now     Instant
+	effects []Effect
+}
+
+func (s *step) do(e Effect) { s.effects = append(s.effects, e) }
+
+func (s *step) emit(sl *Slot, g *Generation, e Event) {
+	e.Service = s.Name
+	if sl != nil {
+		e.Instance = sl.Instance
+	}
+	if g != nil {
+		e.Generation, e.PID, e.Cause = g.Number, g.PID, g.Cause
+		if g.Release != nil {
+			e.Release = g.Release.Dir
+		}
+	}
+	if s.Under != nil && e.Reloads == nil {
+		e.Reloads = s.Under.IDs
+	}
+	s.do(Emit{e})
+}
+
+func (s *step) take(in Input) {
+	switch in := in.(type) {
+	case Declare:
+		s.declare(in.Config)
+	case Start:
+		s.start()
+	case Reload:
+		s.ask(in)
+	case Turn:
+		s.turn(in)
+	case Stop:
+		s.stop(in)
+	case Kill:
+		s.killAll()
+	case Resolved:
+		s.resolved(in)
+	case ResolveFailed:
+		s.resolveFailed(in)
+	case Spawned:
+		s.spawned(in)
+	case SpawnFailed:
+		s.spawnFailed(in)
+	case Execed:
+		s.execed(in)
+	case Exited:
+		s.exited(in)
+	case Emptied:
+		s.emptied(in)
+	case Tick:
+	}
+}
+
+// settle does what is due, whatever the input was: deadlines, restarts, the
+// reload that may begin, the stop that is done.
+func (s *step) settle() {
+	for i := range s.Slots {
+		s.expire(&s.Slots[i])
+	}
+	s.begin()
+	for i := range s.Slots {
+		s.restartDue(&s.Slots[i])
+	}
+	s.finishEnding()
+}
+
+func (s *step) declare(c config.Service) {
+	s.Config = c
+	if s.Ending == nil || s.Ending.Final {
+		return
+	}
+	// Back in the file: what of the earlier life still drains goes on doing so.
+	s.answerEnding(ResultAborted, "the service is in the file again")
+	s.Ending = nil
+	s.WantedUp = c.Autostart
+}
+
+func (s *step) start() {
+	if !s.startable() {
+		return
+	}
+	for i := range s.Slots {
+		sl := &s.Slots[i]
+		if sl.Active == nil && sl.Incoming == nil {
+			sl.Backoff.clear()
+			sl.NextStart = s.now
+			sl.NextCause = CauseStart
+		}
+	}
+}
+
+// find returns the generation of that number and its slot, or nil.
+func (s *step) find(number int) (*Slot, *Generation) {
+	for i := range s.Slots {
+		for _, g := range s.Slots[i].generations() {
+			if g.Number == number && number != 0 {
+				return &s.Slots[i], g
+			}
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,21 @@
+package services
+
+import (
+	"hupwatch/config"
+	"hupwatch/services/process"
+)
+
+// Release is everything a generation is started with. A crash restart uses the
+// whole of the one that was promoted last.
+type Release struct {
+	Service config.Service
+	// Dir is the working directory with its symbolic links resolved.
+	Dir string
+	// Path is the program, Args its argument vector.
+	Path string
+	Args []string
+	// Env is the environment but for what differs from one generation to the
+	// next.
+	Env        []string
+	Credential *process.Credential
+}

@@ -1,0 +1,188 @@
+package services
+
+// Run is a reload of one service, from the moment it is asked for until its
+// result.
+type Run struct {
+	// IDs are the requests it answers.
+	IDs    []uint64
+	Begun  bool
+	Turn   TurnState
+	Ticket int
+	// Waits is set once people were told that it waits for a drain slot.
+	Waits bool
+	// Slot is the instance being reloaded; those before it are done.
+	Slot int
+	// Served tells whether anything served when the slot's reload began.
+	Served  bool
+	BegunAt Instant
+}
+
+// TurnState says whether a reload may go on as far as other services are
+// concerned.
+type TurnState string
+
+// The turn states; none asked for is the empty one.
+const (
+	TurnAsked TurnState = "asked"
+	TurnHeld  TurnState = "held"
+)
+
+// ask takes a request for a reload.
+func (s *step) ask(in Reload) {
+	switch {
+	case s.Ending != nil && s.Ending.Final:
+		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultAborted, Reason: "hupwatch ends"})
+		return
+	case s.Ending != nil:
+		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultAborted, Reason: "the service was removed from the file"})
+		return
+	}
+	s.Config = in.Config
+	switch {
+	case !s.WantedUp:
+		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultSkipped, Reason: "it is wanted down"})
+	case s.Under == nil:
+		s.Under = &Run{IDs: []uint64{in.ID}}
+	case !s.Under.Begun:
+		s.Under.IDs = append(s.Under.IDs, in.ID)
+	default:
+		s.Merged = append(s.Merged, in.ID)
+	}
+}
+
+// turn takes the turn that was asked for.
+func (s *step) turn(in Turn) {
+	if s.Under == nil || s.Under.Turn != TurnAsked || s.Under.Ticket != in.Ticket {
+		return // given back before it came
+	}
+	s.Under.Turn = TurnHeld
+}
+
+// begin lets the reload that waits begin, as soon as nothing stands in its way:
+// a start under way ends first, a drain slot must be free, and other services
+// have their turn. It does not keep a turn it cannot use.
+func (s *step) begin() {
+	r := s.Under
+	if r == nil || r.Begun {
+		return
+	}
+	if !s.mayBegin(r) {
+		s.returnTurn(r)
+		return
+	}
+	switch r.Turn {
+	case "":
+		s.Tickets++
+		r.Turn, r.Ticket = TurnAsked, s.Tickets
+		s.do(AskTurn{Ticket: r.Ticket})
+	case TurnHeld:
+		r.Begun = true
+		r.BegunAt = s.now
+		s.emit(nil, nil, Event{Kind: KindReloadBegun})
+		s.beginInstance(r)
+	}
+}
+
+func (s *step) mayBegin(r *Run) bool {
+	for i := range s.Slots {
+		if s.Slots[i].Incoming != nil {
+			return false
+		}
+	}
+	return s.drainSlotFree(r)
+}
+
+// drainSlotFree tells whether the slot's turn to reload has come as far as its
+// own draining generations are concerned, and tells people once if not.
+func (s *step) drainSlotFree(r *Run) bool {
+	sl := &s.Slots[r.Slot]
+	if sl.draining() < s.Config.MaxDraining {
+		return true
+	}
+	if !r.Waits {
+		r.Waits = true
+		s.emit(sl, sl.Draining[0], Event{Kind: KindReloadWaits})
+	}
+	return false
+}
+
+func (s *step) beginInstance(r *Run) {
+	sl := &s.Slots[r.Slot]
+	r.Served = sl.Active != nil
+	sl.Backoff.clear()
+	var reuse *Release // one release for all instances
+	if r.Slot > 0 {
+		reuse = s.Slots[r.Slot-1].Good
+	}
+	s.launch(sl, CauseReload, reuse)
+}
+
+// instanceDone is called when the incoming generation of a reload was promoted.
+func (s *step) instanceDone(sl *Slot) {
+	r := s.Under
+	if r.Slot+1 < len(s.Slots) {
+		r.Slot++
+		s.beginInstance(r)
+		return
+	}
+	result := ResultStarted
+	if r.Served {
+		result = ResultPromoted
+	}
+	s.finish(result, "", sl.Active)
+}
+
+// instanceFailed is called when it was no good.
+func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
+	result := ResultFailed
+	switch {
+	case s.Under.Slot > 0:
+		result = ResultPartial
+	case sl.Active != nil:
+		result = ResultKeptOld
+	}
+	s.finish(result, reason, g)
+	if sl.Active != nil || sl.NextStart != Never || sl.Resting != "" {
+		return
+	}
+	s.again(sl, g.service(), false)
+}
+
+// finish ends the reload with its result.
+func (s *step) finish(result Result, reason string, g *Generation) {
+	r := s.Under
+	s.emit(&s.Slots[r.Slot], g, Event{Kind: KindReloadEnded, Result: result, Reason: reason, Elapsed: s.now.Sub(r.BegunAt)})
+	s.returnTurn(r)
+	a := Answer{IDs: r.IDs, Result: result, Reason: reason}
+	if active := s.Slots[r.Slot].Active; active != nil {
+		a.Generation, a.PID = active.Number, active.PID
+	}
+	s.do(a)
+	s.do(KeepSockets{s.listens()})
+	s.Under = nil
+	if len(s.Merged) > 0 {
+		s.Under, s.Merged = &Run{IDs: s.Merged}, nil
+		s.begin()
+	}
+}
+
+func (s *step) returnTurn(r *Run) {
+	if r.Turn == "" {
+		return
+	}
+	r.Turn = ""
+	s.do(ReturnTurn{Ticket: r.Ticket})
+}
+
+// abortReloads answers every request that has no answer yet.
+func (s *step) abortReloads(reason string) {
+	if r := s.Under; r != nil {
+		s.returnTurn(r)
+		s.do(Answer{IDs: r.IDs, Result: ResultAborted, Reason: reason})
+		s.Under = nil
+	}
+	if len(s.Merged) > 0 {
+		s.do(Answer{IDs: s.Merged, Result: ResultAborted, Reason: reason})
+		s.Merged = nil
+	}
+}

@@ -1,0 +1,285 @@
+package services
+
+import (
+	"slices"
+	"time"
+
+	"hupwatch/config"
+)
+
+// abortTimeout is how long an incoming generation that is no good, or not
+// wanted any more, has from its stop signal to the KILL.
+const abortTimeout = 5 * time.Second
+
+// abandonAfter is how long a killed generation is waited for before hupwatch
+// ends without it: a process in uninterruptible sleep does not even die of KILL.
+const abandonAfter = 5 * time.Second
+
+// Slot is the place of one instance of a service: at most one generation that
+// serves, at most one that is to take its place, and those that drain.
+type Slot struct {
+	Instance int
+	Active   *Generation
+	Incoming *Generation
+	Draining []*Generation
+	// Good is the release last promoted: what is started after a crash.
+	Good *Release
+	Backoff
+	// NextCause is why NextStart is going to be.
+	NextCause Cause
+	// Resting is why nothing is started by itself, where that is so: the last
+	// generation ended as restart says it may, or restart_limit was reached.
+	Resting State
+}
+
+func (sl *Slot) generations() []*Generation {
+	all := make([]*Generation, 0, 2+len(sl.Draining))
+	if sl.Active != nil {
+		all = append(all, sl.Active)
+	}
+	if sl.Incoming != nil {
+		all = append(all, sl.Incoming)
+	}
+	return append(all, sl.Draining...)
+}
+
+// draining counts the drain slots that are taken. What does not even die of KILL
+// is not counted: no reload could ever begin again.
+func (sl *Slot) draining() int {
+	n := 0
+	for _, g := range sl.Draining {
+		if !g.abandoned() {
+			n++
+		}
+	}
+	return n
+}
+
+func (sl *Slot) deadline(startable bool) Instant {
+	next := Never
+	if sl.Incoming != nil {
+		next = sl.Incoming.Deadline
+	} else if sl.Active == nil && startable {
+		next = sl.NextStart
+	}
+	for _, g := range sl.Draining {
+		if g.Killed {
+			next = min(next, g.KilledAt.Add(abandonAfter))
+			continue
+		}
+		next = min(next, g.KillAt)
+	}
+	return next
+}
+
+// launch starts a generation; its release is made first, or an earlier one is
+// used again.
+func (s *step) launch(sl *Slot, cause Cause, reuse *Release) {
+	c := s.Config
+	if reuse != nil {
+		c = reuse.Service
+	}
+	s.Attempts++
+	sl.Backoff.NextStart = Never
+	sl.Resting = ""
+	sl.Incoming = &Generation{
+		Attempt:  s.Attempts,
+		Phase:    PhaseResolving,
+		Cause:    cause,
+		BegunAt:  s.now,
+		Deadline: s.now.Add(c.StartTimeout),
+		Release:  &Release{Service: c},
+	}
+	s.do(Resolve{Attempt: s.Attempts, Config: s.Config, Reuse: reuse})
+}
+
+func (s *step) incoming(attempt int) (*Slot, *Generation) {
+	for i := range s.Slots {
+		if g := s.Slots[i].Incoming; g != nil && g.Attempt == attempt && g.Phase == PhaseResolving {
+			return &s.Slots[i], g
+		}
+	}
+	return nil, nil
+}
+
+func (s *step) resolved(in Resolved) {
+	sl, g := s.incoming(in.Attempt)
+	if g == nil {
+		return // given up meanwhile
+	}
+	s.Generations++
+	g.Number = s.Generations
+	g.Phase = PhaseStarting
+	g.Release = &in.Release
+	s.do(Launch{Generation: g.Number, Instance: sl.Instance, Release: g.Release})
+}
+
+func (s *step) resolveFailed(in ResolveFailed) {
+	if sl, g := s.incoming(in.Attempt); g != nil {
+		s.fail(sl, in.Reason)
+	}
+}
+
+func (s *step) spawned(in Spawned) {
+	sl, g := s.find(in.Generation)
+	if g == nil || g.PID != 0 {
+		return
+	}
+	g.PID = in.PID
+	if g.Phase == PhaseDraining { // it was told to end before it was there
+		g.Killed = false
+		s.kill(sl, g, "not wanted any more")
+	}
+}
+
+func (s *step) spawnFailed(in SpawnFailed) {
+	sl, g := s.find(in.Generation)
+	switch {
+	case g == nil:
+	case g == sl.Incoming:
+		g.MainGone = true
+		s.fail(sl, in.Reason)
+	default:
+		sl.remove(g)
+	}
+}
+
+func (s *step) execed(in Execed) {
+	sl, g := s.find(in.Generation)
+	if g == nil || g.Phase != PhaseStarting {
+		return
+	}
+	g.Phase = PhaseWarming
+	g.ReadyAt = s.now
+	g.Deadline = s.now.Add(g.service().Warmup)
+	s.emit(sl, g, Event{Kind: KindStarted, Wait: g.service().Warmup})
+}
+
+// expire carries out the deadlines of a slot that have passed.
+func (s *step) expire(sl *Slot) {
+	if g := sl.Incoming; g != nil && g.Deadline <= s.now {
+		switch g.Phase {
+		case PhaseResolving:
+			s.fail(sl, "its directory, env files or binary could not be read within start_timeout ("+g.service().StartTimeout.String()+"): does the file system answer?")
+		case PhaseStarting:
+			s.fail(sl, "its command did not begin within start_timeout ("+g.service().StartTimeout.String()+")")
+		case PhaseWarming:
+			s.promote(sl)
+		}
+	}
+	for _, g := range slices.Clone(sl.Draining) {
+		switch {
+		case !g.Killed && g.KillAt <= s.now:
+			s.kill(sl, g, "still there when its time was over")
+		case g.Killed && !g.abandoned() && g.KilledAt.Add(abandonAfter) <= s.now:
+			g.KilledAt = Never
+			s.emit(sl, g, Event{Kind: KindAbandoned})
+		}
+	}
+}
+
+// promote is the point of no return: the incoming generation serves, and the
+// old one, if there is one, hears of it.
+func (s *step) promote(sl *Slot) {
+	g, old := sl.Incoming, sl.Active
+	sl.Incoming, sl.Active = nil, g
+	sl.Good = g.Release
+	g.Phase = PhaseActive
+	g.Deadline = Never
+	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
+	if old != nil {
+		s.retire(sl, old, old.service().StopTimeout)
+	}
+	if g.Cause == CauseReload {
+		s.instanceDone(sl)
+		return
+	}
+	s.do(KeepSockets{s.listens()})
+}
+
+// fail ends a start that was no good.
+func (s *step) fail(sl *Slot, reason string) {
+	g := sl.Incoming
+	sl.Incoming = nil
+	s.drop(sl, g)
+	if g.Cause == CauseReload {
+		s.instanceFailed(sl, g, reason)
+		return
+	}
+	s.emit(sl, g, Event{Kind: KindStartFailed, Reason: reason})
+	s.again(sl, g.service(), false)
+	s.do(KeepSockets{s.listens()})
+}
+
+// drop gets rid of a generation that never became active, if it is not gone.
+func (s *step) drop(sl *Slot, g *Generation) {
+	g.Aborted = true
+	if g.Phase == PhaseResolving || g.MainGone && !g.LastStatus.Rest {
+		return
+	}
+	s.retire(sl, g, min(abortTimeout, g.service().StopTimeout))
+}
+
+// exited takes note of the end of a main process.
+func (s *step) exited(in Exited) {
+	sl, g := s.find(in.Generation)
+	if g == nil || g.MainGone {
+		return
+	}
+	g.MainGone = true
+	g.LastStatus = in.Exit
+	switch g {
+	case sl.Incoming:
+		s.fail(sl, in.Exit.early(s.now.Sub(g.BegunAt), g.service().Warmup))
+	case sl.Active:
+		s.crashed(sl, g)
+	default:
+		s.drained(sl, g)
+	}
+}
+
+// crashed is called when the active generation ended and nobody had asked it to.
+func (s *step) crashed(sl *Slot, g *Generation) {
+	sl.Active = nil
+	e := g.LastStatus
+	s.emit(sl, g, Event{Kind: KindEnded, Exit: &e, Elapsed: s.now.Sub(g.ReadyAt)})
+	if e.Rest {
+		s.retire(sl, g, g.service().StopTimeout)
+	}
+	switch c := g.service(); {
+	case c.Restart == config.RestartNo, c.Restart == config.RestartOnFailure && e.clean(c, 0):
+		sl.Backoff.clear()
+		sl.Resting = StateExited
+	default:
+		s.again(sl, c, s.now.Sub(g.ReadyAt) >= calm)
+	}
+}
+
+// again schedules the next start after an end.
+func (s *step) again(sl *Slot, c config.Service, calmRun bool) {
+	if !s.startable() {
+		return
+	}
+	if c.Restart == config.RestartNo {
+		sl.Resting = StateFailed
+		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"`})
+		return
+	}
+	sl.NextCause = CauseRestart
+	delay, ok := sl.Backoff.end(s.now, c, calmRun)
+	switch {
+	case !ok:
+		sl.Resting = StateFailed
+		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: "restart_limit: ended too often in a row"})
+	case sl.Incoming == nil:
+		s.emit(sl, nil, Event{Kind: KindRestart, Wait: delay})
+	}
+}
+
+// restartDue starts what is to be started by itself.
+func (s *step) restartDue(sl *Slot) {
+	if !s.startable() || sl.Active != nil || sl.Incoming != nil || sl.NextStart > s.now {
+		return
+	}
+	s.launch(sl, sl.NextCause, sl.Good)
+}

@@ -1,0 +1,48 @@
+package services
+
+// State is how a service is, in one word.
+type State string
+
+// The states.
+const (
+	StateStopped  State = "stopped"  // wanted down, nothing lives
+	StateStarting State = "starting" // nothing serves yet
+	StateRunning  State = "running"  // it serves, whatever else is incoming
+	StateBackoff  State = "backoff"  // the next start is due later
+	StateStopping State = "stopping" // wanted down, something still lives
+	StateExited   State = "exited"   // it ended as restart says it may
+	StateFailed   State = "failed"   // it is not started any more by itself
+)
+
+// State returns the state of the service: that of its worst instance.
+func (m *Machine) State() State {
+	if !m.startable() {
+		if m.living() > 0 {
+			return StateStopping
+		}
+		return StateStopped
+	}
+	worst := m.Slots[0].state()
+	for i := range m.Slots[1:] {
+		if s := m.Slots[i+1].state(); badness[s] > badness[worst] {
+			worst = s
+		}
+	}
+	return worst
+}
+
+var badness = map[State]int{StateRunning: 0, StateExited: 1, StateStarting: 2, StateBackoff: 3, StateFailed: 4}
+
+func (sl *Slot) state() State {
+	switch {
+	case sl.Active != nil:
+		return StateRunning
+	case sl.Incoming != nil:
+		return StateStarting
+	case sl.Resting != "":
+		return sl.Resting
+	case sl.NextStart != Never:
+		return StateBackoff
+	}
+	return StateStopped
+}

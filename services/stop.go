@@ -1,0 +1,169 @@
+package services
+
+import (
+	"slices"
+	"time"
+
+	"hupwatch/config"
+)
+
+// Ending is a Stop being carried out.
+type Ending struct {
+	ID    uint64
+	Until Instant
+	Final bool
+	Said  bool // Ended was given
+}
+
+// stop ends every generation of the service.
+func (s *step) stop(in Stop) {
+	if s.Ending != nil && s.Ending.Final {
+		return
+	}
+	reason := "the service was removed from the file"
+	if in.Final {
+		reason = "hupwatch ends"
+	}
+	s.answerEnding(ResultAborted, reason)
+	s.Ending = &Ending{ID: in.ID, Until: in.Until, Final: in.Final}
+	s.abortReloads(reason)
+	for i := range s.Slots {
+		s.stopSlot(&s.Slots[i])
+	}
+}
+
+func (s *step) stopSlot(sl *Slot) {
+	sl.Backoff.clear()
+	sl.Resting = ""
+	sl.Good = nil
+	if g := sl.Incoming; g != nil {
+		sl.Incoming = nil
+		s.drop(sl, g)
+	}
+	if g := sl.Active; g != nil {
+		sl.Active = nil
+		s.retire(sl, g, g.service().StopTimeout)
+	}
+	for _, g := range sl.Draining {
+		g.KillAt = min(g.KillAt, s.Ending.Until)
+	}
+}
+
+// retire tells a generation, or what is left of it, to end, and gives it so much
+// time. Where the drain slots are taken, what is only a leftover gets none.
+func (s *step) retire(sl *Slot, g *Generation, timeout time.Duration) {
+	full := sl.draining() >= s.Config.MaxDraining
+	g.Phase = PhaseDraining
+	g.StoppedAt = s.now
+	g.KillAt = s.now.Add(timeout)
+	if s.Ending != nil {
+		g.KillAt = min(g.KillAt, s.Ending.Until)
+	}
+	sl.Draining = append(sl.Draining, g)
+	switch {
+	case g.PID == 0: // killed as soon as it is there
+	case full && (g.MainGone || g.Aborted) && s.Ending == nil:
+		s.kill(sl, g, "max_draining: others still drain")
+	case g.MainGone:
+		s.emit(sl, g, Event{Kind: KindMainGone, Wait: g.KillAt.Sub(s.now)})
+		s.signal(sl, g, true)
+	default:
+		s.signal(sl, g, g.service().KillMode == config.KillGroup)
+	}
+}
+
+func (s *step) signal(sl *Slot, g *Generation, group bool) {
+	g.Signalled = g.service().StopSignal
+	s.do(Signal{Generation: g.Number, Signal: g.Signalled, Group: group})
+	s.emit(sl, g, Event{Kind: KindStopSignalled, Signal: g.Signalled, Wait: g.KillAt.Sub(s.now)})
+}
+
+// kill sends KILL to everything of a generation; where its process is still on
+// the way, once it is there.
+func (s *step) kill(sl *Slot, g *Generation, reason string) {
+	if g.Killed {
+		return
+	}
+	g.Killed = true
+	g.KilledAt = s.now
+	if g.PID == 0 {
+		return
+	}
+	s.do(Signal{Generation: g.Number, Signal: killSignal, Group: true})
+	s.emit(sl, g, Event{Kind: KindKilled, Reason: reason})
+}
+
+func (s *step) killAll() {
+	for i := range s.Slots {
+		for _, g := range s.Slots[i].Draining {
+			s.kill(&s.Slots[i], g, "asked to end now")
+		}
+	}
+}
+
+// drained is called when the main process of a draining generation ended.
+func (s *step) drained(sl *Slot, g *Generation) {
+	if !g.LastStatus.Rest {
+		s.gone(sl, g)
+		return
+	}
+	if g.Killed {
+		return
+	}
+	s.emit(sl, g, Event{Kind: KindMainGone, Wait: g.KillAt.Sub(s.now)})
+	if g.service().KillMode != config.KillGroup { // else the rest has had it
+		s.do(Signal{Generation: g.Number, Signal: g.service().StopSignal, Group: true})
+	}
+}
+
+// emptied is called when the last process of a generation's group has gone.
+func (s *step) emptied(in Emptied) {
+	sl, g := s.find(in.Generation)
+	if g == nil || !g.MainGone {
+		return
+	}
+	s.gone(sl, g)
+}
+
+func (s *step) gone(sl *Slot, g *Generation) {
+	sl.remove(g)
+	e := g.LastStatus
+	s.emit(sl, g, Event{Kind: KindExited, Exit: &e, Elapsed: s.now.Sub(g.StoppedAt)})
+}
+
+func (sl *Slot) remove(g *Generation) {
+	sl.Draining = slices.DeleteFunc(sl.Draining, func(d *Generation) bool { return d == g })
+}
+
+// finishEnding says that a stop is done when nothing of the service lives.
+func (s *step) finishEnding() {
+	if s.Ending == nil || s.Ending.Said || !s.allGone() {
+		return
+	}
+	s.Ending.Said = true
+	s.do(KeepSockets{s.listens()})
+	s.emit(nil, nil, Event{Kind: KindStopped})
+	s.answerEnding(ResultStopped, "")
+	s.do(Ended{})
+}
+
+// allGone tells whether nothing is waited for any more: no generation lives, or
+// those that do cannot be killed.
+func (s *step) allGone() bool {
+	for i := range s.Slots {
+		for _, g := range s.Slots[i].generations() {
+			if !g.abandoned() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (s *step) answerEnding(r Result, reason string) {
+	if s.Ending == nil || s.Ending.ID == 0 {
+		return
+	}
+	s.do(Answer{IDs: []uint64{s.Ending.ID}, Result: r, Reason: reason})
+	s.Ending.ID = 0
+}

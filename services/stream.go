@@ -1,0 +1,48 @@
+package services
+
+import (
+	"sync"
+	"time"
+
+	"hupwatch/services/mailbox"
+)
+
+// streamLimit bounds what a subscriber that does not keep up can cost.
+const streamLimit = 16384
+
+// Stream numbers events and hands them to everybody who subscribed. Nobody can
+// make the others wait: who does not keep up loses events and is told how many.
+type Stream struct {
+	mu          sync.Mutex // guards what is below
+	seq         uint64
+	subscribers []*mailbox.Box[Event]
+}
+
+// Subscribe returns a box that gets every event from now on.
+func (s *Stream) Subscribe() *mailbox.Box[Event] {
+	box := mailbox.New[Event](streamLimit)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.subscribers = append(s.subscribers, box)
+	return box
+}
+
+// Publish numbers and dates an event and hands it on. It does not block.
+func (s *Stream) Publish(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq++
+	e.Seq, e.At = s.seq, time.Now()
+	for _, box := range s.subscribers {
+		box.Put(e)
+	}
+}
+
+// Close tells the subscribers that no event will follow.
+func (s *Stream) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, box := range s.subscribers {
+		box.Close()
+	}
+}

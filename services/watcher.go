@@ -1,0 +1,283 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services/mailbox"
+	"hupwatch/services/process"
+	"hupwatch/services/sockets"
+)
+
+// Rollout is what a Watcher reports to. Its methods must not block.
+type Rollout interface {
+	TurnAsked(service string, ticket int)
+	TurnReturned(service string, ticket int)
+	Answered(service string, a Answer)
+	Ended(service string)
+}
+
+// Ledger keeps on disk what lives, so that a later hupwatch knows it.
+type Ledger interface {
+	// Save replaces what is known of a service.
+	Save(service string, living []Living) error
+}
+
+// Living is one generation in the ledger. Its identity is empty from just before
+// its process is made until it is known.
+type Living struct {
+	Generation int
+	Instance   int
+	Phase      Phase
+	process.Identity
+}
+
+// Host is what a Watcher carries out effects with. All watchers share one.
+type Host struct {
+	Table    *process.Table
+	Resolver Resolver
+	Gate     Gate
+	Ledger   Ledger
+	Events   *Stream
+	// Mark tells this hupwatch's generations from all other processes, in
+	// HUPWATCH_MARK.
+	Mark string
+	Now  func() Instant
+}
+
+// Watcher runs one service: it feeds what happens into its Machine and carries
+// out what that wants. It decides nothing.
+type Watcher struct {
+	machine *Machine
+	host    *Host
+	rollout Rollout
+	inbox   *mailbox.Box[Input]
+
+	// Owned by Run.
+	processes map[int]*process.Process
+	sockets   sockets.Set
+	saved     []Living
+}
+
+// NewWatcher returns the watcher of a service that has nothing running.
+func NewWatcher(c config.Service, h *Host, r Rollout) *Watcher {
+	return &Watcher{
+		machine:   NewMachine(c),
+		host:      h,
+		rollout:   r,
+		inbox:     mailbox.New[Input](0),
+		processes: make(map[int]*process.Process),
+	}
+}
+
+// Post tells the watcher something. It does not block.
+func (w *Watcher) Post(in Input) { w.inbox.Put(in) }
+
+// Run is the life of the watcher, until ctx is done.
+func (w *Watcher) Run(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+			w.step(Tick{})
+		case <-w.inbox.Wake:
+			inputs, _, _ := w.inbox.Take()
+			for _, in := range inputs {
+				w.step(in)
+			}
+		}
+		timer.Stop()
+		if next := w.machine.Deadline(); next != Never {
+			timer.Reset(max(0, next.Sub(w.host.Now())))
+		}
+	}
+}
+
+// arrival is a Spawned that brings the process along.
+type arrival struct {
+	Spawned
+	process *process.Process
+}
+
+func (w *Watcher) step(in Input) {
+	switch x := in.(type) {
+	case arrival:
+		w.processes[x.Generation] = x.process
+		in = x.Spawned
+	case Emptied:
+		defer delete(w.processes, x.Generation)
+	}
+	effects := w.machine.Step(w.host.Now(), in)
+	w.save() // before anything is done: an intent is on disk before its process
+	for _, e := range effects {
+		w.carryOut(e)
+	}
+}
+
+func (w *Watcher) carryOut(e Effect) {
+	switch e := e.(type) {
+	case Resolve:
+		go w.resolve(e) // ends when the file system answers
+	case Launch:
+		w.launch(e)
+	case Signal:
+		w.signal(e)
+	case AskTurn:
+		w.rollout.TurnAsked(w.machine.Name, e.Ticket)
+	case ReturnTurn:
+		w.rollout.TurnReturned(w.machine.Name, e.Ticket)
+	case Answer:
+		w.rollout.Answered(w.machine.Name, e)
+	case KeepSockets:
+		if err := w.sockets.Keep(e.Listen); err != nil {
+			w.trouble(err)
+		}
+	case Emit:
+		w.host.Events.Publish(e.Event)
+	case Ended:
+		w.rollout.Ended(w.machine.Name)
+	}
+}
+
+func (w *Watcher) resolve(e Resolve) {
+	leave := w.host.Gate.Enter()
+	defer leave()
+	if e.Reuse != nil && Usable(e.Reuse) {
+		w.Post(Resolved{Attempt: e.Attempt, Release: *e.Reuse})
+		return
+	}
+	release, err := w.host.Resolver.Resolve(e.Config)
+	if err != nil {
+		w.Post(ResolveFailed{Attempt: e.Attempt, Reason: err.Error()})
+		return
+	}
+	w.Post(Resolved{Attempt: e.Attempt, Release: release})
+}
+
+func (w *Watcher) launch(e Launch) {
+	fds, err := w.sockets.Open(e.Release.Service.Listen)
+	if err != nil {
+		w.Post(SpawnFailed{Generation: e.Generation, Reason: "listen: " + err.Error()})
+		return
+	}
+	variables := generationEnv(e.Release.Service, e.Generation, e.Instance, w.host.Mark)
+	argv, err := e.Release.Argv(variables)
+	if err != nil {
+		w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
+		return
+	}
+	spec := e.Release.spec()
+	spec.Args = argv
+	spec.Env = append(slices.Clone(e.Release.Env), variables...)
+	spec.Sockets = fds
+	go w.start(spec, e.Generation) // ends when the process is there
+}
+
+func (w *Watcher) start(spec process.Spec, generation int) {
+	leave := w.host.Gate.Enter()
+	defer leave()
+	if err := w.host.Table.Start(spec, watch{w, generation}); err != nil {
+		w.Post(SpawnFailed{Generation: generation, Reason: err.Error()})
+	}
+}
+
+func (rel *Release) spec() process.Spec {
+	c := rel.Service
+	spec := process.Spec{
+		Path: rel.Path, Dir: rel.Dir, Stdout: 1, Stderr: 2,
+		Credential: rel.Credential, Umask: c.Umask, OOMScoreAdj: c.OOMScoreAdj,
+	}
+	if c.Output == config.OutputNull {
+		spec.Stdout, spec.Stderr = -1, -1
+	}
+	for _, l := range c.Limits {
+		spec.Limits = append(spec.Limits, process.Limit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
+	}
+	return spec
+}
+
+// signal sends what the machine decided. A process that is gone already is none
+// to complain about: its exit is on the way.
+func (w *Watcher) signal(e Signal) {
+	p := w.processes[e.Generation]
+	if p == nil {
+		return
+	}
+	send := p.Signal
+	if e.Group {
+		send = p.SignalGroup
+	}
+	if err := send(e.Signal); err != nil && !errors.Is(err, process.ErrGone) {
+		w.trouble(fmt.Errorf("signal generation %d: %w", e.Generation, err))
+	}
+	if e.Signal != killSignal {
+		_ = send(syscall.SIGCONT) // one that was stopped could not end
+	}
+}
+
+func (w *Watcher) trouble(err error) {
+	w.host.Events.Publish(Event{Kind: KindTrouble, Service: w.machine.Name, Reason: err.Error()})
+}
+
+// save writes down what lives, if that changed.
+func (w *Watcher) save() {
+	living := w.machine.Living()
+	for i := range living {
+		if p := w.processes[living[i].Generation]; p != nil {
+			living[i].Identity = p.Identity()
+		}
+	}
+	if slices.Equal(living, w.saved) {
+		return
+	}
+	if err := w.host.Ledger.Save(w.machine.Name, living); err != nil {
+		w.trouble(fmt.Errorf("write state: %w", err))
+		return
+	}
+	w.saved = living
+}
+
+// Living lists the generations that have a process or are about to get one.
+func (m *Machine) Living() []Living {
+	var living []Living
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		for _, g := range sl.generations() {
+			if g.Number > 0 {
+				living = append(living, Living{Generation: g.Number, Instance: sl.Instance, Phase: g.Phase})
+			}
+		}
+	}
+	return living
+}
+
+// watch posts what happens to one generation's process.
+type watch struct {
+	watcher    *Watcher
+	generation int
+}
+
+func (g watch) Spawned(p *process.Process) {
+	g.watcher.Post(arrival{Spawned{Generation: g.generation, PID: p.PID()}, p})
+}
+
+func (g watch) Execed() { g.watcher.Post(Execed{g.generation}) }
+
+func (g watch) Exited(e process.Exit) {
+	exit := Exit{Code: e.Code, Signal: e.Signal}
+	if e.Err != nil {
+		exit.Reason = e.Err.Error()
+	}
+	g.watcher.Post(Exited{g.generation, exit})
+}
+
+func (g watch) Emptied() { g.watcher.Post(Emptied{g.generation}) }
