@@ -108,11 +108,15 @@ func unknownWord(s string, words []string, hints wordHints) error {
 		return fmt.Errorf("unknown value %q, did you mean %q?", s, near)
 	}
 
+	if len(words) == 1 {
+		return fmt.Errorf("unknown value %q: expected %q", clip(s), words[0])
+	}
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		quoted[i] = strconv.Quote(w)
 	}
-	return fmt.Errorf("unknown value %q: expected %s", clip(s), strings.Join(quoted, " or "))
+	last := len(quoted) - 1
+	return fmt.Errorf("unknown value %q: expected %s or %s", clip(s), strings.Join(quoted[:last], ", "), quoted[last])
 }
 
 func account(to func(*table) *string) decoder {

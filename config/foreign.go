@@ -10,22 +10,36 @@ import (
 
 // unknownKey says what was probably meant by a key that does not exist.
 func (t *table) unknownKey(name string, v any) error {
-	if key := plainMatch(name, t.keys[t.section]); key != "" {
-		return t.didYouMean(key, "")
-	}
 	if err := t.misplaced(name); err != nil {
 		return err
 	}
-	if f, ok := t.foreign(name); ok {
+	f, ok := t.meant(name)
+	switch {
+	case ok:
 		return t.didYouMean(f.key, f.hint)
-	}
-	if t.section == sectionTop && looksLikeService(v) {
+	case t.section == sectionTop && looksLikeService(v):
 		return fmt.Errorf("unknown section, did you mean [services.%s]?", name)
 	}
-	if near := nearest(name, slices.Sorted(maps.Keys(t.keys[t.section]))); near != "" {
-		return t.didYouMean(near, "")
-	}
 	return errors.New("unknown key: remove it, or see the list of keys in the documentation")
+}
+
+// meant finds the key of this section that was probably meant: the same word
+// written differently, another tool's word for it, or a slip of the fingers.
+func (t *table) meant(name string) (foreignKey, bool) {
+	known := slices.Sorted(maps.Keys(t.keys[t.section]))
+
+	for _, key := range known {
+		if plain(key) == plain(name) {
+			return foreignKey{key: key}, true
+		}
+	}
+	for _, f := range foreignKeys(t.section) {
+		if slices.Contains(strings.Fields(f.names), plain(name)) {
+			return f, true
+		}
+	}
+	near := nearest(name, known)
+	return foreignKey{key: near}, near != ""
 }
 
 func (t *table) didYouMean(key, hint string) error {
@@ -58,24 +72,6 @@ func (t *table) misplaced(name string) error {
 		}
 	}
 	return nil
-}
-
-func (t *table) foreign(name string) (foreignKey, bool) {
-	for _, f := range foreignKeys(t.section) {
-		if slices.Contains(strings.Fields(f.names), plain(name)) {
-			return f, true
-		}
-	}
-	return foreignKey{}, false
-}
-
-func plainMatch(name string, keys map[string]*Key) string {
-	for key := range keys {
-		if plain(key) == plain(name) {
-			return key
-		}
-	}
-	return ""
 }
 
 func looksLikeService(v any) bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // include is one element of include: a file or a pattern of files.
@@ -25,27 +26,36 @@ func (i include) files(dir string) ([]string, error) {
 	if !isPattern(pattern) {
 		return []string{pattern}, nil
 	}
+	return match(pattern)
+}
 
+// match is filepath.Glob, but that one keeps quiet about a directory that
+// cannot be read: all services in it would look removed, and be stopped. Like a
+// shell it leaves hidden files alone.
+func match(pattern string) ([]string, error) {
 	parent, base := filepath.Split(pattern)
+	parents := []string{filepath.Clean(parent)}
 	if isPattern(parent) {
-		return filepath.Glob(pattern)
-	}
-
-	// filepath.Glob keeps quiet about a directory that cannot be read. All
-	// services in it would look removed, and be stopped.
-	entries, err := os.ReadDir(filepath.Clean(parent))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", parent, cause(err))
+		var err error
+		if parents, err = match(parents[0]); err != nil {
+			return nil, err
+		}
 	}
 
 	var files []string
-	for _, e := range entries {
-		hidden := strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(base, ".")
-		if ok, err := filepath.Match(base, e.Name()); ok && err == nil && !hidden {
-			files = append(files, filepath.Join(parent, e.Name()))
+	for _, dir := range parents {
+		entries, err := os.ReadDir(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), isPattern(parent) && errors.Is(err, syscall.ENOTDIR):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("list %s: %w", dir, cause(err))
+		}
+		for _, e := range entries {
+			hidden := strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(base, ".")
+			if ok, err := filepath.Match(base, e.Name()); ok && err == nil && !hidden {
+				files = append(files, filepath.Join(dir, e.Name()))
+			}
 		}
 	}
 	return files, nil

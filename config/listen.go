@@ -67,7 +67,10 @@ func unknownAddress(s string) error {
 
 func tcpAddress(network, s string) (string, error) {
 	host, port, err := net.SplitHostPort(strings.TrimSuffix(s, "/"))
-	if err != nil {
+	switch {
+	case err != nil && strings.Count(s, ":") > 1:
+		return "", fmt.Errorf("not an address: %q: IPv6 addresses stand in brackets, like %s://[::1]:8000", s, network)
+	case err != nil:
 		return "", fmt.Errorf("no port in %q: %s", s, listenForms)
 	}
 	if port == "0" {
@@ -99,7 +102,7 @@ func literalIP(network, host string) (string, error) {
 	ip, err := netip.ParseAddr(host)
 	switch ip = ip.Unmap(); {
 	case err != nil:
-		return "", fmt.Errorf("%q is a name: write the IP address itself, a name may mean another one tomorrow", host)
+		return "", fmt.Errorf("%q is not an IP address: write the address itself, a host name may mean another one tomorrow", host)
 	case network == "tcp4" && !ip.Is4():
 		return "", fmt.Errorf("%s is not an IPv4 address: write tcp6:// or tcp://", ip)
 	case network == "tcp6" && !ip.Is6():

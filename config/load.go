@@ -51,8 +51,10 @@ type loader struct {
 	config Config
 	found  []finding
 
-	main  *source
+	main *source
+	// files has the files read and the directories warned of, by path.
 	files map[string]bool
+	read  int
 	// What the tables of the main file came to; empty ones where it has none.
 	daemonTable   *table
 	defaultsTable *table
@@ -123,7 +125,8 @@ func (l *loader) document(s *source) *table {
 		return t
 	}
 	s.dir = filepath.Dir(abs)
-	s.rank = len(l.files)
+	s.rank = l.read
+	l.read++
 	l.files[abs] = true
 
 	values, line, err := s.decode()
@@ -135,8 +138,15 @@ func (l *loader) document(s *source) *table {
 	return t
 }
 
-// suspect warns of what is unsafe about a file.
+// suspect warns of what is unsafe about a file and its directory.
 func (l *loader) suspect(s *source, unsafe []string) {
+	dir := filepath.Dir(s.name)
+	info, err := os.Stat(dir)
+	if err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 && !l.files[dir] {
+		l.files[dir] = true
+		unsafe = append(unsafe, fmt.Sprintf("others may write to the directory of this file and so replace it: chmod o-w %s", dir))
+	}
+
 	for _, text := range unsafe {
 		l.found = append(l.found, finding{source: s, text: text, warn: true})
 	}
@@ -217,8 +227,11 @@ func (t *table) checkCommand() {
 		return
 	}
 	for name := range t.given {
-		// What is misspelt has been reported.
-		if f, ok := t.foreign(name); ok && f.key == "command" || plain(name) != name && plain(name) == "command" {
+		if _, known := t.keys[t.section][name]; known {
+			continue
+		}
+		// What is misspelt has been reported already.
+		if f, _ := t.meant(name); f.key == "command" {
 			return
 		}
 	}

@@ -115,12 +115,22 @@ func (s *source) decode() (values map[string]any, line int, err error) {
 	_, err = toml.Decode(string(s.text), &values)
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
-		return nil, max(syntax.Position.Line, 1), s.explain(syntax.Message)
+		return nil, syntaxLine(syntax), s.explain(syntax.Message)
 	}
 	if err != nil {
 		return nil, 1, err
 	}
 	return values, 0, nil
+}
+
+// syntaxLine returns the line of a syntax error. In a header that the end of the
+// line ends too early, the library has gone on to the next.
+func syntaxLine(err toml.ParseError) int {
+	line := err.Position.Line
+	if strings.Contains(err.Message, `to end table name, but got '\n'`) {
+		line--
+	}
+	return max(line, 1)
 }
 
 // explain words a syntax error like our own and adds the remedy.
@@ -148,7 +158,8 @@ func (s *source) explain(message string) error {
 // syntaxRemedies are what people mean who make a mistake in TOML.
 var syntaxRemedies = []struct{ symptom, remedy string }{
 	{"to end table name, but got ':'", "a section is written [services.NAME]"},
-	{"to end table name, but got ' '", "a name with blanks must be quoted"},
+	{"to end table name, but got '\\n'", "the closing ] is missing"},
+	{"to end table name, but got", "a part of a name with more than letters, digits, _ and - must be quoted"},
 	{"but got ':'", "write key = value"},
 	{"but got '='", `write "=" once, between key and value`},
 	{"expected '.' or '=', but got", "write key = value"},

@@ -5,10 +5,7 @@ import "strings"
 // nearest returns the word that a misspelt one was probably meant to be, or
 // nothing where none is near.
 func nearest(word string, words []string) string {
-	best, found := len(word)/3+1, ""
-	if len(word) < 3 {
-		best = 1
-	}
+	best, found := max(len(word)/3, 1), ""
 
 	for _, w := range words {
 		if plain(w) == plain(word) {
