@@ -152,10 +152,11 @@ func TestChildHasExactlyItsGroups(t *testing.T) {
 }
 
 func TestChildHasCleanSignals(t *testing.T) {
+	table := newTable(t)
 	for _, block := range []string{"", "BLOCK=yes"} {
 		spec := helper("dirty", "", "/proc/self/status")
 		spec.Env = append(spec.Env, block)
-		out := output(t, newTable(t), spec)
+		out := output(t, table, spec)
 		if got := field(t, out, "HupIgnored"); got != "true" {
 			t.Errorf("%s HUP was ignored: %s, want true", block, got)
 		}

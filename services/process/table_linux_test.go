@@ -89,7 +89,7 @@ func TestDescriptorsDoNotGrowInNumber(t *testing.T) {
 	run(t, table, cat("/dev/null"))
 	run(t, table, throughStub(cat("/dev/null")))
 	before := descriptors(t)
-	for range 500 / scale {
+	for range 350 / scale {
 		run(t, table, cat("/dev/null"))
 		run(t, table, throughStub(cat("/dev/null")))
 		broken := throughStub(cat())
