@@ -18,7 +18,7 @@ import (
 type fleet struct {
 	host *services.Host
 	// load reads the configuration file; it may block.
-	load  func() (*config.Config, []config.Problem)
+	load  func() (*config.Config, config.Problems)
 	apply func(config.Daemon)
 	inbox *mailbox.Box[input]
 
@@ -30,7 +30,7 @@ type fleet struct {
 	cohorts  sync.WaitGroup
 }
 
-func newFleet(host *services.Host, load func() (*config.Config, []config.Problem), apply func(config.Daemon)) *fleet {
+func newFleet(host *services.Host, load func() (*config.Config, config.Problems), apply func(config.Daemon)) *fleet {
 	return &fleet{
 		host:     host,
 		load:     load,

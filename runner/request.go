@@ -27,7 +27,7 @@ type (
 	// configRead answers readConfig; config is nil where problems say why.
 	configRead struct {
 		config   *config.Config
-		problems []config.Problem
+		problems config.Problems
 	}
 	// turnAsked, turnReturned, answered and ended are what services.Rollout says.
 	turnAsked    struct{ turn }

@@ -46,7 +46,7 @@ func (s *signals) release() {
 }
 
 // dispatch passes the signals on to the fleet until ctx is done.
-func (s *signals) dispatch(ctx context.Context, f *fleet, events *services.Stream) error {
+func (s *signals) dispatch(ctx context.Context, f *fleet) error {
 	interrupts := 0
 	for {
 		select {
@@ -57,7 +57,7 @@ func (s *signals) dispatch(ctx context.Context, f *fleet, events *services.Strea
 		case <-s.usr2:
 			f.names()
 		case <-s.usr1:
-			events.Publish(services.Event{Kind: services.KindIgnored, By: "signal USR1", Reason: "hupwatch writes no files of its own to reopen"})
+			f.host.Events.Publish(services.Event{Kind: services.KindIgnored, By: "signal USR1", Reason: "hupwatch writes no files of its own to reopen"})
 		case <-s.term:
 			f.stop("TERM")
 		case <-s.quit:

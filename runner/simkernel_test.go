@@ -24,6 +24,8 @@ type proc struct {
 	toldSpawned, toldExit, toldEmpty bool
 	promoted                         bool
 
+	exitTold services.Instant // when its exit is told; Emptied is told later
+
 	stops, groupStops, kills int
 	stoppedAt                services.Instant
 }
@@ -140,7 +142,9 @@ func (w *world) die(p *proc, e services.Exit) {
 	}
 	p.dead = true
 	e.Rest = p.rest
-	w.after(w.upTo(2*time.Millisecond), func() { w.post(p.service, services.Exited{Generation: p.number, Exit: e}) })
+	took := w.upTo(2 * time.Millisecond)
+	p.exitTold = w.now.Add(took)
+	w.after(took, func() { w.post(p.service, services.Exited{Generation: p.number, Exit: e}) })
 	if !p.rest {
 		w.after(2*time.Millisecond, func() { w.post(p.service, services.Emptied{Generation: p.number}) })
 		return
@@ -156,7 +160,8 @@ func (w *world) restGone(p *proc) {
 	}
 	p.rest = false
 	if p.dead {
-		w.after(w.upTo(time.Second), func() { w.post(p.service, services.Emptied{Generation: p.number}) })
+		took := max(w.upTo(time.Second), p.exitTold.Sub(w.now))
+		w.after(took, func() { w.post(p.service, services.Emptied{Generation: p.number}) })
 	}
 }
 

@@ -24,7 +24,9 @@ type Event struct {
 	Reason     string
 	By         string         // who asked
 	Counts     map[Result]int // how the services of a whole request ended
-	Release    string // the directory the generation runs in
+	Config     string         // the file hupwatch was started with
+	Services   int            // how many services are in it
+	Release    string         // the directory the generation runs in
 	Signal     syscall.Signal
 	Exit       *Exit
 	Elapsed    time.Duration // how long it took: to be promoted, to drain
@@ -53,6 +55,7 @@ const (
 	KindStopped       Kind = "service stopped"     //
 	KindTrouble       Kind = "trouble"             // Reason says what hupwatch could not do
 
+	KindBegun       Kind = "hupwatch started" // Config and Services say with what
 	KindRequest     Kind = "reload asked"
 	KindRequestDone Kind = "reload done"
 	KindRefused     Kind = "reload refused" // nothing was changed; Reason says why

@@ -3,7 +3,6 @@ package services
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -47,8 +46,8 @@ type Generation struct {
 	BegunAt    Instant // when its start was decided
 	Deadline   Instant // when starting takes too long, or the warm-up ends
 	ReadyAt    Instant
-	StoppedAt  Instant // when its end was decided
-	KillAt     Instant // when its group gets KILL
+	StoppedAt  Instant        // when its end was decided
+	KillAt     Instant        // when its group gets KILL
 	KilledAt   Instant        // Never once it is waited for no more
 	Signalled  syscall.Signal // the stop signal it was sent
 	Killed     bool
@@ -97,12 +96,16 @@ func (e Exit) clean(s config.Service, sent syscall.Signal) bool {
 	return slices.Contains(s.SuccessExitCodes, e.Code)
 }
 
-// early says why ending before the end of the warm-up failed the start.
-func (e Exit) early(after, warmup time.Duration) string {
+// early says why its end failed the start.
+func (g *Generation) early(now Instant) string {
+	e := g.LastStatus
 	if e.Reason != "" {
 		return e.Reason
 	}
-	text := fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(after), warmup)
+	if g.Phase != PhaseWarming {
+		return e.String() + " before its command began"
+	}
+	text := fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(now.Sub(g.ReadyAt)), g.service().Warmup)
 	if e.Signal == 0 && e.Code == 0 {
 		text += "; if it puts itself into the background, tell it to stay in the foreground"
 	}
@@ -114,13 +117,4 @@ func round(d time.Duration) time.Duration {
 		return d.Round(time.Millisecond)
 	}
 	return d.Round(10 * time.Millisecond)
-}
-
-func firstNonEmpty(texts ...string) string {
-	for _, t := range texts {
-		if strings.TrimSpace(t) != "" {
-			return t
-		}
-	}
-	return ""
 }

@@ -230,7 +230,7 @@ func (s *step) exited(in Exited) {
 	g.LastStatus = in.Exit
 	switch g {
 	case sl.Incoming:
-		s.fail(sl, in.Exit.early(s.now.Sub(g.BegunAt), g.service().Warmup))
+		s.fail(sl, g.early(s.now))
 	case sl.Active:
 		s.crashed(sl, g)
 	default:

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-logfmt/logfmt"
+)
+
+// asHupwatch makes the test binary be hupwatch: the daemon of the tests is built
+// as the tests are, with the race detector if they have it.
+const asHupwatch = "TEST_AS_HUPWATCH"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asHupwatch) != "" {
+		os.Unsetenv(asHupwatch)
+		main()
+	}
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
+	os.Exit(m.Run())
+}
+
+// patience is how long a test waits for what must come: much longer than it
+// takes, on a host that is much busier than this one.
+const patience = 60 * time.Second
+
+// daemon is a hupwatch under test.
+type daemon struct {
+	t       *testing.T
+	dir     string // with hupwatch.toml and run, its runtime_dir
+	cmd     *exec.Cmd
+	log     *eventLog
+	exited  chan struct{}
+	exit    int
+	stopped bool
+}
+
+// startDaemon writes the configuration and starts hupwatch with it. The [daemon]
+// section is added: leave it out. It is stopped when the test ends.
+func startDaemon(t *testing.T, config string) *daemon {
+	t.Helper()
+	return startDaemonIn(t, t.TempDir(), config)
+}
+
+func startDaemonIn(t *testing.T, dir, config string) *daemon {
+	t.Helper()
+	d := &daemon{t: t, dir: dir, log: newEventLog(), exited: make(chan struct{})}
+	d.configure(config)
+	d.cmd = hupwatch("-c", d.path("hupwatch.toml"))
+	d.cmd.Dir = dir
+	stderr, err := d.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		d.log.read(stderr)
+		_ = d.cmd.Wait()
+		d.exit = exitCode(d.cmd.ProcessState)
+		close(d.exited)
+	}()
+	t.Cleanup(d.cleanup)
+	return d
+}
+
+// hupwatch is the command with these arguments.
+func hupwatch(args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	if self, err := os.Executable(); err == nil {
+		cmd = exec.Command(self, args...)
+	}
+	cmd.Env = append(os.Environ(), asHupwatch+"=1")
+	return cmd
+}
+
+func exitCode(s *os.ProcessState) int {
+	if status, ok := s.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return s.ExitCode()
+}
+
+func (d *daemon) path(elements ...string) string {
+	return filepath.Join(append([]string{d.dir}, elements...)...)
+}
+
+// configure replaces the configuration file, whole.
+func (d *daemon) configure(config string) {
+	d.t.Helper()
+	d.write("hupwatch.toml", "[daemon]\nruntime_dir = \"run\"\n"+config)
+}
+
+// write replaces a file below the daemon's directory, whole.
+func (d *daemon) write(name, text string) {
+	d.t.Helper()
+	temp := d.path(name + ".new")
+	if err := os.WriteFile(temp, []byte(text), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.Rename(temp, d.path(name)); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *daemon) signal(sig syscall.Signal) {
+	d.t.Helper()
+	if err := d.cmd.Process.Signal(sig); err != nil {
+		d.t.Fatalf("signal hupwatch: %v", err)
+	}
+}
+
+// name writes the name file and sends USR2.
+func (d *daemon) name(text string) {
+	d.t.Helper()
+	if err := os.WriteFile(d.path("run", "reload"), []byte(text), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	d.signal(syscall.SIGUSR2)
+}
+
+// wait waits for the end of hupwatch and returns its exit code.
+func (d *daemon) wait() int {
+	d.t.Helper()
+	select {
+	case <-d.exited:
+	case <-time.After(patience):
+		d.t.Fatalf("hupwatch does not end; its log:\n%s", d.log.text())
+	}
+	d.stopped = true
+	d.checkRaces()
+	return d.exit
+}
+
+func (d *daemon) cleanup() {
+	if !d.stopped {
+		d.signalQuietly(syscall.SIGINT)
+		select {
+		case <-d.exited:
+		case <-time.After(5 * time.Second):
+			d.signalQuietly(syscall.SIGINT)
+		}
+		select {
+		case <-d.exited:
+		case <-time.After(patience):
+			d.signalQuietly(syscall.SIGKILL)
+			d.t.Errorf("hupwatch does not end when told to twice")
+		}
+		d.checkRaces()
+	}
+	if d.t.Failed() {
+		d.t.Logf("the log of hupwatch:\n%s", d.log.text())
+	}
+}
+
+func (d *daemon) signalQuietly(sig syscall.Signal) { _ = d.cmd.Process.Signal(sig) }
+
+func (d *daemon) checkRaces() {
+	d.t.Helper()
+	for _, bad := range []string{"DATA RACE", "panic:", "goroutine "} {
+		if strings.Contains(d.log.text(), bad) {
+			d.t.Errorf("hupwatch said %q", bad)
+		}
+	}
+}
+
+// await returns the first line of the log, from the mark on, that has all these
+// pairs: "msg=generation promoted", "service=web". It moves the mark behind it.
+func (d *daemon) await(pairs ...string) event {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	defer cancel()
+	e, err := d.log.next(ctx, pairs)
+	if err != nil {
+		d.t.Fatalf("no line with %q came: %v; the log:\n%s", pairs, err, d.log.text())
+	}
+	return e
+}
+
+// all returns every line so far that has all these pairs.
+func (d *daemon) all(pairs ...string) []event { return d.log.all(pairs) }
+
+// event is a line of hupwatch's log.
+type event map[string]string
+
+func (e event) pid(t *testing.T) int {
+	t.Helper()
+	pid, err := strconv.Atoi(e["pid"])
+	if err != nil {
+		t.Fatalf("no pid in %v", e)
+	}
+	return pid
+}
+
+func (e event) has(pairs []string) bool {
+	for _, pair := range pairs {
+		key, value, _ := strings.Cut(pair, "=")
+		if e[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// eventLog collects the log of a hupwatch while it runs.
+type eventLog struct {
+	mu    sync.Mutex // guards what is below
+	lines []string
+	marks int           // lines before this one were awaited
+	grown chan struct{} // closed and replaced when there is more
+	ended bool
+}
+
+func newEventLog() *eventLog { return &eventLog{grown: make(chan struct{})} }
+
+func (l *eventLog) read(r io.Reader) {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadString('\n')
+		l.mu.Lock()
+		if line != "" {
+			l.lines = append(l.lines, strings.TrimSuffix(line, "\n"))
+		}
+		l.ended = err != nil
+		close(l.grown)
+		l.grown = make(chan struct{})
+		l.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (l *eventLog) next(ctx context.Context, pairs []string) (event, error) {
+	for {
+		l.mu.Lock()
+		for ; l.marks < len(l.lines); l.marks++ {
+			if e := parse1(l.lines[l.marks]); e.has(pairs) {
+				l.marks++
+				l.mu.Unlock()
+				return e, nil
+			}
+		}
+		grown, ended := l.grown, l.ended
+		l.mu.Unlock()
+		if ended {
+			return nil, errors.New("hupwatch has ended")
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (l *eventLog) all(pairs []string) []event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []event
+	for _, line := range l.lines {
+		if e := parse1(line); e.has(pairs) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func (l *eventLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+func parse1(line string) event {
+	e := make(event)
+	d := logfmt.NewDecoder(bytes.NewReader([]byte(line)))
+	for d.ScanRecord() {
+		for d.ScanKeyval() {
+			e[string(d.Key())] = string(d.Value())
+		}
+	}
+	return e
+}
+
+// alive tells whether the process runs; a zombie does not.
+func alive(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(text[bytes.LastIndexByte(text, ')'):]), " ")
+	return !strings.HasPrefix(rest, "Z")
+}

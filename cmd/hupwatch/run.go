@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+)
+
+// The exit codes.
+const (
+	exitDone  = 0
+	exitOther = 1
+	exitUsage = 2 // bad usage or configuration
+)
+
+const usage = `hupwatch keeps several services running and reloads them with no lost request.
+
+  hupwatch -c FILE            run the services of FILE, in the foreground
+  hupwatch check [-c FILE]    report every problem of FILE at once (also: -t -c FILE)
+  hupwatch version            print the version
+  hupwatch help               print this
+
+FILE is /etc/hupwatch.toml for check where -c is not given.
+
+While it runs:
+  kill -HUP PID     read FILE again and reload every service: start a new process,
+                    see it through its warm-up, only then stop the old one. What
+                    is no good is taken back, and the log says why.
+  kill -USR2 PID    the same for the services named, one a line, in
+                    daemon.name_file (default: reload in daemon.runtime_dir)
+  kill -TERM PID    stop every service gracefully and end (also: QUIT, INT;
+                    a second INT kills what is left)
+PID is in the file pid in daemon.runtime_dir.
+
+Exit codes: 0 clean stop, or a good FILE; 2 bad usage or configuration; else 1.
+`
+
+// defaultConfig is where the configuration is looked for.
+const defaultConfig = "/etc/hupwatch.toml"
+
+// notYet are the commands that are promised but not there yet.
+var notYet = []string{"status", "reload", "start", "stop", "restart", "signal", "plan", "logs", "events", "upgrade", "import", "completion", "--"}
+
+// run is the program: arguments in, exit code out.
+func run(args []string, stdout, stderr io.Writer) int {
+	command, rest := "", args
+	if len(args) > 0 && (args[0] == "--" || args[0] != "" && args[0][0] != '-') {
+		command, rest = args[0], args[1:]
+	}
+	switch {
+	case command == "help":
+		fmt.Fprint(stdout, usage)
+		return exitDone
+	case command == "version":
+		fmt.Fprintln(stdout, "hupwatch", versionText())
+		return exitDone
+	case command == "check":
+		return check(rest, stdout, stderr)
+	case command == "":
+		return foreground(rest, stdout, stderr)
+	case slices.Contains(notYet, command):
+		return complain(stderr, fmt.Errorf("%s: not supported yet", command))
+	}
+	return complain(stderr, fmt.Errorf("%q: no such command; see hupwatch help", command))
+}
+
+// foreground is what hupwatch does without a command: it is the daemon.
+func foreground(args []string, stdout, stderr io.Writer) int {
+	var file string
+	var test bool
+	flags := newFlags(&file)
+	flags.BoolVar(&test, "t", false, "")
+	switch err := parse(flags, args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return exitDone
+	case err != nil:
+		return complain(stderr, err)
+	case test:
+		return checkFile(file, stdout, stderr)
+	case file == "":
+		return complain(stderr, errors.New("-c FILE is missing; see hupwatch help"))
+	}
+	return runDaemon(file, stderr)
+}
+
+func newFlags(file *string) *flag.FlagSet {
+	flags := flag.NewFlagSet("hupwatch", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(file, "c", "", "")
+	flags.StringVar(file, "config", "", "")
+	return flags
+}
+
+func parse(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q: too many arguments; see hupwatch help", flags.Arg(0))
+	}
+	return nil
+}
+
+// complain says what was wrong with the usage.
+func complain(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "hupwatch: %v\n", err)
+	return exitUsage
+}
+
+// version is set when a release is built.
+var version string
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

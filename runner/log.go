@@ -1,0 +1,181 @@
+package runner
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"hupwatch/config"
+	"hupwatch/services"
+	"hupwatch/services/mailbox"
+)
+
+// eventLog renders the event stream as log lines. It has a goroutine of its own,
+// so that an output nobody reads stalls nothing but the log.
+type eventLog struct {
+	events *mailbox.Box[services.Event]
+	output io.Writer
+	format atomic.Pointer[logFormat]
+	done   chan struct{}
+}
+
+// logFormat is the daemon's keys about the log.
+type logFormat struct{ level, format string }
+
+// startLog logs the events of the stream until it is closed.
+func startLog(s *services.Stream, output io.Writer, d config.Daemon) *eventLog {
+	l := &eventLog{events: s.Subscribe(), output: output, done: make(chan struct{})}
+	l.apply(d)
+	go l.run() // ends with the stream; wait waits for it
+	return l
+}
+
+// apply puts the daemon's keys into force for what is logged from now on.
+func (l *eventLog) apply(d config.Daemon) {
+	l.format.Store(&logFormat{d.LogLevel, d.LogFormat})
+}
+
+// wait returns when everything up to the end of the stream is logged, or after
+// the patience where nobody reads the output.
+func (l *eventLog) wait(patience time.Duration) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-l.done:
+	case <-timer.C:
+	}
+}
+
+func (l *eventLog) run() {
+	defer close(l.done)
+	for range l.events.Wake {
+		events, lost, closed := l.events.Take()
+		logger := l.logger()
+		for _, e := range events {
+			logEvent(logger, e)
+		}
+		if lost > 0 {
+			log.WithPrefix(level.Warn(logger), "ts", timestamp(time.Now())).Log("msg", "log fell behind", "lost", lost)
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+func (l *eventLog) logger() log.Logger {
+	f := l.format.Load()
+	logger := log.NewLogfmtLogger(l.output)
+	if f.format == "json" {
+		logger = log.NewJSONLogger(l.output)
+	}
+	return level.NewFilter(logger, level.Allow(level.ParseDefault(f.level, level.InfoValue())))
+}
+
+func timestamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
+
+func logEvent(logger log.Logger, e services.Event) {
+	line := []any{"msg", string(e.Kind)}
+	add := func(key string, value any, present bool) {
+		if present {
+			line = append(line, key, value)
+		}
+	}
+	add("service", e.Service, e.Service != "")
+	add("instance", e.Instance, e.Instance > 0)
+	add("generation", e.Generation, e.Generation > 0)
+	add("pid", e.PID, e.PID > 0)
+	add("reload", ids(e.Reloads), len(e.Reloads) > 0)
+	add("by", e.By, e.By != "")
+	add("result", string(e.Result), e.Result != "")
+	for _, result := range slices.Sorted(maps.Keys(e.Counts)) {
+		add(string(result), e.Counts[result], true)
+	}
+	add("signal", services.SignalName(e.Signal), e.Signal != 0)
+	add("exit", exitText(e.Exit), e.Exit != nil)
+	add("took", brief(e.Elapsed), e.Elapsed > 0)
+	switch e.Kind {
+	case services.KindStarted:
+		add("release", e.Release, e.Release != "")
+		add("warmup", brief(e.Wait), true)
+	case services.KindStopSignalled, services.KindMainGone:
+		add("kill_in", brief(e.Wait), true)
+	case services.KindRestart:
+		add("in", brief(e.Wait), true)
+	case services.KindBegun:
+		add("version", e.Reason, true)
+		add("config", e.Config, true)
+		add("services", e.Services, true)
+	case services.KindRequest:
+		add("only", e.Reason, e.Reason != "")
+	case services.KindRequestDone:
+		add("not_reloaded", e.Reason, e.Reason != "")
+	default:
+		add(reasonKey(e), e.Reason, e.Reason != "")
+	}
+	log.WithPrefix(leveled(logger, e), "ts", timestamp(e.At)).Log(line...)
+}
+
+// leveled picks the level: error is for what somebody has to do something about.
+func leveled(logger log.Logger, e services.Event) log.Logger {
+	switch e.Kind {
+	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed:
+		return level.Error(logger)
+	case services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits:
+		return level.Warn(logger)
+	case services.KindReloadEnded:
+		switch e.Result {
+		case services.ResultKeptOld, services.ResultPartial, services.ResultFailed:
+			return level.Error(logger)
+		}
+	case services.KindRequestDone:
+		if e.Reason != "" {
+			return level.Error(logger)
+		}
+	}
+	return level.Info(logger)
+}
+
+func reasonKey(e services.Event) string {
+	switch e.Kind {
+	case services.KindKilled, services.KindIgnored, services.KindEnding:
+		return "reason"
+	}
+	return "err"
+}
+
+func exitText(e *services.Exit) string {
+	if e == nil {
+		return ""
+	}
+	return e.String()
+}
+
+func ids(reloads []uint64) string {
+	texts := make([]string, len(reloads))
+	for i, id := range reloads {
+		texts[i] = strconv.FormatUint(id, 10)
+	}
+	return strings.Join(texts, ",")
+}
+
+// brief rounds a duration to what a person wants to know of it.
+func brief(d time.Duration) string {
+	switch {
+	case d >= config.Infinity/2:
+		return "never"
+	case d >= time.Minute:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return fmt.Sprintf("%.2gs", d.Seconds())
+	}
+	return d.Round(100 * time.Microsecond).String()
+}
