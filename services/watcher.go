@@ -273,7 +273,7 @@ func (g watch) Spawned(p *process.Process) {
 func (g watch) Execed() { g.watcher.Post(Execed{g.generation}) }
 
 func (g watch) Exited(e process.Exit) {
-	exit := Exit{Code: e.Code, Signal: e.Signal}
+	exit := Exit{Code: e.Code, Signal: e.Signal, Rest: e.Rest}
 	if e.Err != nil {
 		exit.Reason = e.Err.Error()
 	}

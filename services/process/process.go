@@ -121,6 +121,7 @@ func (p *Process) end(status syscall.WaitStatus) {
 		p.exit.Signal = status.Signal()
 	}
 	p.empty = p.groupEmpty()
+	p.exit.Rest = !p.empty
 }
 
 // begin tells Spawned, which makes it Start's goroutine that does, and first.
