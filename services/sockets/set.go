@@ -1,21 +1,81 @@
 // Package sockets opens the listening sockets that services inherit, and keeps
 // them for as long as a service is configured with them.
+//
+// They are plain descriptors from the first to the last moment: net.Listener
+// and os.File would take O_NONBLOCK off a socket that a running generation
+// has too, which that one does not survive.
 package sockets
 
-import "hupwatch/config"
+import (
+	"errors"
+
+	"hupwatch/config"
+)
 
 // Set is the listening sockets that one service owns. Its zero value is empty.
 // It is not safe for concurrent use.
-type Set struct{}
+type Set struct {
+	open map[key]*socket
+}
+
+// key is what makes a listener the same one, whatever else of it changes.
+type key struct{ network, address string }
+
+func keyOf(l config.Listen) key { return key{l.Network, l.Address} }
 
 // Open opens those of listens that are not open yet and returns the descriptors
 // of all, in their order. The set keeps them. On an error nothing has changed.
-func (s *Set) Open(listens []config.Listen) ([]int, error) { return nil, nil }
+func (s *Set) Open(listens []config.Listen) ([]int, error) {
+	fresh := make(map[key]*socket)
+	fds := make([]int, 0, len(listens))
+	for _, l := range listens {
+		k := keyOf(l)
+		found := s.open[k]
+		if found == nil {
+			found = fresh[k]
+		}
+		if found == nil {
+			opened, err := open(l)
+			if err != nil {
+				for _, f := range fresh {
+					f.close()
+				}
+				return nil, err
+			}
+			fresh[k], found = opened, opened
+		}
+		fds = append(fds, found.fd)
+	}
+
+	if s.open == nil {
+		s.open = make(map[key]*socket)
+	}
+	for k, f := range fresh {
+		s.open[k] = f
+	}
+	return fds, nil
+}
 
 // Keep closes the sockets that are not in listens, and makes mode, owner and
 // backlog of the others as listens says. The path of a closed unix socket is
 // removed if it is still the socket's own.
-func (s *Set) Keep(listens []config.Listen) error { return nil }
+func (s *Set) Keep(listens []config.Listen) error {
+	wanted := make(map[key]config.Listen, len(listens))
+	for _, l := range listens {
+		wanted[keyOf(l)] = l
+	}
+	var errs []error
+	for k, open := range s.open {
+		l, keep := wanted[k]
+		if !keep {
+			errs = append(errs, open.close())
+			delete(s.open, k)
+			continue
+		}
+		errs = append(errs, open.change(l))
+	}
+	return errors.Join(errs...)
+}
 
 // Close closes every socket.
 func (s *Set) Close() error { return s.Keep(nil) }

@@ -1,0 +1,102 @@
+package sockets
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"hupwatch/config"
+)
+
+// socket is one open listener.
+type socket struct {
+	listen config.Listen
+	fd     int
+	file   os.FileInfo // of a unix socket's path
+}
+
+func open(l config.Listen) (*socket, error) {
+	s := &socket{listen: l, fd: -1}
+	var err error
+	if l.Network == "unix" {
+		err = s.openUnix()
+	} else {
+		err = s.openTCP()
+	}
+	if err == nil {
+		// Only now does anybody get in: the path has its mode and owner already.
+		err = unix.Listen(s.fd, backlog(l))
+	}
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("%s %s: %w", l.Network, l.Address, explained(err, l))
+	}
+	return s, nil
+}
+
+func backlog(l config.Listen) int {
+	if l.Backlog <= 0 {
+		return unix.SOMAXCONN
+	}
+	return l.Backlog
+}
+
+// change applies what may change of an open socket.
+func (s *socket) change(l config.Listen) error {
+	before := s.listen
+	if l.Backlog != before.Backlog {
+		if err := unix.Listen(s.fd, backlog(l)); err != nil {
+			return fmt.Errorf("%s %s: set backlog to %d: %w", l.Network, l.Address, l.Backlog, err)
+		}
+		s.listen.Backlog = l.Backlog
+	}
+	if l.Network == "unix" && (l.Mode != before.Mode || l.User != before.User || l.Group != before.Group) {
+		if !s.ownsPath() {
+			return fmt.Errorf("%s %s: set mode and owner: the path is no longer this socket's", l.Network, l.Address)
+		}
+		if err := admit(l); err != nil {
+			return fmt.Errorf("%s %s: %w", l.Network, l.Address, err)
+		}
+	}
+	s.listen = l
+	return nil
+}
+
+// close closes the socket for hupwatch; generations that have it still do.
+func (s *socket) close() error {
+	var err error
+	if s.ownsPath() {
+		err = os.Remove(s.listen.Address)
+	}
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+	}
+	return err
+}
+
+// ownsPath reports whether a unix socket's path still leads to it.
+func (s *socket) ownsPath() bool {
+	if s.file == nil {
+		return false
+	}
+	now, err := os.Lstat(s.listen.Address)
+	return err == nil && now.Mode().Type() == fs.ModeSocket && os.SameFile(s.file, now)
+}
+
+// explained adds the remedy where there is one.
+func explained(err error, l config.Listen) error {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("%w: stop whoever listens there (ss -ltnp names it), or choose another address", err)
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: no interface has it", err)
+	case errors.Is(err, unix.EACCES) && l.Network != "unix":
+		return fmt.Errorf("%w: ports below 1024 need root or CAP_NET_BIND_SERVICE", err)
+	case errors.Is(err, unix.ENOENT) && l.Network == "unix":
+		return fmt.Errorf("%w: create its directory", err)
+	}
+	return err
+}

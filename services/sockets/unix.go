@@ -1,0 +1,112 @@
+package sockets
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"hupwatch/config"
+)
+
+// openUnix binds the real path, which servers compare with what they were told.
+func (s *socket) openUnix() error {
+	var err error
+	if s.fd, err = newSocket(unix.AF_UNIX); err != nil {
+		return err
+	}
+	path := s.listen.Address
+	address := &unix.SockaddrUnix{Name: path}
+	if err = unix.Bind(s.fd, address); err == unix.EADDRINUSE {
+		if err := removeStale(path); err != nil {
+			return err
+		}
+		err = unix.Bind(s.fd, address)
+	}
+	if err != nil {
+		return err
+	}
+	if s.file, err = os.Lstat(path); err != nil {
+		return err
+	}
+	return admit(s.listen)
+}
+
+// removeStale makes way where a socket was left behind that nobody listens on.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return errors.New("there is a file that is no socket: remove it, or choose another path")
+	}
+
+	fd, err := newSocket(unix.AF_UNIX)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
+	case unix.ECONNREFUSED:
+		return os.Remove(path)
+	case nil, unix.EAGAIN, unix.EINPROGRESS, unix.EPROTOTYPE:
+		return errors.New("another process listens there: stop it (ss -lxp names it), or choose another path")
+	default:
+		return fmt.Errorf("find out whether another process listens there: %w", err)
+	}
+}
+
+// admit gives the path of a unix socket its owner and mode.
+func admit(l config.Listen) error {
+	uid, err := userID(l.User)
+	if err != nil {
+		return err
+	}
+	gid, err := groupID(l.Group)
+	if err != nil {
+		return err
+	}
+	if uid < 0 && gid < 0 && l.Mode < 0 {
+		return nil
+	}
+	return setOwnerAndMode(l.Address, uid, gid, l.Mode)
+}
+
+// userID returns the number of a user, or -1 if none is named.
+func userID(name string) (int, error) {
+	if name == "" {
+		return -1, nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return number(name, err)
+	}
+	return strconv.Atoi(u.Uid)
+}
+
+// groupID returns the number of a group, or -1 if none is named.
+func groupID(name string) (int, error) {
+	if name == "" {
+		return -1, nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return number(name, err)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// number reads a name that nobody has as a number, which needs no account.
+func number(name string, unknown error) (int, error) {
+	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
+		return int(n), nil
+	}
+	return 0, unknown
+}
