@@ -10,6 +10,38 @@ import (
 	"github.com/google/shlex"
 )
 
+func decodeCommand(t *table, k *Key, v any) {
+	var argv []string
+
+	line, split := v.(string)
+	if split {
+		var err error
+		if argv, err = splitCommand(line); err != nil {
+			t.problem(k.Name, err)
+			return
+		}
+	} else {
+		before := len(t.found)
+		t.stringElements(k, v, func(_, s string) { argv = append(argv, s) })
+		if len(t.found) > before {
+			return
+		}
+	}
+
+	if i, err := checkCommand(argv); err != nil {
+		at := k.Name
+		if i >= 0 && !split {
+			at = joinIndex(at, i)
+		}
+		t.problem(at, err)
+		return
+	}
+	for _, text := range lintCommand(argv, split) {
+		t.warn(k.Name, text)
+	}
+	t.service.Command = argv
+}
+
 var errNUL = errors.New("a NUL byte cannot be passed to a program")
 
 // splitCommand splits a command line as a shell would, without running one.

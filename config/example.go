@@ -47,7 +47,7 @@ func comment(b *strings.Builder, text string) {
 	const width = 96
 
 	line := "#"
-	for _, w := range strings.Fields(text) {
+	for w := range strings.FieldsSeq(text) {
 		if len(line)+1+len(w) > width {
 			b.WriteString(line + "\n")
 			line = "#"

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -92,44 +91,6 @@ func bareVariable(s string) string {
 		}
 		s = after
 	}
-}
-
-// checkEnvName says what is wrong with the name of an environment variable.
-func checkEnvName(name string) error {
-	switch {
-	case !isEnvName(name):
-		return errors.New("not the name of an environment variable: letters, digits and _, no digit first")
-	case isReserved(name):
-		return errors.New("hupwatch sets this variable itself: remove it")
-	}
-	return nil
-}
-
-// isReserved says whether a variable is part of how hupwatch talks to its
-// services. Other names with LISTEN_ in front, such as LISTEN_PORT, are common
-// in programs and mean nothing to it.
-func isReserved(name string) bool {
-	switch name {
-	case "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDNAMES", "NOTIFY_SOCKET":
-		return true
-	}
-	return strings.HasPrefix(name, "HUPWATCH_")
-}
-
-func isEnvName(name string) bool {
-	if name == "" || '0' <= name[0] && name[0] <= '9' {
-		return false
-	}
-	for i := range len(name) {
-		if !isEnvNameByte(name[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func isEnvNameByte(c byte) bool {
-	return c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
 // clip shortens what a message quotes.

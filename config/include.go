@@ -107,3 +107,21 @@ func (l *loader) includeFile(name string) error {
 	t.decode()
 	return nil
 }
+
+func decodeInclude(t *table, k *Key, v any) {
+	t.stringElements(k, v, func(at, s string) {
+		p, ok := t.expand(at, s)
+		if !ok {
+			return
+		}
+		if err := checkPath(p); err != nil {
+			t.problem(at, err)
+			return
+		}
+		if _, err := filepath.Match(p, ""); err != nil {
+			t.problem(at, fmt.Errorf("the pattern %q has a [ that is not closed or a \\ at its end", clip(p)))
+			return
+		}
+		t.includes = append(t.includes, include{at: at, pattern: p})
+	})
+}

@@ -85,3 +85,27 @@ var limitNames = []string{
 	"as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice",
 	"nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
 }
+
+// decodeLimits adds to the limits of [defaults].
+func decodeLimits(t *table, k *Key, v any) {
+	entries, ok := v.(map[string]any)
+	if !ok {
+		t.mistyped(k, v)
+		return
+	}
+
+	limits := slices.DeleteFunc(slices.Clone(t.service.Limits), func(l Limit) bool {
+		_, own := entries[l.Name]
+		return own
+	})
+	for name, v := range entries {
+		l, err := parseLimit(name, v)
+		if err != nil {
+			t.problem(joinKey(k.Name, name), err)
+			continue
+		}
+		limits = append(limits, l)
+	}
+	slices.SortFunc(limits, func(a, b Limit) int { return strings.Compare(a.Name, b.Name) })
+	t.service.Limits = limits
+}

@@ -48,13 +48,12 @@ func joinIndex(path string, i int) string {
 // a stack that overflows ends the whole program; nothing here nests beyond 3.
 const deepest = 100
 
-// nesting returns how deep the values of a TOML text nest, at least up to
-// deepest, and the line where they are deepest.
-func nesting(text []byte) (depth, line int) {
+// tooDeep returns the line on which the values of a TOML text nest too deep, 0
+// for none.
+func tooDeep(text []byte) int {
 	s := &lineScanner{text: string(text), line: 1}
-	open := 0
 
-	for !s.end() {
+	for open := 0; !s.end(); {
 		switch s.peek() {
 		case '"', '\'':
 			s.stringValue()
@@ -68,12 +67,12 @@ func nesting(text []byte) (depth, line int) {
 			open--
 		}
 
-		if open > depth {
-			depth, line = open, s.line
+		if open > deepest {
+			return s.line
 		}
 		s.next()
 	}
-	return depth, line
+	return 0
 }
 
 // keyLine is where a key stands. A key that is only implied, as a is by a.b,

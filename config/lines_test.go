@@ -191,7 +191,7 @@ func TestForeignNamesArePlainAndLeadSomewhere(t *testing.T) {
 			if f.key != "" && keys[f.key] == nil || f.key == "" && f.hint == "" {
 				t.Errorf("%+v in section %q leads nowhere", f, section)
 			}
-			for _, name := range strings.Fields(f.names) {
+			for name := range strings.FieldsSeq(f.names) {
 				if plain(name) != name {
 					t.Errorf("%q is not plain, so it is never found", name)
 				}
@@ -215,7 +215,7 @@ func TestMisspeltWordsAreNear(t *testing.T) {
 	words := []string{"command", "stop_signal", "stop_timeout", "start_timeout", "user", "umask"}
 	for word, want := range map[string]string{
 		"comand": "command", "stopsignal": "stop_signal", "Stop-Signal": "stop_signal", "usr": "user", "resu": "", "umaks": "umask",
-		"stop_timout": "stop_timeout", "strat_timeout": "start_timeout", "x": "", "": "", "colour": "",
+		"stop_timout": "stop_timeout", "satrt_timeout": "start_timeout", "x": "", "": "", "colour": "",
 	} {
 		if got := nearest(word, words); got != want {
 			t.Errorf("%q is near %q, not %q", word, got, want)

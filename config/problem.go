@@ -51,7 +51,7 @@ func (p Problem) String() string {
 
 // Problems are all problems of a configuration, in the order of the files and
 // of their lines. They can be used as an error.
-type Problems []Problem
+type Problems []Problem //nolint:errname // they are problems first, and an error only at times
 
 // Error returns the problems, one a line.
 func (ps Problems) Error() string {

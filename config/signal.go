@@ -64,6 +64,16 @@ func stopSignal(v any) (syscall.Signal, error) {
 		return 0, fmt.Errorf("KILL leaves a service no time to finish its work: to end it at once, write stop_timeout = 0")
 	case syscall.SIGSTOP:
 		return 0, fmt.Errorf("STOP freezes a service instead of ending it: most programs end at TERM, INT or QUIT")
+	default:
+		return sig, nil
 	}
-	return sig, nil
+}
+
+func decodeStopSignal(t *table, k *Key, v any) {
+	sig, err := stopSignal(v)
+	if err != nil {
+		t.problem(k.Name, err)
+		return
+	}
+	t.service.StopSignal = sig
 }

@@ -100,8 +100,8 @@ func (s *source) unsafe(info fs.FileInfo) []string {
 
 // decode decodes the text as TOML. The line is where it is wrong.
 func (s *source) decode() (values map[string]any, line int, err error) {
-	if depth, line := nesting(s.text); depth > deepest {
-		return nil, line, fmt.Errorf("brackets nest %d deep: %d at most", depth, deepest)
+	if line := tooDeep(s.text); line > 0 {
+		return nil, line, fmt.Errorf("brackets nest more than %d deep", deepest)
 	}
 
 	// The library panics where it finds a mistake of its own. That must not end
@@ -113,8 +113,7 @@ func (s *source) decode() (values map[string]any, line int, err error) {
 	}()
 
 	_, err = toml.Decode(string(s.text), &values)
-	var syntax toml.ParseError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[toml.ParseError](err); ok {
 		return nil, syntaxLine(syntax), s.explain(syntax.Message)
 	}
 	if err != nil {
@@ -177,8 +176,7 @@ var syntaxRemedies = []struct{ symptom, remedy string }{
 
 // cause is the error without the path, which every message names already.
 func cause(err error) error {
-	var of *fs.PathError
-	if errors.As(err, &of) {
+	if of, ok := errors.AsType[*fs.PathError](err); ok {
 		return of.Err
 	}
 	return err

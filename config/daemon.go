@@ -1,0 +1,64 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+func decodeRuntimeDir(t *table, k *Key, v any) {
+	path(func(t *table) *string { return &t.daemon.RuntimeDir })(t, k, v)
+
+	switch dir := filepath.Clean(t.daemon.RuntimeDir); dir {
+	case "/", "/run", "/var/run", "/tmp", "/var/tmp", "/var", "/etc", "/dev", "/home", "/root":
+		t.problem(k.Name, fmt.Errorf("%s belongs to others too: hupwatch needs a directory of its own, like %s", dir, filepath.Join(dir, "hupwatch")))
+	}
+}
+
+// defaultDirectories fills in what depends on who hupwatch runs as.
+func (l *loader) defaultDirectories() {
+	d := &l.config.Daemon
+
+	if _, ok := l.daemonTable.given["runtime_dir"]; !ok {
+		d.RuntimeDir = l.runtimeDir(os.Geteuid())
+	}
+	if _, ok := l.daemonTable.given["name_file"]; !ok {
+		d.NameFile = filepath.Join(d.RuntimeDir, "reload")
+	}
+}
+
+func (l *loader) runtimeDir(euid int) string {
+	if euid == 0 {
+		return l.base.daemon.RuntimeDir
+	}
+	if dir, ok := l.env("XDG_RUNTIME_DIR"); ok && filepath.IsAbs(dir) {
+		return filepath.Join(dir, "hupwatch")
+	}
+	return fmt.Sprintf("/tmp/hupwatch-%d", euid)
+}
+
+// checkShutdown warns of services that hupwatch's end leaves less time than
+// they have at a reload.
+func (l *loader) checkShutdown() {
+	budget := l.config.Daemon.ShutdownTimeout
+	if _, ok := l.daemonTable.given["shutdown_timeout"]; !ok || l.daemonTable.failed["shutdown_timeout"] {
+		return
+	}
+
+	var names []string
+	for _, s := range l.config.Services {
+		if s.StopTimeout > budget {
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	if most := 3; len(names) > most {
+		names = append(names[:most], fmt.Sprintf("%d more", len(names)-most))
+	}
+	if len(names) > 0 {
+		l.daemonTable.warn("shutdown_timeout", fmt.Sprintf(
+			"shorter than the stop_timeout of %s: at the end of hupwatch they get KILL after %v", strings.Join(names, ", "), budget))
+	}
+}
