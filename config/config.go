@@ -58,8 +58,11 @@ type Daemon struct {
 // AtExit is what happens to the services when hupwatch ends.
 type AtExit string
 
-// AtExitStop stops every service before hupwatch ends.
-const AtExitStop AtExit = "stop"
+// What can happen to the services when hupwatch ends.
+const (
+	AtExitStop  AtExit = "stop"  // they are stopped first
+	AtExitLeave AtExit = "leave" // they live on
+)
 
 // Service is one [services.NAME] section with [defaults] applied. It is plain
 // data that survives a round trip through JSON.
@@ -95,7 +98,9 @@ type Service struct {
 	RestartMaxDelay  time.Duration
 	RestartLimit     int
 	SuccessExitCodes []int
-	MaxDraining      int
+	// Essential services take hupwatch down with them.
+	Essential   bool
+	MaxDraining int
 	Output           Output
 }
 

@@ -27,23 +27,6 @@ func keyLines(text []byte) map[string]int {
 	return found
 }
 
-// joinKey appends one part to the path of a key. Parts that could not stand
-// bare in a file are quoted.
-func joinKey(path, part string) string {
-	if !isBareKey(part) {
-		part = strconv.Quote(part)
-	}
-	if path == "" {
-		return part
-	}
-	return path + "." + part
-}
-
-// joinIndex appends the index of an array's element to the path of a key.
-func joinIndex(path string, i int) string {
-	return path + "[" + strconv.Itoa(i) + "]"
-}
-
 // deepest is how deep values may nest. The decoder recurses for each level, and
 // a stack that overflows ends the whole program; nothing here nests beyond 3.
 const deepest = 100
@@ -381,19 +364,6 @@ func (s *lineScanner) skipBlank() {
 			return
 		}
 	}
-}
-
-func isBareKey(part string) bool {
-	for i := range len(part) {
-		if !isBareKeyByte(part[i]) {
-			return false
-		}
-	}
-	return part != ""
-}
-
-func isBareKeyByte(c byte) bool {
-	return c == '_' || c == '-' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
 // escapes are the escapes of one letter that TOML knows.
