@@ -101,7 +101,7 @@ type Service struct {
 	// Essential services take hupwatch down with them.
 	Essential   bool
 	MaxDraining int
-	Output           Output
+	Output      Output
 }
 
 // EnvFile is one file of a service's env_file. A missing one is an error

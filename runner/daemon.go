@@ -50,22 +50,23 @@ type Options struct {
 }
 
 // Run is the daemon: it returns when everything it started has ended, after a
-// TERM, QUIT or INT. An error says why it did not start, or what it could not
-// clean up.
-func Run(o Options) error {
+// TERM, QUIT or INT, or since an essential service is down for good, with the
+// exit code for that. An error says why it did not start, or what went wrong
+// with it.
+func Run(o Options) (code int, err error) {
 	signals := catchSignals()
 	defer signals.release()
 	dir, err := holdRuntimeDir(o.Config.Daemon.RuntimeDir)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer dir.release()
 	ledger, err := openLedger(dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := dir.writePID(); err != nil {
-		return err
+		return 0, err
 	}
 
 	events := &services.Stream{}
@@ -85,7 +86,9 @@ func Run(o Options) error {
 		Now:      monotonic,
 	}
 	f := newFleet(host, o.Load, eventLog.apply)
-	return group(table, signals, f, o.Config).Run()
+	err = group(table, signals, f, o.Config).Run()
+	events.Publish(services.Event{Kind: services.KindEndedAll, Code: f.code})
+	return f.code, err
 }
 
 // group puts together what runs. Only the fleet returns by itself, when

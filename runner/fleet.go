@@ -28,6 +28,7 @@ type fleet struct {
 	nameFile string
 	ending   context.Context // of the watchers
 	cohorts  sync.WaitGroup
+	code     int // to end with
 }
 
 func newFleet(host *services.Host, load func() (*config.Config, config.Problems), apply func(config.Daemon)) *fleet {
@@ -57,6 +58,11 @@ func (f *fleet) TurnReturned(service string, ticket int) {
 
 // Answered implements services.Rollout.
 func (f *fleet) Answered(service string, a services.Answer) { f.inbox.Put(answered{service, a}) }
+
+// DownForGood implements services.Rollout.
+func (f *fleet) DownForGood(service string, code int) {
+	f.inbox.Put(downForGood{service, code, f.host.Now()})
+}
 
 // Ended implements services.Rollout.
 func (f *fleet) Ended(service string) { f.inbox.Put(ended{service}) }
@@ -106,7 +112,7 @@ func (f *fleet) step(in input) (done bool) {
 		case emit:
 			f.host.Events.Publish(e.event)
 		case finish:
-			done = true
+			f.code, done = e.code, true
 		}
 	}
 	f.watch(added)

@@ -114,6 +114,8 @@ func logEvent(logger log.Logger, e services.Event) {
 		add("version", e.Reason, true)
 		add("config", e.Config, true)
 		add("services", e.Services, true)
+	case services.KindEndedAll:
+		add("code", e.Code, true)
 	case services.KindRequest:
 		add("only", e.Reason, e.Reason != "")
 	case services.KindRequestDone:

@@ -37,6 +37,12 @@ type (
 		answer  services.Answer
 	}
 	ended struct{ service string }
+	// downForGood says that an essential service will not come up again.
+	downForGood struct {
+		service string
+		code    int
+		now     services.Instant
+	}
 	// stop ends everything, gracefully; kill at once.
 	stop struct {
 		signal string
@@ -54,6 +60,7 @@ func (turnAsked) input()    {}
 func (turnReturned) input() {}
 func (answered) input()     {}
 func (ended) input()        {}
+func (downForGood) input()  {}
 func (stop) input()         {}
 func (kill) input()         {}
 
@@ -82,8 +89,8 @@ type (
 	apply struct{ daemon config.Daemon }
 	// emit tells the world what happened.
 	emit struct{ event services.Event }
-	// finish says that nothing is left to do.
-	finish struct{}
+	// finish says that nothing is left to do but to end with this exit code.
+	finish struct{ code int }
 )
 
 func (tell) effect()       {}

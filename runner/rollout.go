@@ -29,6 +29,7 @@ type rollout struct {
 	held  []turn
 
 	ending bool
+	code   int             // to end with
 	unruly map[string]bool // services that have not ended yet
 }
 
@@ -71,6 +72,8 @@ func (r *rollout) step(in input) []effect {
 	case ended:
 		delete(r.unruly, in.service)
 		return r.finishIfDone()
+	case downForGood:
+		return r.downForGood(in)
 	case stop:
 		return r.stop(in)
 	case kill:
@@ -269,17 +272,35 @@ func (r *rollout) answered(in answered) []effect {
 	return effects
 }
 
-// stop ends every service within shutdown_timeout.
+// stop ends every service, or lets go of them where at_exit says so.
 func (r *rollout) stop(in stop) []effect {
+	by := "signal " + in.signal
 	if r.ending {
-		return []effect{ignored("signal "+in.signal, "hupwatch ends already")}
+		return []effect{ignored(by, "hupwatch ends already")}
 	}
+	leave := r.config.Daemon.AtExit == config.AtExitLeave && in.signal != "INT"
+	return r.end(in.now, leave, services.Event{Kind: services.KindEnding, By: by})
+}
+
+// downForGood ends everything since one service that is essential is down, with
+// the exit code of that.
+func (r *rollout) downForGood(in downForGood) []effect {
+	if r.ending {
+		return nil
+	}
+	r.code = in.code
+	return r.end(in.now, false, services.Event{Kind: services.KindEnding, Reason: "the essential service " + in.service + " is down for good"})
+}
+
+// end ends every service within shutdown_timeout.
+func (r *rollout) end(now services.Instant, leave bool, why services.Event) []effect {
 	r.ending = true
 	for name := range r.declared {
 		r.unruly[name] = true
 	}
-	effects := []effect{emit{services.Event{Kind: services.KindEnding, By: "signal " + in.signal}}}
-	effects = append(effects, r.tellAll(services.Stop{Until: in.now.Add(r.config.Daemon.ShutdownTimeout), Final: true})...)
+	effects := []effect{emit{why}}
+	until := now.Add(r.config.Daemon.ShutdownTimeout)
+	effects = append(effects, r.tellAll(services.Stop{Until: until, Final: true, Leave: leave})...)
 	return append(effects, r.finishIfDone()...)
 }
 
@@ -295,7 +316,7 @@ func (r *rollout) finishIfDone() []effect {
 	if !r.ending || len(r.unruly) > 0 {
 		return nil
 	}
-	return []effect{finish{}}
+	return []effect{finish{r.code}}
 }
 
 func ignored(by, reason string) effect {

@@ -51,6 +51,9 @@ type (
 	KeepSockets struct{ Listen []config.Listen }
 	// Emit tells the world what happened.
 	Emit struct{ Event Event }
+	// DownForGood says that an essential service is not going to be started any
+	// more: hupwatch is to end with this exit code.
+	DownForGood struct{ Code int }
 	// Ended says that a Stop is done: nothing of the service lives, or what
 	// does cannot be killed.
 	Ended struct{}
@@ -64,6 +67,7 @@ func (ReturnTurn) effect()  {}
 func (Answer) effect()      {}
 func (KeepSockets) effect() {}
 func (Emit) effect()        {}
+func (DownForGood) effect() {}
 func (Ended) effect()       {}
 
 // Result is what became of a request, for one service.

@@ -26,6 +26,7 @@ type Event struct {
 	Counts     map[Result]int // how the services of a whole request ended
 	Config     string         // the file hupwatch was started with
 	Services   int            // how many services are in it
+	Code       int            // hupwatch's own exit code
 	Release    string         // the directory the generation runs in
 	Signal     syscall.Signal
 	Exit       *Exit
@@ -52,6 +53,7 @@ const (
 	KindRestart       Kind = "restart"             // Wait says in how long
 	KindGivenUp       Kind = "given up"            // no restart any more
 	KindAbandoned     Kind = "abandoned"           // it does not even die of KILL
+	KindLeft          Kind = "generation left"     // it lives on without hupwatch
 	KindStopped       Kind = "service stopped"     //
 	KindTrouble       Kind = "trouble"             // Reason says what hupwatch could not do
 
@@ -62,4 +64,5 @@ const (
 	KindConfigError Kind = "config error"
 	KindIgnored     Kind = "signal ignored"
 	KindEnding      Kind = "stopping all services"
+	KindEndedAll    Kind = "hupwatch ended" // Code is its exit code
 )

@@ -83,6 +83,14 @@ func (e Exit) String() string {
 	return fmt.Sprintf("exited with status %d", e.Code)
 }
 
+// shellCode is the exit code a shell would give it.
+func (e Exit) shellCode() int {
+	if e.Signal != 0 {
+		return 128 + int(e.Signal)
+	}
+	return e.Code
+}
+
 // clean tells whether this is a proper end for a process that was sent the
 // signal sent (0 for none): a success code, or dying of that very signal, as
 // puma does after its drain.

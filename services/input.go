@@ -22,11 +22,13 @@ type (
 	Turn struct{ Ticket int }
 	// Stop ends every generation. Nothing of it lives on after Until. A
 	// non-zero ID is answered when everything has gone. A final stop cannot be
-	// followed by anything else.
+	// followed by anything else; with Leave it ends only what is incoming and
+	// lets go of the rest.
 	Stop struct {
 		ID    uint64
 		Until Instant
 		Final bool
+		Leave bool
 	}
 	// Kill ends every generation with KILL, now.
 	Kill struct{}

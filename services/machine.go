@@ -24,6 +24,9 @@ type Machine struct {
 	// Ending is the Stop being carried out.
 	Ending *Ending
 
+	// Doomed is set once DownForGood was said.
+	Doomed bool
+
 	Generations int // the number last given
 	Attempts    int // the attempt last made
 	Tickets     int // the turn last asked for
@@ -157,6 +160,7 @@ func (s *step) settle() {
 	s.begin()
 	for i := range s.Slots {
 		s.restartDue(&s.Slots[i])
+		s.downForGood(&s.Slots[i])
 	}
 	s.finishEnding()
 }

@@ -11,6 +11,10 @@ import (
 // wanted any more, has from its stop signal to the KILL.
 const abortTimeout = 5 * time.Second
 
+// exitNeverRan is the exit code for a command that never came to have one, as a
+// shell gives it to a command it cannot find.
+const exitNeverRan = 127
+
 // abandonAfter is how long a killed generation is waited for before hupwatch
 // ends without it: a process in uninterruptible sleep does not even die of KILL.
 const abandonAfter = 5 * time.Second
@@ -30,6 +34,8 @@ type Slot struct {
 	// Resting is why nothing is started by itself, where that is so: the last
 	// generation ended as restart says it may, or restart_limit was reached.
 	Resting State
+	// LastEnd is how the last generation ended that was not told to.
+	LastEnd Exit
 }
 
 func (sl *Slot) generations() []*Generation {
@@ -201,6 +207,10 @@ func (s *step) promote(sl *Slot) {
 func (s *step) fail(sl *Slot, reason string) {
 	g := sl.Incoming
 	sl.Incoming = nil
+	sl.LastEnd = g.LastStatus
+	if !g.MainGone || g.PID == 0 {
+		sl.LastEnd = Exit{Code: exitNeverRan, Reason: reason}
+	}
 	s.drop(sl, g)
 	if g.Cause == CauseReload {
 		s.instanceFailed(sl, g, reason)
@@ -242,6 +252,7 @@ func (s *step) exited(in Exited) {
 func (s *step) crashed(sl *Slot, g *Generation) {
 	sl.Active = nil
 	e := g.LastStatus
+	sl.LastEnd = e
 	s.emit(sl, g, Event{Kind: KindEnded, Exit: &e, Elapsed: s.now.Sub(g.ReadyAt)})
 	if e.Rest {
 		s.retire(sl, g, g.service().StopTimeout)
@@ -282,4 +293,15 @@ func (s *step) restartDue(sl *Slot) {
 		return
 	}
 	s.launch(sl, sl.NextCause, sl.Good)
+}
+
+// downForGood says so, once, when nothing of an essential service serves and
+// nothing is going to.
+func (s *step) downForGood(sl *Slot) {
+	down := sl.Active == nil && sl.Incoming == nil && sl.Resting != ""
+	if !down || !s.Config.Essential || !s.startable() || s.Under != nil || s.Doomed {
+		return
+	}
+	s.Doomed = true
+	s.do(DownForGood{Code: sl.LastEnd.shellCode()})
 }

@@ -28,7 +28,28 @@ func (s *step) stop(in Stop) {
 	s.Ending = &Ending{ID: in.ID, Until: in.Until, Final: in.Final}
 	s.abortReloads(reason)
 	for i := range s.Slots {
+		if in.Leave {
+			s.leave(&s.Slots[i])
+		}
 		s.stopSlot(&s.Slots[i])
+	}
+}
+
+// leave lets go of what serves and of what drains: it lives on without hupwatch.
+func (s *step) leave(sl *Slot) {
+	left := slices.Clone(sl.Draining)
+	if sl.Active != nil {
+		left = append(left, sl.Active)
+	}
+	for _, g := range left {
+		if g.Aborted || g.PID == 0 {
+			continue
+		}
+		s.emit(sl, g, Event{Kind: KindLeft})
+		sl.remove(g)
+		if sl.Active == g {
+			sl.Active = nil
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ type Rollout interface {
 	TurnAsked(service string, ticket int)
 	TurnReturned(service string, ticket int)
 	Answered(service string, a Answer)
+	DownForGood(service string, code int)
 	Ended(service string)
 }
 
@@ -143,6 +144,8 @@ func (w *Watcher) carryOut(e Effect) {
 		}
 	case Emit:
 		w.host.Events.Publish(e.Event)
+	case DownForGood:
+		w.rollout.DownForGood(w.machine.Name, e.Code)
 	case Ended:
 		w.rollout.Ended(w.machine.Name)
 	}

@@ -21,7 +21,7 @@ func runDaemon(file string, stderr io.Writer) int {
 	if c == nil {
 		return exitUsage
 	}
-	err := runner.Run(runner.Options{
+	code, err := runner.Run(runner.Options{
 		Config:  c,
 		Load:    func() (*config.Config, config.Problems) { return config.Load(file) },
 		Log:     stderr,
@@ -31,5 +31,5 @@ func runDaemon(file string, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "hupwatch: %v\n", err)
 		return exitOther
 	}
-	return exitDone
+	return code
 }
