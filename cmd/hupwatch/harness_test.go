@@ -57,16 +57,27 @@ func startDaemon(t *testing.T, config string) *daemon {
 
 func startDaemonIn(t *testing.T, dir, config string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, dir: dir, log: newEventLog(), exited: make(chan struct{})}
+	d := newDaemon(t, dir)
 	d.configure(config)
+	d.start()
+	return d
+}
+
+// newDaemon is one that is yet to be started, with dir's hupwatch.toml.
+func newDaemon(t *testing.T, dir string) *daemon {
+	return &daemon{t: t, dir: dir, log: newEventLog(), exited: make(chan struct{})}
+}
+
+func (d *daemon) start() {
+	d.t.Helper()
 	d.cmd = hupwatch("-c", d.path("hupwatch.toml"))
-	d.cmd.Dir = dir
+	d.cmd.Dir = d.dir
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	go func() {
 		d.log.read(stderr)
@@ -74,8 +85,25 @@ func startDaemonIn(t *testing.T, dir, config string) *daemon {
 		d.exit = exitCode(d.cmd.ProcessState)
 		close(d.exited)
 	}()
-	t.Cleanup(d.cleanup)
-	return d
+	d.t.Cleanup(d.cleanup)
+}
+
+// awaitAll waits until n lines so far have all these pairs, wherever the mark of
+// await is, and returns all that have.
+func (d *daemon) awaitAll(n int, pairs ...string) []event {
+	d.t.Helper()
+	late := time.After(patience)
+	for {
+		grown := d.log.more()
+		if found := d.all(pairs...); len(found) >= n {
+			return found
+		}
+		select {
+		case <-grown:
+		case <-late:
+			d.t.Fatalf("%d lines with %q did not come, but %d; the log:\n%s", n, pairs, len(d.all(pairs...)), d.log.text())
+		}
+	}
 }
 
 // hupwatch is the command with these arguments.
@@ -266,6 +294,13 @@ func (l *eventLog) next(ctx context.Context, pairs []string) (event, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// more is closed when there are more lines than now.
+func (l *eventLog) more() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.grown
 }
 
 func (l *eventLog) all(pairs []string) []event {
