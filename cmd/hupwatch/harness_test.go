@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(asHupwatch)
 		main()
 	}
+	if os.Getenv(asService) != "" {
+		serveScript(strings.Join(os.Args[1:], " "))
+	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	os.Exit(m.Run())
 }
@@ -171,6 +174,7 @@ func (d *daemon) wait() int {
 	}
 	d.stopped = true
 	d.checkRaces()
+	d.checkSurvivors()
 	return d.exit
 }
 
@@ -189,6 +193,7 @@ func (d *daemon) cleanup() {
 			d.t.Errorf("hupwatch does not end when told to twice")
 		}
 		d.checkRaces()
+		d.checkSurvivors()
 	}
 	if d.t.Failed() {
 		d.t.Logf("the log of hupwatch:\n%s", d.log.text())
@@ -203,6 +208,63 @@ func (d *daemon) checkRaces() {
 		if strings.Contains(d.log.text(), bad) {
 			d.t.Errorf("hupwatch said %q", bad)
 		}
+	}
+}
+
+// checkSurvivors sees to it that a hupwatch that ended by itself left no process
+// behind.
+func (d *daemon) checkSurvivors() {
+	d.t.Helper()
+	if d.exit == 128+int(syscall.SIGKILL) {
+		return
+	}
+	for _, pid := range d.marked() {
+		d.t.Errorf("process %d outlives hupwatch", pid)
+	}
+}
+
+// marked lists the processes that carry the mark of this hupwatch: its services
+// and their children.
+func (d *daemon) marked() []int {
+	mark, err := os.ReadFile(d.path("run", "state", "mark"))
+	if err != nil {
+		return nil
+	}
+	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	var pids []int
+	for _, path := range environs {
+		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, append([]byte("HUPWATCH_MARK="), bytes.TrimSpace(mark)...)) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// sees returns the first line of the whole log, from its beginning, that has all
+// these pairs, as soon as there is one. It leaves the mark of await alone.
+func (d *daemon) sees(pairs ...string) event {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	defer cancel()
+	_, e, err := d.log.first(ctx, pairs)
+	if err != nil {
+		d.t.Fatalf("no line with %q came: %v; the log:\n%s", pairs, err, d.log.text())
+	}
+	return e
+}
+
+// order fails the test unless the first lines that match come in this order.
+func (d *daemon) order(lines ...[]string) {
+	d.t.Helper()
+	last := -1
+	for i, pairs := range lines {
+		d.sees(pairs...)
+		at, _, _ := d.log.first(d.t.Context(), pairs)
+		if at <= last {
+			d.t.Errorf("%q came before %q", pairs, lines[i-1])
+		}
+		last = at
 	}
 }
 
@@ -301,6 +363,29 @@ func (l *eventLog) more() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.grown
+}
+
+// first finds the first line of all that matches and tells which one it is.
+func (l *eventLog) first(ctx context.Context, pairs []string) (int, event, error) {
+	for i := 0; ; {
+		l.mu.Lock()
+		for ; i < len(l.lines); i++ {
+			if e := parse1(l.lines[i]); e.has(pairs) {
+				l.mu.Unlock()
+				return i, e, nil
+			}
+		}
+		grown, ended := l.grown, l.ended
+		l.mu.Unlock()
+		if ended {
+			return 0, nil, errors.New("hupwatch has ended")
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return 0, nil, ctx.Err()
+		}
+	}
 }
 
 func (l *eventLog) all(pairs []string) []event {

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"syscall"
+)
+
+func block(syscall.Signal) error { return errors.ErrUnsupported }

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// asService makes the test binary a service that does what its script says, one
+// statement after the other, and then ends with status 0:
+//
+//	say WORDS      says WORDS
+//	serve          says serving, waits for a TERM and says so
+//	await SIGNAL   waits for that signal and says so
+//	record         says from now on which signals come
+//	ignore SIGNAL  ignores it from now on
+//	block SIGNAL   blocks it, for become
+//	gate NAME      waits until the test opens the gate
+//	child SCRIPT   starts a child in its group; a comma ends a statement of it
+//	become ARGS    becomes hupwatch
+//	exit N         ends with that status
+//	die SIGNAL     ends by that signal
+//	hang           does nothing, for ever
+//
+// A semicolon ends a statement. What it says is a line among those of hupwatch's
+// log: said="WORDS" service=web generation=1 pid=4711.
+const asService = "TEST_AS_SERVICE"
+
+// sayTo names a file that what services say goes to instead.
+const sayTo = "TEST_SAY_TO"
+
+// quick are the keys that keep a test short. They come first.
+const quick = `
+[defaults]
+warmup = "50ms"
+environment = { ` + asService + ` = "1" }
+`
+
+// service is a section of the configuration: what its process does, and more keys.
+func service(name, script string, keys ...string) string {
+	return fmt.Sprintf("[services.%s]\ncommand = [%q, %q]\n%s\n", name, self(), script, strings.Join(keys, "\n"))
+}
+
+// self is the path of the test binary.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return path
+}
+
+// serving waits until the script of a generation has come to serve, and returns
+// the process.
+func (d *daemon) serving(name string, generation int) int {
+	d.t.Helper()
+	return d.says("serving", name, generation)
+}
+
+// says waits until a generation has said this, and returns the process.
+func (d *daemon) says(words, name string, generation int) int {
+	d.t.Helper()
+	return d.sees("said="+words, "service="+name, "generation="+strconv.Itoa(generation)).pid(d.t)
+}
+
+// promoted waits until a generation is the active one, and returns its process.
+func (d *daemon) promoted(name string, generation int) int {
+	d.t.Helper()
+	return d.sees("msg=generation promoted", "service="+name, "generation="+strconv.Itoa(generation)).pid(d.t)
+}
+
+// up waits until a generation is active and its script has come to serve.
+func (d *daemon) up(name string, generation int) int {
+	d.t.Helper()
+	d.serving(name, generation)
+	return d.promoted(name, generation)
+}
+
+// open lets one process through the gate of that name.
+func (d *daemon) open(gate string) {
+	d.t.Helper()
+	if err := makeGate(d.path(gate)); err != nil {
+		d.t.Fatal(err)
+	}
+	f, err := os.OpenFile(d.path(gate), os.O_RDWR, 0)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { f.Close() }) // till then the byte waits in it
+	if _, err := f.Write([]byte{'.'}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// makeGate is called by whoever comes first.
+func makeGate(path string) error {
+	if err := syscall.Mkfifo(path, 0o600); err != nil && err != syscall.EEXIST {
+		return fmt.Errorf("make gate %s: %w", path, err)
+	}
+	return nil
+}
+
+// serveScript is the life of a service.
+func serveScript(script string) {
+	for statement := range strings.SplitSeq(script, ";") {
+		verb, rest, _ := strings.Cut(strings.TrimSpace(statement), " ")
+		if err := perform(verb, rest); err != nil {
+			say("cannot " + verb + " " + rest + ": " + err.Error())
+			os.Exit(99)
+		}
+	}
+	os.Exit(0)
+}
+
+func perform(verb, rest string) error {
+	switch verb {
+	case "say":
+		say(rest)
+	case "serve":
+		got := catch(syscall.SIGTERM)
+		say("serving")
+		<-got
+		say("got TERM")
+	case "await":
+		got := catch(unix.SignalNum("SIG" + rest))
+		say("awaiting " + rest)
+		<-got
+		say("got " + rest)
+	case "record":
+		go record(catch(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT))
+	case "ignore":
+		signal.Ignore(unix.SignalNum("SIG" + rest))
+	case "block":
+		return block(unix.SignalNum("SIG" + rest))
+	case "gate":
+		return passGate(rest)
+	case "child":
+		return child(strings.ReplaceAll(rest, ",", ";"))
+	case "become":
+		return become(strings.Fields(rest))
+	case "exit":
+		code, err := strconv.Atoi(rest)
+		if err == nil {
+			os.Exit(code)
+		}
+		return err
+	case "die":
+		signal.Reset()
+		if err := syscall.Kill(os.Getpid(), unix.SignalNum("SIG"+rest)); err != nil {
+			return err
+		}
+		hang()
+	case "hang":
+		hang()
+	default:
+		return fmt.Errorf("there is no such verb")
+	}
+	return nil
+}
+
+func catch(signals ...os.Signal) chan os.Signal {
+	c := make(chan os.Signal, 16)
+	signal.Notify(c, signals...)
+	return c
+}
+
+func record(got chan os.Signal) {
+	for sig := range got {
+		say("got " + strings.TrimPrefix(unix.SignalName(sig.(syscall.Signal)), "SIG"))
+	}
+}
+
+// say writes one line at once, so that the lines of many do not mix.
+func say(words string) {
+	line := fmt.Sprintf("said=%q service=%s generation=%s pid=%d\n", words, os.Getenv("HUPWATCH_SERVICE"), os.Getenv("HUPWATCH_GENERATION"), os.Getpid())
+	if path := os.Getenv(sayTo); path != "" {
+		if f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0); err == nil {
+			_, _ = f.WriteString(line)
+			f.Close()
+		}
+		return
+	}
+	_, _ = os.Stderr.WriteString(line)
+}
+
+func passGate(name string) error {
+	if err := makeGate(name); err != nil {
+		return err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadFull(f, make([]byte, 1))
+	return err
+}
+
+// child starts a child and leaves it to itself: it may outlive its parent.
+func child(script string) error {
+	cmd := exec.Command(self(), script)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Start()
+}
+
+func become(args []string) error {
+	os.Unsetenv(asService)
+	os.Setenv(asHupwatch, "1")
+	return syscall.Exec(self(), append([]string{self()}, args...), os.Environ())
+}
+
+func hang() {
+	r, w, err := os.Pipe()
+	if err != nil {
+		panic(err)
+	}
+	_, _ = r.Read(make([]byte, 1))
+	w.Close()
+}
+
+func TestScriptedServiceDoesWhatItsScriptSays(t *testing.T) {
+	t.Parallel()
+	d := startDaemon(t, quick+service("web", "child say child up, serve; serve; gate g; exit 0"))
+	d.says("child up", "web", 1)
+	pid := d.up("web", 1)
+	d.signal(syscall.SIGTERM)
+	if got := d.says("got TERM", "web", 1); got != pid {
+		t.Errorf("process %d got the TERM, want %d", got, pid)
+	}
+	d.open("g")
+	if code := d.wait(); code != exitDone {
+		t.Errorf("exit code %d, want %d", code, exitDone)
+	}
+}
