@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"syscall"
@@ -37,7 +38,8 @@ func newExecError(r stub.Report, spec Spec) *ExecError {
 		e.Stage, e.Path = "set oom_score_adj to", strconv.Itoa(*spec.OOMScoreAdj)
 		e.remedy = "only root may lower it, and only Linux has it"
 	case stub.Limits:
-		e.Stage, e.Path = "set limit", spec.Limits[r.Index].Name
+		l := spec.Limits[r.Index]
+		e.Stage, e.Path = "set limit", cmp.Or(l.Name, strconv.Itoa(l.Resource))
 		e.remedy = "only root may raise a hard limit, and nofile no further than fs.nr_open"
 	case stub.Groups:
 		e.Stage, e.Path = "set groups", fmt.Sprint(spec.Credential.Groups)

@@ -2,6 +2,9 @@ package process_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,8 +35,8 @@ func TestGroupIsEmptyOnlyWhenItsLastMemberIsGone(t *testing.T) {
 		w := start(t, table, spec)
 		unix.Close(theirs)
 		w.await(t, "execed", "exited")
-		if w.exit.Code != 7 {
-			t.Errorf("exit %+v, want 7", w.exit)
+		if want := (process.Exit{Code: 7, Rest: true}); w.exit != want {
+			t.Errorf("exit %+v, want %+v", w.exit, want)
 		}
 		ours.hear(t)
 		if err := w.process.Signal(syscall.SIGTERM); !errors.Is(err, process.ErrGone) {
@@ -58,6 +61,15 @@ func TestGroupIsEmptyOnlyWhenItsLastMemberIsGone(t *testing.T) {
 	})
 }
 
+func TestZombieLeftByTheMainProcessIsNoRest(t *testing.T) {
+	table := newTable(t)
+	for range 20 {
+		if got := run(t, table, helper("careless")); got != (process.Exit{}) {
+			t.Fatalf("exit %+v, want nothing left", got)
+		}
+	}
+}
+
 func TestKilledGroupIsEmptyThoughAZombieIsNeverReaped(t *testing.T) {
 	table := newTable(t)
 	ours, theirs := newLine(t)
@@ -66,12 +78,9 @@ func TestKilledGroupIsEmptyThoughAZombieIsNeverReaped(t *testing.T) {
 	w := start(t, table, spec)
 	unix.Close(theirs)
 	w.await(t, "execed", "exited")
-	var held int
-	for range 2 {
-		if said := ours.hear(t); strings.HasPrefix(said, "holding") {
-			held = pid(t, said)
-		}
-	}
+	said := []string{ours.hear(t), ours.hear(t)}
+	slices.Sort(said)
+	escaped, held := pid(t, said[0]), pid(t, said[1])
 	if err := w.process.SignalGroup(syscall.SIGKILL); err != nil {
 		t.Errorf("SignalGroup: %v", err)
 	}
@@ -80,4 +89,68 @@ func TestKilledGroupIsEmptyThoughAZombieIsNeverReaped(t *testing.T) {
 		t.Errorf("the zombie is gone: %v", err)
 	}
 	ours.Close()
+	awaitEnd(escaped)
+}
+
+// The last member of the group is reaped by a parent outside of it, so that the
+// table cannot notice, and the number is given to the next process at once.
+func TestReusedNumberIsNeverSignalled(t *testing.T) {
+	const lastPID = "/proc/sys/kernel/ns_last_pid"
+	if f, err := os.OpenFile(lastPID, os.O_WRONLY, 0); err != nil {
+		t.Skipf("the next process number cannot be chosen here: %v", err)
+	} else {
+		f.Close()
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table := newTable(t)
+	ours, theirs := newLine(t)
+	spec := helper("orphan", "nurse")
+	spec.Stdout = theirs
+	old := start(t, table, spec)
+	unix.Close(theirs)
+	old.await(t, "execed", "exited")
+	said := []string{ours.hear(t), ours.hear(t)}
+	slices.Sort(said)
+	escaped, held := pid(t, said[0]), pid(t, said[1])
+	if err := syscall.Kill(held, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	ours.hear(t) // buried: nobody has the number any more
+
+	number := old.process.PID()
+	var reused *watch
+	for range 50 { // others start processes too
+		if err := os.WriteFile(lastPID, []byte(strconv.Itoa(number-1)), 0); err != nil {
+			t.Skipf("the next process number cannot be chosen here: %v", err)
+		}
+		w := start(t, table, cat(fifo))
+		if w.process.PID() == number {
+			reused = w
+			break
+		}
+		w.await(t, "execed")
+		w.process.Signal(syscall.SIGKILL)
+		w.await(t, "exited", "emptied")
+	}
+	if reused == nil {
+		t.Skip("the number was not to be had")
+	}
+
+	if err := old.process.SignalGroup(syscall.SIGKILL); !errors.Is(err, process.ErrGone) {
+		t.Errorf("SignalGroup: %v, want ErrGone", err)
+	}
+	old.await(t, "emptied")
+	reused.await(t, "execed")
+	if err := reused.process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("Signal: %v", err)
+	}
+	reused.await(t, "exited", "emptied")
+	if reused.exit.Signal != syscall.SIGTERM {
+		t.Errorf("the new owner of the number got %+v, want the TERM alone", reused.exit)
+	}
+	ours.Close()
+	awaitEnd(escaped)
 }

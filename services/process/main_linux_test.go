@@ -55,7 +55,9 @@ func init() {
 		"descriptors": helpDescriptors,
 		"orphan":      helpOrphan,
 		"hold":        helpHold,
+		"careless":    helpCareless,
 		"escape":      helpEscape,
+		"nurse":       helpNurse,
 		"storm":       helpStorm,
 		"crowd":       helpCrowd,
 		"cat":         helpCat,
@@ -261,12 +263,13 @@ func inherited() []int {
 }
 
 // fork starts a helper as this one's own child, in its group.
-func fork(part string) {
+func fork(part string) int {
 	os.Setenv("HELPER", part)
-	_, err := syscall.ForkExec(self(), []string{"helper"}, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
+	pid, err := syscall.ForkExec(self(), []string{"helper"}, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
 	if err != nil {
 		panic(err)
 	}
+	return pid
 }
 
 // helpHold says that it is there, and stays until the line is cut.
@@ -283,6 +286,27 @@ func helpOrphan() int {
 	return 7
 }
 
+// helpCareless ends after its child, which it never waits for.
+func helpCareless() int {
+	awaitEnd(fork("exit"))
+	return 0
+}
+
+// awaitEnd returns when a process has ended, reaped or not.
+func awaitEnd(pid int) {
+	process, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		panic(err)
+	}
+	defer unix.Close(process)
+	poll := []unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}
+	for n := 0; n == 0; {
+		if n, err = unix.Poll(poll, -1); err != nil && err != unix.EINTR {
+			panic(err)
+		}
+	}
+}
+
 // helpEscape is left behind outside of the group, with a child in the group
 // that it never waits for.
 func helpEscape() int {
@@ -291,6 +315,20 @@ func helpEscape() int {
 		panic(err)
 	}
 	fmt.Println("escaped", os.Getpid())
+	io.ReadAll(os.Stdout)
+	return 0
+}
+
+// helpNurse leaves even the session, but waits for the child it has in the
+// group.
+func helpNurse() int {
+	pid := fork("hold")
+	if _, err := syscall.Setsid(); err != nil {
+		panic(err)
+	}
+	fmt.Println("escaped", os.Getpid())
+	syscall.Wait4(pid, nil, 0, nil)
+	fmt.Println("buried", pid)
 	io.ReadAll(os.Stdout)
 	return 0
 }

@@ -24,7 +24,8 @@ type Process struct {
 	execErr error // of failed
 	reaped  bool
 	exit    Exit
-	empty   bool // the group, once reaped
+	ended   bool // reaped, and its group looked at
+	empty   bool // the group
 	killed  bool // by us, as a whole group
 	telling bool // somebody is in tell
 	told    call // the last one made
@@ -116,12 +117,20 @@ func (p *Process) groupEmpty() bool {
 // end notes how the main process ended.
 func (p *Process) end(status syscall.WaitStatus) {
 	p.reaped = true
-	p.exit = Exit{Code: status.ExitStatus(), CoreDumped: status.CoreDump()}
+	p.exit.Code = status.ExitStatus()
+	p.exit.CoreDumped = status.CoreDump()
 	if status.Signaled() {
 		p.exit.Signal = status.Signal()
 	}
-	p.empty = p.groupEmpty()
-	p.exit.Rest = !p.empty
+}
+
+// settle notes whether the group of the reaped main process is empty.
+func (p *Process) settle(empty bool) {
+	if !p.ended {
+		p.ended = true
+		p.exit.Rest = !empty
+	}
+	p.empty = empty
 }
 
 // begin tells Spawned, which makes it Start's goroutine that does, and first.
@@ -162,7 +171,7 @@ func (p *Process) next() call {
 		return none
 	case p.told < execed && p.exec == executed:
 		return execed
-	case p.told < exited && p.exec != pending && p.reaped:
+	case p.told < exited && p.exec != pending && p.ended:
 		return exited
 	case p.told == exited && p.empty:
 		return emptied
@@ -175,7 +184,7 @@ func (p *Process) call(c call) {
 	case execed:
 		p.watch.Execed()
 	case exited:
-		// Neither changes any more: it was reaped, and the exec decided.
+		// Neither changes any more: it has ended, and the exec is decided.
 		e := p.exit
 		e.Err = p.execErr
 		p.watch.Exited(e)

@@ -33,7 +33,7 @@ type Table struct {
 
 	mu        sync.Mutex
 	children  map[int]*Process      // forked and not reaped, by their numbers
-	leftovers map[*Process]struct{} // reaped, their groups not empty
+	leftovers map[*Process]struct{} // reaped, their groups not known to be empty
 }
 
 // NewTable returns an empty table, ready to start processes.
@@ -59,8 +59,7 @@ func (t *Table) Run(ctx context.Context) error {
 	defer recheck.Stop()
 
 	for {
-		t.reap()
-		if t.sweep() {
+		if left := t.reap(); left {
 			recheck.Reset(recheckAfter)
 		} else {
 			recheck.Stop()
@@ -74,60 +73,59 @@ func (t *Table) Run(ctx context.Context) error {
 	}
 }
 
-// reap takes every child that has ended, since many ends make one SIGCHLD.
-func (t *Table) reap() {
-	for {
-		p, more := t.reapOne()
-		if !more {
-			return
+// reap takes every child that has ended, since many ends make one SIGCHLD, and
+// reports whether there are groups left whose leader is gone.
+func (t *Table) reap() (left bool) {
+	const batch = 256 // so that a flood of orphans delays no exit
+	for more := true; more; {
+		for range batch {
+			if more = t.reapOne(); !more {
+				break
+			}
 		}
-		if p != nil {
-			p.tell()
-		}
+		left = t.sweep()
 	}
+	return left
 }
 
-// reapOne takes one child that has ended, and returns its process, or nil if
-// it is a stranger: an orphan that came to hupwatch.
-func (t *Table) reapOne() (p *Process, more bool) {
+// reapOne takes one child that has ended: a process of the table, or a
+// stranger, an orphan that came to hupwatch.
+func (t *Table) reapOne() (more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
 	var status syscall.WaitStatus
 	pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
 	if err != nil {
-		return nil, err == syscall.EINTR
+		return err == syscall.EINTR
 	}
-	if pid == 0 {
-		return nil, false
-	}
-	p = t.children[pid]
-	if p == nil {
-		return nil, true
-	}
-	delete(t.children, pid)
-	p.end(status)
-	if !p.empty {
+	if p := t.children[pid]; p != nil {
+		delete(t.children, pid)
 		t.leftovers[p] = struct{}{}
+		p.end(status)
 	}
-	return p, true
+	return pid > 0
 }
 
 // sweep looks for groups that have become empty, and reports whether some have
-// not.
+// not. It comes after the reaping, since a zombie is a member of its group.
 func (t *Table) sweep() (left bool) {
 	t.mu.Lock()
-	var emptied []*Process
+	var news []*Process
 	for p := range t.leftovers {
-		if p.empty = p.groupEmpty(); p.empty {
-			emptied = append(emptied, p)
+		empty := p.groupEmpty()
+		if !p.ended || empty {
+			news = append(news, p)
+		}
+		p.settle(empty)
+		if empty {
 			delete(t.leftovers, p)
 		}
 	}
 	left = len(t.leftovers) > 0
 	t.mu.Unlock()
 
-	for _, p := range emptied {
+	for _, p := range news {
 		p.tell()
 	}
 	return left
