@@ -66,18 +66,24 @@ func startDaemonIn(t *testing.T, dir, config string) *daemon {
 	return d
 }
 
-// newDaemon is one that is yet to be started, with dir's hupwatch.toml.
+// newDaemon is one that is yet to be started, with dir's hupwatch.toml. Its cmd
+// may be changed.
 func newDaemon(t *testing.T, dir string) *daemon {
-	return &daemon{t: t, dir: dir, log: newEventLog(), exited: make(chan struct{})}
+	d := &daemon{t: t, dir: dir, log: newEventLog(), exited: make(chan struct{})}
+	d.cmd = hupwatch("-c", d.path("hupwatch.toml"))
+	d.cmd.Dir = dir
+	return d
 }
 
+// start starts it. Its log is read, unless its cmd has another place for it.
 func (d *daemon) start() {
 	d.t.Helper()
-	d.cmd = hupwatch("-c", d.path("hupwatch.toml"))
-	d.cmd.Dir = d.dir
-	stderr, err := d.cmd.StderrPipe()
-	if err != nil {
-		d.t.Fatal(err)
+	var stderr io.Reader = strings.NewReader("")
+	if d.cmd.Stderr == nil {
+		var err error
+		if stderr, err = d.cmd.StderrPipe(); err != nil {
+			d.t.Fatal(err)
+		}
 	}
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
