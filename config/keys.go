@@ -211,7 +211,10 @@ func serviceKeys() []Key {
 			Name: "success_exit_codes", Type: "array of integers", Default: "[0]", decode: decodeExitCodes,
 			Doc: "The exit codes that are no failure. Dying of the very signal that hupwatch sent is none either.",
 		},
-		{Name: "essential", Type: "boolean", Doc: "Whether hupwatch ends when this service is down for good."},
+		{
+			Name: "essential", Type: "boolean", Default: "false", decode: boolean(func(t *table) *bool { return &t.service.Essential }),
+			Doc: `Whether hupwatch stops the others and ends, with the exit code of this service, when it is down for good. Makes restart "no" where that is not set.`,
+		},
 		{
 			Name: "max_draining", Type: "integer", Default: "2", decode: number(func(t *table) *int { return &t.service.MaxDraining }, 1, math.MaxInt32),
 			Doc: "How many old generations may be finishing their work; the next reload waits for the oldest.",

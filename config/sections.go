@@ -64,10 +64,21 @@ func (t *table) addService(at, name string, v any) {
 	t.serviceTables[name] = sub
 
 	sub.decode()
+	sub.essentialEnds()
 	sub.checkCommand()
 	sub.checkDelays()
 	sub.claimAddresses()
 	t.config.Services = append(t.config.Services, service)
+}
+
+// essentialEnds makes the first end of an essential service its last, unless
+// somebody said otherwise.
+func (t *table) essentialEnds() {
+	_, here := t.given["restart"]
+	_, inDefaults := t.defaultsTable.given["restart"]
+	if t.service.Essential && !here && !inDefaults {
+		t.service.Restart = RestartNo
+	}
 }
 
 // noService says what is wrong with a value where the section of a service

@@ -2,7 +2,10 @@
 package examples_test
 
 import (
+	"bytes"
+	"flag"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -31,5 +34,24 @@ func TestEveryExampleIsAValidConfiguration(t *testing.T) {
 	}
 	if found < 3 {
 		t.Errorf("%d configurations found, want at least 3", found)
+	}
+}
+
+var update = flag.Bool("update", false, "write full.toml anew")
+
+func TestTheFullExampleHasEverySupportedKey(t *testing.T) {
+	t.Parallel()
+	want := config.Example()
+	if *update {
+		if err := os.WriteFile("full.toml", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("full.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("full.toml is not what the key table says; write it with: go test ./examples -update")
 	}
 }

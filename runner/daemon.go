@@ -16,20 +16,15 @@ package runner
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/oklog/run"
 	"golang.org/x/sys/unix"
 
 	"hupwatch/config"
-	"hupwatch/runner/state"
 	"hupwatch/services"
 	"hupwatch/services/process"
 )
@@ -47,6 +42,13 @@ type Options struct {
 	Log io.Writer
 	// Version is what the log says at the start.
 	Version string
+	Signals Signals
+	// HUPIgnored says that HUP was ignored when hupwatch began: it is to outlive
+	// the terminal.
+	HUPIgnored bool
+	// OneService says that the configuration is of one service and no file: a
+	// USR2 is a HUP.
+	OneService bool
 }
 
 // Run is the daemon: it returns when everything it started has ended, after a
@@ -54,39 +56,33 @@ type Options struct {
 // exit code for that. An error says why it did not start, or what went wrong
 // with it.
 func Run(o Options) (code int, err error) {
-	signals := catchSignals()
-	defer signals.release()
-	dir, err := holdRuntimeDir(o.Config.Daemon.RuntimeDir)
+	dir, why, err := hold(o)
 	if err != nil {
 		return 0, err
 	}
 	defer dir.release()
-	ledger, err := openLedger(dir)
-	if err != nil {
-		return 0, err
-	}
-	if err := dir.writePID(); err != nil {
-		return 0, err
-	}
 
 	events := &services.Stream{}
 	eventLog := startLog(events, o.Log, o.Config.Daemon)
 	defer eventLog.wait(logPatience)
 	defer events.Close()
 	events.Publish(services.Event{Kind: services.KindBegun, PID: os.Getpid(), Reason: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
+	for _, text := range append(why, advice(o.Config, os.Getpid())...) {
+		events.Publish(services.Event{Kind: services.KindAdvice, Reason: text})
+	}
 
 	table := process.NewTable()
 	host := &services.Host{
 		Table:    table,
 		Resolver: services.Resolver{Env: os.Environ(), Dir: logicalDir()},
 		Gate:     services.NewGate(4 * runtime.GOMAXPROCS(0)),
-		Ledger:   ledger,
+		Ledger:   dir.ledger,
 		Events:   events,
-		Mark:     ledger.Mark(),
+		Mark:     dir.ledger.Mark(),
 		Now:      monotonic,
 	}
 	f := newFleet(host, o.Load, eventLog.apply)
-	err = group(table, signals, f, o.Config).Run()
+	err = group(table, f, o).Run()
 	events.Publish(services.Event{Kind: services.KindEndedAll, Code: f.code})
 	return f.code, err
 }
@@ -94,38 +90,16 @@ func Run(o Options) (code int, err error) {
 // group puts together what runs. Only the fleet returns by itself, when
 // everything has ended; the others go on until then, so that signals are heard
 // and processes reaped to the last.
-func group(table *process.Table, s *signals, f *fleet, c *config.Config) *run.Group {
+func group(table *process.Table, f *fleet, o Options) *run.Group {
 	var g run.Group
 	reaping, stopReaping := context.WithCancel(context.Background())
 	g.Add(func() error { return table.Run(reaping) }, func(error) { stopReaping() })
 	listening, stopListening := context.WithCancel(context.Background())
-	g.Add(func() error { return s.dispatch(listening, f) }, func(error) { stopListening() })
+	tty := openTerminal(o.HUPIgnored)
+	g.Add(func() error { return o.Signals.dispatch(listening, f, tty, o.OneService) }, func(error) { stopListening() })
 	// Only a broken invariant of another actor can interrupt the fleet.
-	g.Add(func() error { return f.run(c) }, func(error) { f.stop("TERM") })
+	g.Add(func() error { return f.run(o.Config) }, func(error) { f.stop("TERM") })
 	return &g
-}
-
-// openLedger opens the state directory and refuses to go on where generations of
-// an earlier hupwatch still run: nothing is ever run twice.
-func openLedger(dir *runtimeDir) (*state.Store, error) {
-	ledger, err := state.Open(filepath.Join(dir.path, "state"))
-	if err != nil {
-		return nil, err
-	}
-	survivors, err := ledger.Survivors()
-	if err != nil {
-		return nil, err
-	}
-	if len(survivors) == 0 {
-		return ledger, nil
-	}
-	names, pids := make([]string, len(survivors)), make([]string, len(survivors))
-	for i, s := range survivors {
-		names[i] = fmt.Sprintf("%s generation %d (pid %d)", s.Service, s.Generation, s.PID)
-		pids[i] = strconv.Itoa(s.PID)
-	}
-	return nil, fmt.Errorf("runtime_dir %s: an earlier hupwatch ended without stopping what it had started; still running: %s; end these, then start hupwatch again: kill %s",
-		dir.path, strings.Join(names, ", "), strings.Join(pids, " "))
 }
 
 // monotonic reads the clock that services.Instant counts on.

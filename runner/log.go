@@ -131,7 +131,7 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 	switch e.Kind {
 	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed:
 		return level.Error(logger)
-	case services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits:
+	case services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice:
 		return level.Warn(logger)
 	case services.KindReloadEnded:
 		switch e.Result {
@@ -148,7 +148,7 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 
 func reasonKey(e services.Event) string {
 	switch e.Kind {
-	case services.KindKilled, services.KindIgnored, services.KindEnding:
+	case services.KindKilled, services.KindIgnored, services.KindEnding, services.KindAdvice:
 		return "reason"
 	}
 	return "err"

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -10,17 +11,62 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"hupwatch/runner/state"
+	"hupwatch/services"
 )
 
 // runtimeDir is daemon.runtime_dir, held by this hupwatch alone.
 type runtimeDir struct {
-	path string
-	lock *os.File
+	path   string // empty for none
+	lock   *os.File
+	ledger ledger
 }
 
-// holdRuntimeDir makes the directory if need be and locks it. The kernel drops
-// the lock with the process, so nothing stale can ever be in the way.
-func holdRuntimeDir(path string) (*runtimeDir, error) {
+// ledger is where what lives is written down, and its mark.
+type ledger interface {
+	services.Ledger
+	Mark() string
+}
+
+// hold takes the runtime directory, and refuses to go on where generations of an
+// earlier hupwatch still run: nothing is ever run twice. PID 1 of a container
+// does without where there is nowhere to write: nothing outlives it anyway. Then
+// why says what does not work.
+func hold(o Options) (d *runtimeDir, why []string, err error) {
+	path := o.Config.Daemon.RuntimeDir
+	if path == "" {
+		return withoutDir(), nil, nil
+	}
+	d, err = holdDir(path)
+	if err != nil && os.Getpid() == 1 && unwritable(err) {
+		return withoutDir(), []string{fmt.Sprintf("%v; hupwatch goes on without runtime_dir: no pid file, no name file", err)}, nil
+	}
+	return d, nil, err
+}
+
+func unwritable(err error) bool {
+	for _, errno := range []error{unix.EROFS, unix.EACCES, unix.EPERM, unix.ENOSPC, unix.ENOENT} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+func withoutDir() *runtimeDir { return &runtimeDir{ledger: forgetful(rand.Text())} }
+
+// forgetful is the ledger of a hupwatch without a runtime directory; its value
+// is its mark.
+type forgetful string
+
+func (forgetful) Save(string, []services.Living) error { return nil }
+
+func (f forgetful) Mark() string { return string(f) }
+
+// holdDir makes the directory if need be and locks it. The kernel drops the lock
+// with the process, so nothing stale can ever be in the way.
+func holdDir(path string) (*runtimeDir, error) {
 	if err := os.MkdirAll(path, 0o711); err != nil {
 		return nil, fmt.Errorf("make runtime_dir: %w", err)
 	}
@@ -32,16 +78,45 @@ func holdRuntimeDir(path string) (*runtimeDir, error) {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}
 	d := &runtimeDir{path: path, lock: lock}
-	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	if err := d.take(); err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("runtime_dir %s: another hupwatch%s uses it; stop that one, or give this one a runtime_dir of its own", path, d.holder())
-	}
-	if err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("lock %s: %w", lock.Name(), err)
+		return nil, err
 	}
 	return d, nil
+}
+
+// take locks the directory and makes it this hupwatch's.
+func (d *runtimeDir) take() error {
+	err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("runtime_dir %s: another hupwatch%s uses it; stop that one, or give this one a runtime_dir of its own", d.path, d.holder())
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", d.lock.Name(), err)
+	}
+	store, err := state.Open(filepath.Join(d.path, "state"))
+	if err != nil {
+		return err
+	}
+	survivors, err := store.Survivors()
+	if err != nil {
+		return err
+	}
+	if len(survivors) > 0 {
+		return d.refuse(survivors)
+	}
+	d.ledger = store
+	return d.writePID()
+}
+
+func (d *runtimeDir) refuse(survivors []state.Survivor) error {
+	names, pids := make([]string, len(survivors)), make([]string, len(survivors))
+	for i, s := range survivors {
+		names[i] = fmt.Sprintf("%s generation %d (pid %d)", s.Service, s.Generation, s.PID)
+		pids[i] = strconv.Itoa(s.PID)
+	}
+	return fmt.Errorf("runtime_dir %s: an earlier hupwatch ended without stopping what it had started; still running: %s; end these, then start hupwatch again: kill %s",
+		d.path, strings.Join(names, ", "), strings.Join(pids, " "))
 }
 
 // ownDirectory refuses a directory in which somebody else could put things in
@@ -88,6 +163,9 @@ func (d *runtimeDir) writePID() error {
 
 // release lets go of the directory.
 func (d *runtimeDir) release() {
+	if d.lock == nil {
+		return
+	}
 	_ = os.Remove(d.pidFile())
 	d.lock.Close()
 }

@@ -54,6 +54,7 @@ const (
 	KindGivenUp       Kind = "given up"            // no restart any more
 	KindAbandoned     Kind = "abandoned"           // it does not even die of KILL
 	KindLeft          Kind = "generation left"     // it lives on without hupwatch
+	KindAdvice        Kind = "advice"              // something to know
 	KindStopped       Kind = "service stopped"     //
 	KindTrouble       Kind = "trouble"             // Reason says what hupwatch could not do
 

@@ -273,7 +273,9 @@ func (s *step) again(sl *Slot, c config.Service, calmRun bool) {
 	}
 	if c.Restart == config.RestartNo {
 		sl.Resting = StateFailed
-		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"`})
+		if !c.Essential { // else hupwatch ends, and says so
+			s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"`})
+		}
 		return
 	}
 	sl.NextCause = CauseRestart

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"hupwatch/cmd/hupwatch/early"
 	"hupwatch/config"
 	"hupwatch/runner"
 )
@@ -26,6 +27,7 @@ func check(args []string, stdout, stderr io.Writer) int {
 
 // checkFile prints the problems to stdout, for they are what was asked for.
 func checkFile(file string, stdout, stderr io.Writer) int {
+	early.Release()
 	if file == "" {
 		file = defaultConfig
 	}

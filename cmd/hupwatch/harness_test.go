@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/go-logfmt/logfmt"
+
+	"hupwatch/cmd/hupwatch/early"
 )
 
 // asHupwatch makes the test binary be hupwatch: the daemon of the tests is built
@@ -29,6 +31,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(asHupwatch)
 		main()
 	}
+	early.Release()
 	if os.Getenv(asService) != "" {
 		serveScript(strings.Join(os.Args[1:], " "))
 	}

@@ -7,6 +7,9 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strings"
+
+	"hupwatch/cmd/hupwatch/early"
 )
 
 // The exit codes.
@@ -19,6 +22,8 @@ const (
 const usage = `hupwatch keeps several services running and reloads them with no lost request.
 
   hupwatch -c FILE            run the services of FILE, in the foreground
+  hupwatch [-v] [-w SEC] [-k] -- COMMAND [ARG...]
+                              run one service without a file
   hupwatch check [-c FILE]    report every problem of FILE at once (also: -t -c FILE)
   hupwatch version            print the version
   hupwatch help               print this
@@ -35,22 +40,30 @@ While it runs:
                     a second INT kills what is left)
 PID is in the file pid in daemon.runtime_dir.
 
-Exit codes: 0 clean stop, or a good FILE; 2 bad usage or configuration; else 1.
+One service without a file: -w is its warm-up in seconds (default 1), -v logs
+what happens. A TERM leaves the command running; with -k, or as PID 1, it is
+stopped. When the command ends, hupwatch ends with its exit code.
+
+Exit codes: 0 clean stop, or a good FILE; 2 bad usage or configuration; the own
+code of an essential service (128 + N where signal N ended it); else 1.
 `
 
 // defaultConfig is where the configuration is looked for.
 const defaultConfig = "/etc/hupwatch.toml"
 
 // notYet are the commands that are promised but not there yet.
-var notYet = []string{"status", "reload", "start", "stop", "restart", "signal", "plan", "logs", "events", "upgrade", "import", "completion", "--"}
+var notYet = []string{"status", "reload", "start", "stop", "restart", "signal", "plan", "logs", "events", "upgrade", "import", "completion"}
 
 // run is the program: arguments in, exit code out.
 func run(args []string, stdout, stderr io.Writer) int {
-	command, rest := "", args
-	if len(args) > 0 && (args[0] == "--" || args[0] != "" && args[0][0] != '-') {
-		command, rest = args[0], args[1:]
+	if i := slices.Index(args, "--"); i >= 0 && !isCommand(args) {
+		return runOneService(args[:i], args[i+1:], stdout, stderr)
 	}
-	switch {
+	if !isCommand(args) {
+		return foreground(args, stdout, stderr)
+	}
+	early.Release()
+	switch command, rest := args[0], args[1:]; {
 	case command == "help":
 		fmt.Fprint(stdout, usage)
 		return exitDone
@@ -59,12 +72,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	case command == "check":
 		return check(rest, stdout, stderr)
-	case command == "":
-		return foreground(rest, stdout, stderr)
 	case slices.Contains(notYet, command):
 		return complain(stderr, fmt.Errorf("%s: not supported yet", command))
+	default:
+		return complain(stderr, fmt.Errorf("%q: no such command; see hupwatch help", command))
 	}
-	return complain(stderr, fmt.Errorf("%q: no such command; see hupwatch help", command))
+}
+
+// isCommand tells whether the first argument is one, and no option.
+func isCommand(args []string) bool {
+	return len(args) > 0 && !strings.HasPrefix(args[0], "-")
 }
 
 // foreground is what hupwatch does without a command: it is the daemon.
@@ -84,7 +101,7 @@ func foreground(args []string, stdout, stderr io.Writer) int {
 	case file == "":
 		return complain(stderr, errors.New("-c FILE is missing; see hupwatch help"))
 	}
-	return runDaemon(file, stderr)
+	return runFile(file, stderr)
 }
 
 func newFlags(file *string) *flag.FlagSet {

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// OneService returns the configuration of one service that is given as a
+// command, without a file: everything not said here is as in an empty file. It
+// is named after the command and essential; it has no runtime directory unless
+// one is set afterwards.
+func OneService(command []string, warmup time.Duration) *Config {
+	l := newLoader("", func(string) (string, bool) { return "", false })
+	c := l.config
+	c.Daemon.RuntimeDir, c.Daemon.NameFile = "", ""
+	s := l.base.service
+	s.Name = nameAfter(command[0])
+	s.Warmup = warmup
+	s.Essential, s.Restart = true, RestartNo
+	for _, arg := range command {
+		s.Command = append(s.Command, strings.ReplaceAll(arg, "$", "$$")) // a shell has expanded it
+	}
+	c.Services = []Service{s}
+	return &c
+}
+
+var notInName = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+
+// nameAfter makes a valid name out of that of a program.
+func nameAfter(program string) string {
+	name := notInName.ReplaceAllString(filepath.Base(program), "-")
+	name = strings.TrimLeft(name, "_.-")
+	if len(name) > 64 {
+		name = name[:64]
+	}
+	if checkServiceName(name) != nil {
+		return "service"
+	}
+	return name
+}

@@ -1,0 +1,81 @@
+package runner
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is the terminal that hupwatch was started from; nil where there is
+// none, or where it is not to matter.
+//
+// When a terminal is closed, the kernel sends a HUP to what runs in its
+// foreground, which is the very signal that asks for a reload. It can be told
+// from that one by what is left: the terminal cannot be opened any more.
+type terminal struct {
+	foreground bool
+	conts      chan os.Signal
+}
+
+// openTerminal finds the terminal. Where HUP was ignored at the start, as under
+// nohup, somebody meant hupwatch to outlive it.
+func openTerminal(hupIgnored bool) *terminal {
+	fd, ok := openTTY()
+	if ok {
+		unix.Close(fd)
+	}
+	if !ok || hupIgnored {
+		return nil
+	}
+	t := &terminal{conts: make(chan os.Signal, 1)}
+	signal.Notify(t.conts, syscall.SIGCONT)
+	t.look()
+	return t
+}
+
+func openTTY() (fd int, ok bool) {
+	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	return fd, err == nil
+}
+
+// look sees whether hupwatch is in the foreground. That changes only while it is
+// stopped (Ctrl-Z, then bg or fg), so it looks again whenever it is continued. A
+// terminal that is gone tells nothing: what was seen last stays.
+func (t *terminal) look() {
+	fd, ok := openTTY()
+	if !ok {
+		return
+	}
+	defer unix.Close(fd)
+	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	t.foreground = err == nil && group == unix.Getpgrp()
+}
+
+// continued has a value when hupwatch was continued.
+func (t *terminal) continued() <-chan os.Signal {
+	if t == nil {
+		return nil
+	}
+	return t.conts
+}
+
+// hungUp tells, when a HUP came, whether it was the end of the terminal in whose
+// foreground hupwatch ran.
+func (t *terminal) hungUp() bool {
+	if t == nil || !t.foreground {
+		return false
+	}
+	fd, ok := openTTY()
+	if ok {
+		unix.Close(fd)
+	}
+	return !ok
+}
+
+func (t *terminal) close() {
+	if t != nil {
+		signal.Stop(t.conts)
+	}
+}
