@@ -23,14 +23,19 @@ func bootID() string {
 	return strings.TrimSpace(string(b))
 }
 
-// onlyZombies reports whether the group has no member that still runs.
-func onlyZombies(pgid int) bool {
+// livingGroups returns the process groups that have a member which runs, or nil
+// if that cannot be known.
+func livingGroups() map[int]bool {
+	var groups map[int]bool
 	for _, pid := range pids() {
-		if s, ok := readStat(pid); ok && s.group == pgid && s.alive() {
-			return false
+		if s, ok := readStat(pid); ok && s.alive() {
+			if groups == nil {
+				groups = make(map[int]bool)
+			}
+			groups[s.group] = true
 		}
 	}
-	return true
+	return groups
 }
 
 // pids returns the numbers of all processes.

@@ -295,6 +295,9 @@ func helpCareless() int {
 // awaitEnd returns when a process has ended, reaped or not.
 func awaitEnd(pid int) {
 	process, err := unix.PidfdOpen(pid, 0)
+	if err == unix.ESRCH {
+		return
+	}
 	if err != nil {
 		panic(err)
 	}

@@ -104,14 +104,14 @@ func (p *Process) numberReused() bool {
 
 // groupEmpty reports whether nothing is left of the group of the reaped main
 // process.
-func (p *Process) groupEmpty() bool {
+func (p *Process) groupEmpty(living map[int]bool) bool {
 	if p.numberReused() || syscall.Kill(-p.id.PID, 0) == syscall.ESRCH {
 		return true
 	}
 	// A zombie counts as left until its parent reaps it. After a KILL of all
 	// there is nothing else to come, and a parent outside that never does would
 	// keep the group for ever.
-	return p.killed && onlyZombies(p.id.PID)
+	return p.killed && living != nil && !living[p.id.PID]
 }
 
 // end notes how the main process ended.

@@ -55,37 +55,32 @@ func (t *Table) Run(ctx context.Context) error {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
 	defer signal.Stop(ended)
-	recheck := time.NewTimer(recheckAfter)
-	defer recheck.Stop()
+	var recheck <-chan time.Time
 
 	for {
-		if left := t.reap(); left {
-			recheck.Reset(recheckAfter)
-		} else {
-			recheck.Stop()
+		t.reap()
+		if left := t.sweep(nil); left && recheck == nil {
+			recheck = time.After(recheckAfter)
 		}
 		select {
 		case <-ended:
-		case <-recheck.C:
+		case <-recheck:
+			recheck = nil
+			t.sweep(livingGroups())
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// reap takes every child that has ended, since many ends make one SIGCHLD, and
-// reports whether there are groups left whose leader is gone.
-func (t *Table) reap() (left bool) {
-	const batch = 256 // so that a flood of orphans delays no exit
-	for more := true; more; {
-		for range batch {
-			if more = t.reapOne(); !more {
-				break
-			}
+// reap takes every child that has ended, since many ends make one SIGCHLD.
+func (t *Table) reap() {
+	const batch = 256 // a flood of orphans delays no exit for long
+	for n := 1; t.reapOne(); n++ {
+		if n%batch == 0 {
+			t.sweep(nil)
 		}
-		left = t.sweep()
 	}
-	return left
 }
 
 // reapOne takes one child that has ended: a process of the table, or a
@@ -108,12 +103,14 @@ func (t *Table) reapOne() (more bool) {
 }
 
 // sweep looks for groups that have become empty, and reports whether some have
-// not. It comes after the reaping, since a zombie is a member of its group.
-func (t *Table) sweep() (left bool) {
+// not. It comes after the reaping, since a zombie is a member of its group. With
+// the groups known that have members which run, it sees through other parents'
+// zombies too.
+func (t *Table) sweep(living map[int]bool) (left bool) {
 	t.mu.Lock()
 	var news []*Process
 	for p := range t.leftovers {
-		empty := p.groupEmpty()
+		empty := p.groupEmpty(living)
 		if !p.ended || empty {
 			news = append(news, p)
 		}
