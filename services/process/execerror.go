@@ -42,7 +42,7 @@ func newExecError(r stub.Report, spec Spec) *ExecError {
 		e.Stage, e.Path = "set limit", cmp.Or(l.Name, strconv.Itoa(l.Resource))
 		e.remedy = "only root may raise a hard limit, and nofile no further than fs.nr_open"
 	case stub.Groups:
-		e.Stage, e.Path = "set groups", fmt.Sprint(spec.Credential.Groups)
+		e.Stage, e.Path = "set the groups of user", strconv.FormatUint(uint64(spec.Credential.UID), 10)
 		e.remedy = "only root may run services as another user"
 	case stub.Group:
 		e.Stage, e.Path = "switch to group", strconv.FormatUint(uint64(spec.Credential.GID), 10)

@@ -181,6 +181,7 @@ func (p *Process) next() call {
 
 func (p *Process) call(c call) {
 	switch c {
+	case none, spawned: // Start's
 	case execed:
 		p.watch.Execed()
 	case exited:

@@ -16,7 +16,8 @@ type Spec struct {
 	// Stdout and Stderr are the descriptors it gets as 1 and 2; -1 is
 	// /dev/null. Its standard input is always /dev/null.
 	Stdout, Stderr int
-	// Sockets are the descriptors it gets as 3, 4 and so on.
+	// Sockets are the descriptors it gets as 3, 4 and so on. They must stay open
+	// until Start returns.
 	Sockets []int
 	// Credential is who it runs as; nil is hupwatch's own user.
 	Credential *Credential

@@ -150,8 +150,9 @@ func outcome(r stub.Report, spec Spec) (execution, error) {
 		return failed, ErrNotExecuted
 	case stub.Executing:
 		return executed, nil
+	default:
+		return failed, newExecError(r, spec)
 	}
-	return failed, newExecError(r, spec)
 }
 
 // socketpair returns two connected sockets, the first one ours.

@@ -138,7 +138,7 @@ func hasName(variable, name string) bool {
 }
 
 func errno(err error) syscall.Errno {
-	if e, ok := err.(syscall.Errno); ok {
+	if e, ok := err.(syscall.Errno); ok { //nolint:errorlint // the stub imports nothing but syscall
 		return e
 	}
 	return syscall.EINVAL
