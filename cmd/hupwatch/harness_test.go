@@ -106,9 +106,12 @@ func (d *daemon) awaitAll(n int, pairs ...string) []event {
 	d.t.Helper()
 	late := time.After(patience)
 	for {
-		grown := d.log.more()
+		grown, ended := d.log.more()
 		if found := d.all(pairs...); len(found) >= n {
 			return found
+		}
+		if ended {
+			d.t.Fatalf("%d lines with %q did not come before hupwatch ended; the log:\n%s", n, pairs, d.log.text())
 		}
 		select {
 		case <-grown:
@@ -367,11 +370,12 @@ func (l *eventLog) next(ctx context.Context, pairs []string) (event, error) {
 	}
 }
 
-// more is closed when there are more lines than now.
-func (l *eventLog) more() <-chan struct{} {
+// more returns what is closed when there are more lines than now, and whether
+// these were the last ones.
+func (l *eventLog) more() (grown <-chan struct{}, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.grown
+	return l.grown, l.ended
 }
 
 // first finds the first line of all that matches and tells which one it is.
