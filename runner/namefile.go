@@ -34,7 +34,13 @@ func claimNameFile(path string) ([]string, error) {
 	}
 	text, readErr := readClaimed(claimed)
 	if err := os.Remove(claimed); err != nil {
-		return nil, fmt.Errorf("name file %s: remove what was claimed: %w; remove it by hand", path, err)
+		// A directory with something in it, which is not ours to empty. It goes
+		// back, or it would be in the way of every later claim.
+		left := claimed
+		if os.Rename(claimed, path) == nil {
+			left = path
+		}
+		return nil, fmt.Errorf("name file %s: remove what was claimed: %w; remove %s by hand and write a plain file", path, err, left)
 	}
 	if readErr != nil {
 		return nil, fmt.Errorf("name file %s: %w", path, readErr)
