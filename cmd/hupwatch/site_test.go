@@ -107,7 +107,11 @@ func startLoad(t *testing.T, network, address string) siteLoad {
 		Slow:  4, SlowPath: "/slow?ms=600",
 		Timeout: patience,
 	})
-	t.Cleanup(func() { l.Stop() })
+	t.Cleanup(func() {
+		if result := l.Stop(); t.Failed() {
+			t.Logf("the load:\n%s", result)
+		}
+	})
 	return siteLoad{l, t}
 }
 
