@@ -44,7 +44,7 @@ var badReleases = []badRelease{
 }
 
 func (b badRelease) config(t *testing.T, port int) string {
-	text := service("web", "serve", `warmup = "2s"`, strings.Replace(b.keys, "%d", fmt.Sprint(port), 1))
+	text := service("web", "serve", failing, strings.Replace(b.keys, "%d", fmt.Sprint(port), 1))
 	if b.command == "" {
 		return text
 	}

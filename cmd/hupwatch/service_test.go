@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"hupwatch/cmd/hupwatch/early"
 )
 
 // asService makes the test binary a service that does what its script says, one
@@ -43,6 +45,9 @@ const quick = `
 warmup = "50ms"
 environment = { ` + asService + ` = "1" }
 `
+
+// failing is the warm-up of a service that is to end in it, however busy the host.
+const failing = `warmup = "1h"`
 
 // service is a section of the configuration: what its process does, and more keys.
 func service(name, script string, keys ...string) string {
@@ -110,6 +115,7 @@ func makeGate(path string) error {
 
 // serveScript is the life of a service.
 func serveScript(script string) {
+	dieOfEarlySignal()
 	for statement := range strings.SplitSeq(script, ";") {
 		verb, rest, _ := strings.Cut(strings.TrimSpace(statement), " ")
 		if err := perform(verb, rest); err != nil {
@@ -118,6 +124,20 @@ func serveScript(script string) {
 		}
 	}
 	os.Exit(0)
+}
+
+// dieOfEarlySignal makes up for what this binary, being hupwatch's too, catches
+// before main: a service dies of a signal that comes before it is prepared.
+func dieOfEarlySignal() {
+	early.Release()
+	for sig, caught := range map[syscall.Signal]chan os.Signal{
+		syscall.SIGHUP: early.HUP, syscall.SIGUSR1: early.USR1, syscall.SIGUSR2: early.USR2,
+		syscall.SIGTERM: early.TERM, syscall.SIGQUIT: early.QUIT, syscall.SIGINT: early.INT,
+	} {
+		if len(caught) > 0 {
+			_ = perform("die", strings.TrimPrefix(unix.SignalName(sig), "SIG"))
+		}
+	}
 }
 
 func perform(verb, rest string) error {

@@ -78,14 +78,14 @@ func TestTermInDrainWaitsForTheOldOneAndTellsItNothingTwice(t *testing.T) {
 
 func TestTermInBackoffEndsAtOnce(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, quick+service("web", "exit 1", `restart_delay = "1h"`, `restart_max_delay = "1h"`))
+	d := startDaemon(t, quick+service("web", "exit 1", failing, `restart_delay = "1h"`, `restart_max_delay = "1h"`))
 	d.sees("msg=restart", "in=1h0m0s")
 	d.ends(syscall.SIGTERM, soon)
 }
 
 func TestTermEndsAStartThatFailsOverAndOver(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, quick+service("web", "exit 1", `restart_delay = "1ms"`, `restart_max_delay = "1ms"`)+
+	d := startDaemon(t, quick+service("web", "exit 1", failing, `restart_delay = "1ms"`, `restart_max_delay = "1ms"`)+
 		"[services.missing]\ncommand = [\"/no/such/program\"]\nrestart_delay = \"1ms\"\nrestart_max_delay = \"1ms\"\n")
 	d.awaitAll(10, "msg=start failed", "service=missing")
 	d.awaitAll(3, "msg=start failed", "service=web")
