@@ -23,18 +23,18 @@ import (
 )
 
 // asHupwatch makes the test binary be hupwatch: the daemon of the tests is built
-// as the tests are, with the race detector if they have it.
-const asHupwatch = "TEST_AS_HUPWATCH"
+// as the tests are, with the race detector if they have it. It stays set where
+// hupwatch executes itself anew, and goes to no service, as no HUPWATCH_* does.
+const asHupwatch = "HUPWATCH_UNDER_TEST"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asHupwatch) != "" {
-		os.Unsetenv(asHupwatch)
 		main()
 	}
-	early.Release()
 	if os.Getenv(asService) != "" {
 		serveScript(strings.Join(os.Args[1:], " "))
 	}
+	early.Release()
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	os.Exit(m.Run())
 }
