@@ -137,11 +137,13 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 		switch e.Result {
 		case services.ResultKeptOld, services.ResultPartial, services.ResultFailed:
 			return level.Error(logger)
+		default:
 		}
 	case services.KindRequestDone:
 		if e.Reason != "" {
 			return level.Error(logger)
 		}
+	default:
 	}
 	return level.Info(logger)
 }
@@ -150,8 +152,9 @@ func reasonKey(e services.Event) string {
 	switch e.Kind {
 	case services.KindKilled, services.KindIgnored, services.KindEnding, services.KindAdvice:
 		return "reason"
+	default:
+		return "err"
 	}
-	return "err"
 }
 
 func exitText(e *services.Exit) string {

@@ -121,6 +121,7 @@ func (r *request) answer(service string, a services.Answer) {
 	switch a.Result {
 	case services.ResultKeptOld, services.ResultPartial, services.ResultFailed, services.ResultAborted:
 		r.broken = append(r.broken, service)
+	default:
 	}
 }
 

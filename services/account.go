@@ -64,12 +64,13 @@ type unixUser struct {
 func lookupUser(name string) (unixUser, error) {
 	u, err := user.Lookup(name)
 	if number, atoiErr := strconv.Atoi(name); err != nil && atoiErr == nil && number >= 0 {
-		if u, err = user.LookupId(name); err != nil { // a number needs no account
-			return unixUser{uid: number, gid: -1}, nil
+		byID, idErr := user.LookupId(name)
+		if idErr != nil {
+			return unixUser{uid: number, gid: -1}, nil //nolint:nilerr // a number needs no account
 		}
+		u, err = byID, nil
 	}
-	var unknown user.UnknownUserError
-	if errors.As(err, &unknown) {
+	if _, ok := errors.AsType[user.UnknownUserError](err); ok {
 		return unixUser{}, fmt.Errorf("user %s: no such user on this host", name)
 	}
 	if err != nil {
@@ -99,8 +100,7 @@ func lookupGroup(name string) (int, error) {
 	if number, atoiErr := strconv.Atoi(name); err != nil && atoiErr == nil && number >= 0 {
 		return number, nil
 	}
-	var unknown user.UnknownGroupError
-	if errors.As(err, &unknown) {
+	if _, ok := errors.AsType[user.UnknownGroupError](err); ok {
 		return 0, fmt.Errorf("group %s: no such group on this host", name)
 	}
 	if err != nil {

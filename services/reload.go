@@ -80,6 +80,7 @@ func (s *step) begin() {
 		r.BegunAt = s.now
 		s.emit(nil, nil, Event{Kind: KindReloadBegun})
 		s.beginInstance(r)
+	case TurnAsked:
 	}
 }
 

@@ -153,8 +153,7 @@ func executable(path string) error {
 // plain takes the operation and path out of an error that is about to be put
 // behind them.
 func plain(err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err
 	}
 	return err

@@ -8,6 +8,7 @@ package sockets
 
 import (
 	"errors"
+	"maps"
 
 	"hupwatch/config"
 )
@@ -50,9 +51,7 @@ func (s *Set) Open(listens []config.Listen) ([]int, error) {
 	if s.open == nil {
 		s.open = make(map[key]*socket)
 	}
-	for k, f := range fresh {
-		s.open[k] = f
-	}
+	maps.Copy(s.open, fresh)
 	return fds, nil
 }
 

@@ -21,7 +21,7 @@ func (s *socket) openUnix() error {
 	}
 	path := s.listen.Address
 	address := &unix.SockaddrUnix{Name: path}
-	if err = unix.Bind(s.fd, address); err == unix.EADDRINUSE {
+	if err = unix.Bind(s.fd, address); errors.Is(err, unix.EADDRINUSE) {
 		if err := removeStale(path); err != nil {
 			return err
 		}

@@ -14,10 +14,10 @@ func clearSignals() {
 	var zeros, old [8]uint64
 	const sigsetSize, setMask, ignored, lastSignal = 8, 2, 1, 64
 	for sig := uintptr(1); sig <= lastSignal; sig++ {
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&old)), sigsetSize, 0, 0)
+		_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&old)), sigsetSize, 0, 0)
 		if handler := *(*uintptr)(unsafe.Pointer(&old)); handler == ignored {
-			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize, 0, 0)
+			_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize, 0, 0)
 		}
 	}
-	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, setMask, uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize, 0, 0)
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, setMask, uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize, 0, 0)
 }

@@ -123,7 +123,7 @@ func (r *Request) switchUser() (Stage, error) {
 func (r *Request) environment() []string {
 	env := make([]string, 0, len(r.Env)+1)
 	for _, v := range r.Env {
-		if !hasName(v, Variable) && !(r.ListenPID && hasName(v, "LISTEN_PID")) {
+		if !hasName(v, Variable) && (!r.ListenPID || !hasName(v, "LISTEN_PID")) {
 			env = append(env, v)
 		}
 	}
