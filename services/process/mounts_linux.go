@@ -96,7 +96,7 @@ var localKinds = kinds(`
 
 func kinds(names string) map[string]bool {
 	set := make(map[string]bool)
-	for _, name := range strings.FieldsSeq(names) {
+	for name := range strings.FieldsSeq(names) {
 		set[name] = true
 	}
 	return set
