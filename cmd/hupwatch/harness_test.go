@@ -52,6 +52,7 @@ type daemon struct {
 	exited  chan struct{}
 	exit    int
 	stopped bool
+	gates   []*os.File // what was written into them waits there
 }
 
 // startDaemon writes the configuration and starts hupwatch with it. The [daemon]
@@ -206,6 +207,9 @@ func (d *daemon) cleanup() {
 		}
 		d.checkRaces()
 		d.checkSurvivors()
+	}
+	for _, gate := range d.gates {
+		gate.Close()
 	}
 	if d.t.Failed() {
 		d.t.Logf("the log of hupwatch:\n%s", d.log.text())
