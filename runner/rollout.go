@@ -260,8 +260,9 @@ func (r *rollout) answered(in answered) []effect {
 	var effects []effect
 	for _, id := range in.answer.IDs {
 		q := r.requests[id]
-		if q == nil || !q.waiting[in.service] {
-			panic(fmt.Sprintf("service %s answered reload %d, which did not wait for it", in.service, id))
+		if q == nil || !q.waiting[in.service] { // a bug, but no reason to end what serves
+			effects = append(effects, emit{services.Event{Kind: services.KindTrouble, Service: in.service, Reason: fmt.Sprintf("answered reload %d, which did not wait for it", id)}})
+			continue
 		}
 		q.answer(in.service, in.answer)
 		if len(q.waiting) == 0 {

@@ -122,7 +122,14 @@ func (d *runtimeDir) refuse(survivors []state.Survivor) error {
 // ownDirectory refuses a directory in which somebody else could put things in
 // the place of ours.
 func ownDirectory(path string) error {
-	info, err := os.Stat(path)
+	link, err := os.Lstat(path)
+	if err != nil {
+		return fmt.Errorf("runtime_dir: %w", err)
+	}
+	if stat, ok := link.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() && stat.Uid != 0 {
+		return fmt.Errorf("runtime_dir %s: it belongs to uid %d; give hupwatch a directory of its own", path, stat.Uid)
+	}
+	info, err := os.Stat(path) // in /tmp, somebody else's link was refused above
 	if err != nil {
 		return fmt.Errorf("runtime_dir: %w", err)
 	}
