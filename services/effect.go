@@ -54,8 +54,8 @@ type (
 	// DownForGood says that an essential service is not going to be started any
 	// more: hupwatch is to end with this exit code.
 	DownForGood struct{ Code int }
-	// Ended says that a Stop is done: nothing of the service lives, or what
-	// does cannot be killed.
+	// Ended says that a final Stop is done: nothing of the service lives, or
+	// what does cannot be killed.
 	Ended struct{}
 )
 

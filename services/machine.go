@@ -174,6 +174,9 @@ func (s *step) declare(c config.Service) {
 	s.answerEnding(ResultAborted, "the service is in the file again")
 	s.Ending = nil
 	s.WantedUp = c.Autostart
+	if !s.WantedUp {
+		s.do(KeepSockets{s.listens()})
+	}
 }
 
 func (s *step) start() {

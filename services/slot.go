@@ -135,18 +135,20 @@ func (s *step) spawned(in Spawned) {
 	if g.Phase == PhaseDraining { // it was told to end before it was there
 		g.Killed = false
 		s.kill(sl, g, "not wanted any more")
+		s.do(KeepSockets{s.listens()}) // it has its own by now
 	}
 }
 
 func (s *step) spawnFailed(in SpawnFailed) {
 	sl, g := s.find(in.Generation)
-	switch {
-	case g == nil:
-	case g == sl.Incoming:
+	switch g {
+	case nil:
+	case sl.Incoming:
 		g.MainGone = true
 		s.fail(sl, in.Reason)
 	default:
 		sl.remove(g)
+		s.do(KeepSockets{s.listens()})
 	}
 }
 
@@ -171,6 +173,7 @@ func (s *step) expire(sl *Slot) {
 			s.fail(sl, "its command did not begin within start_timeout ("+g.service().StartTimeout.String()+")")
 		case PhaseWarming:
 			s.promote(sl)
+		case PhaseActive, PhaseDraining: // not here
 		}
 	}
 	for _, g := range slices.Clone(sl.Draining) {

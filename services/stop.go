@@ -165,7 +165,9 @@ func (s *step) finishEnding() {
 	s.do(KeepSockets{s.listens()})
 	s.emit(nil, nil, Event{Kind: KindStopped})
 	s.answerEnding(ResultStopped, "")
-	s.do(Ended{})
+	if s.Ending.Final { // a service that was only removed can come back
+		s.do(Ended{})
+	}
 }
 
 // allGone tells whether nothing is waited for any more: no generation lives, or

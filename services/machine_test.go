@@ -1,0 +1,474 @@
+package services_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services"
+)
+
+// bench is a machine on a bench: it is told things by hand, and what it wants is
+// written down.
+type bench struct {
+	*services.Machine
+	t   *testing.T
+	now services.Instant
+	saw []services.Effect
+}
+
+func web() config.Service {
+	return config.Service{
+		Name: "web", Command: []string{"/bin/web"}, Umask: -1, Autostart: true,
+		Warmup: time.Second, StartTimeout: time.Minute,
+		StopSignal: syscall.SIGTERM, StopTimeout: 30 * time.Second, KillMode: config.KillMixed,
+		Restart: config.RestartAlways, RestartDelay: 500 * time.Millisecond, RestartMaxDelay: 30 * time.Second,
+		SuccessExitCodes: []int{0}, MaxDraining: 2, Output: config.OutputInherit,
+	}
+}
+
+// newBench returns a machine that has nothing running.
+func newBench(t *testing.T, c config.Service) *bench {
+	return &bench{Machine: services.NewMachine(c), t: t, now: services.Instant(time.Hour)}
+}
+
+// serving returns a machine whose generation 1 serves.
+func serving(t *testing.T, c config.Service) *bench {
+	t.Helper()
+	b := newBench(t, c)
+	b.tell(services.Start{})
+	b.up("/releases/1")
+	b.want(services.StateRunning, "resolve new")
+	return b
+}
+
+// tell tells the machine something and returns what it wants now.
+func (b *bench) tell(in services.Input) []services.Effect {
+	effects := b.Step(b.now, in)
+	b.saw = append(b.saw, effects...)
+	return effects
+}
+
+// pass lets time pass and ticks whenever the machine asked for it.
+func (b *bench) pass(d time.Duration) {
+	until := b.now.Add(d)
+	for b.Deadline() <= until {
+		b.now = max(b.now, b.Deadline())
+		b.tell(services.Tick{})
+	}
+	b.now = until
+}
+
+// ask asks for a reload and gives the turn that the machine asks for.
+func (b *bench) ask(id uint64) {
+	c := b.Config
+	b.tell(services.Reload{ID: id, Config: c})
+	b.turn()
+}
+
+func (b *bench) turn() { b.tell(services.Turn{Ticket: b.Tickets}) }
+
+// start brings the incoming generation as far as its first instruction.
+func (b *bench) start(dir string) int {
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config, Dir: dir}})
+	n := b.Generations
+	b.tell(services.Spawned{Generation: n, PID: 100 + n})
+	b.tell(services.Execed{Generation: n})
+	return n
+}
+
+// up does so and lets its warm-up pass.
+func (b *bench) up(dir string) int {
+	n := b.start(dir)
+	b.pass(b.Config.Warmup)
+	return n
+}
+
+func (b *bench) exit(generation int, e services.Exit) {
+	b.tell(services.Exited{Generation: generation, Exit: e})
+	if !e.Rest {
+		b.tell(services.Emptied{Generation: generation})
+	}
+}
+
+// want checks the state, and what the machine wanted done since the last call, in
+// the words of said.
+func (b *bench) want(state services.State, lines ...string) {
+	b.t.Helper()
+	if got := b.State(); got != state {
+		b.t.Errorf("state is %s, want %s", got, state)
+	}
+	got := said(b.saw)
+	b.saw = nil
+	if !slices.Equal(got, lines) {
+		b.t.Errorf("wanted done:\n\t%s\nwant:\n\t%s", strings.Join(got, "\n\t"), strings.Join(lines, "\n\t"))
+	}
+}
+
+// said puts into words what is wanted done, but for what only tells about it.
+func said(effects []services.Effect) []string {
+	var lines []string
+	for _, e := range effects {
+		switch e := e.(type) {
+		case services.Signal:
+			whom := "main"
+			if e.Group {
+				whom = "group"
+			}
+			lines = append(lines, fmt.Sprintf("%s to the %s of %d", services.SignalName(e.Signal), whom, e.Generation))
+		case services.Resolve:
+			dir := "new"
+			if e.Reuse != nil {
+				dir = e.Reuse.Dir
+			}
+			lines = append(lines, "resolve "+dir)
+		case services.Answer:
+			lines = append(lines, fmt.Sprintf("answer %v %s", e.IDs, e.Result))
+		case services.DownForGood:
+			lines = append(lines, fmt.Sprintf("down for good, code %d", e.Code))
+		case services.Ended:
+			lines = append(lines, "ended")
+		}
+	}
+	return lines
+}
+
+func TestReloadStopsTheOldOneOnlyWhenTheNewOneIsWarm(t *testing.T) {
+	b := serving(t, web())
+	b.ask(7)
+	b.want(services.StateRunning, "resolve new")
+	b.start("/releases/2")
+	b.pass(time.Second - 1)
+	b.want(services.StateRunning)
+	b.pass(1)
+	b.want(services.StateRunning, "TERM to the main of 1", "answer [7] promoted")
+	b.exit(1, services.Exit{})
+	if b.Deadline() != services.Never {
+		t.Errorf("idle, but waits for %v", b.Deadline().Sub(b.now))
+	}
+}
+
+func TestReloadThatFailsKeepsTheOldOne(t *testing.T) {
+	failures := []struct {
+		name string
+		fail func(b *bench)
+		then []string
+	}{
+		{"it cannot be resolved", func(b *bench) {
+			b.tell(services.ResolveFailed{Attempt: b.Attempts, Reason: "no such directory"})
+		}, nil},
+		{"it is never resolved", func(b *bench) { b.pass(time.Minute) }, nil},
+		{"it gets no process", func(b *bench) {
+			b.tell(services.Resolved{Attempt: b.Attempts})
+			b.tell(services.SpawnFailed{Generation: 2, Reason: "listen: address already in use"})
+		}, nil},
+		{"its command does not begin", func(b *bench) {
+			b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config}})
+			b.tell(services.Spawned{Generation: 2, PID: 102})
+			b.pass(time.Minute)
+		}, []string{"TERM to the main of 2"}},
+		{"it ends in its warm-up", func(b *bench) { b.exit(b.start("/releases/2"), services.Exit{Code: 1}) }, nil},
+	}
+	for _, f := range failures {
+		t.Run(f.name, func(t *testing.T) {
+			b := serving(t, web())
+			b.ask(7)
+			b.want(services.StateRunning, "resolve new")
+			f.fail(b)
+			b.want(services.StateRunning, append(f.then, "answer [7] kept_old")...)
+		})
+	}
+}
+
+func TestTheIncomingOneGoesOnWhenTheOldOneDies(t *testing.T) {
+	b := serving(t, web())
+	b.ask(7)
+	b.start("/releases/2")
+	b.exit(1, services.Exit{Code: 1})
+	b.want(services.StateStarting, "resolve new")
+	b.pass(time.Second)
+	b.want(services.StateRunning, "answer [7] promoted")
+	b.pass(time.Hour)
+	b.want(services.StateRunning) // and nobody starts the old one again
+}
+
+func TestACrashIsFollowedByAStartOfTheSameReleaseAtOnceThenEverLater(t *testing.T) {
+	b := serving(t, web())
+	c := b.Config
+	c.Warmup = 0
+	b.tell(services.Reload{ID: 7, Config: c}) // asked for, but it never gets its turn
+	b.saw = nil
+	b.pass(10 * time.Second)
+	b.exit(1, services.Exit{Signal: syscall.SIGSEGV})
+	b.want(services.StateStarting, "resolve /releases/1")
+	for i, delay := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
+		b.tell(services.ResolveFailed{Attempt: b.Attempts})
+		b.want(services.StateBackoff)
+		b.pass(delay - 1)
+		b.want(services.StateBackoff)
+		b.pass(1)
+		if b.State() != services.StateStarting {
+			t.Fatalf("restart %d: not after %v", i+2, delay)
+		}
+		b.saw = nil
+	}
+}
+
+func TestARestartLimitIsReachedByEndsInARow(t *testing.T) {
+	c := web()
+	c.RestartLimit = 2
+	b := serving(t, c)
+	b.pass(10 * time.Second)
+	b.exit(1, services.Exit{Code: 1})
+	b.exit(b.start("/releases/1"), services.Exit{Code: 1})
+	b.want(services.StateBackoff, "resolve /releases/1")
+	b.pass(time.Second)
+	b.exit(b.start("/releases/1"), services.Exit{Code: 1})
+	b.want(services.StateFailed, "resolve /releases/1")
+	b.pass(time.Hour)
+	b.want(services.StateFailed)
+	b.ask(7)
+	b.up("/releases/2")
+	b.want(services.StateRunning, "resolve new", "answer [7] started")
+}
+
+func TestAReloadInBackoffBeginsAtOnceWithTheCountersReset(t *testing.T) {
+	b := serving(t, web())
+	for range 8 {
+		b.exit(b.Generations, services.Exit{Code: 1})
+		b.pass(time.Minute)
+		b.start("/releases/1")
+	}
+	b.exit(b.Generations, services.Exit{Code: 1})
+	b.saw = nil
+	b.ask(7)
+	b.want(services.StateStarting, "resolve new")
+	b.tell(services.ResolveFailed{Attempt: b.Attempts})
+	b.want(services.StateStarting, "answer [7] failed", "resolve /releases/1")
+}
+
+func TestRestartSaysWhatIsStartedAgain(t *testing.T) {
+	ends := []struct {
+		name    string
+		restart config.Restart
+		exit    services.Exit
+		state   services.State
+	}{
+		{"always, clean", config.RestartAlways, services.Exit{}, services.StateStarting},
+		{"always, not clean", config.RestartAlways, services.Exit{Code: 1}, services.StateStarting},
+		{"on-failure, clean", config.RestartOnFailure, services.Exit{}, services.StateExited},
+		{"on-failure, not clean", config.RestartOnFailure, services.Exit{Code: 1}, services.StateStarting},
+		{"on-failure, of a signal", config.RestartOnFailure, services.Exit{Signal: syscall.SIGTERM}, services.StateStarting},
+		{"no, clean", config.RestartNo, services.Exit{}, services.StateExited},
+		{"no, not clean", config.RestartNo, services.Exit{Code: 1}, services.StateExited},
+	}
+	for _, e := range ends {
+		t.Run(e.name, func(t *testing.T) {
+			c := web()
+			c.Restart = e.restart
+			b := serving(t, c)
+			b.exit(1, e.exit)
+			if got := b.State(); got != e.state {
+				t.Errorf("state is %s, want %s", got, e.state)
+			}
+		})
+	}
+}
+
+func TestRequestsToABusyServiceAreAnsweredByOneMoreReload(t *testing.T) {
+	b := serving(t, web())
+	b.ask(7)
+	for id := uint64(8); id < 20; id++ {
+		b.tell(services.Reload{ID: id, Config: b.Config})
+	}
+	b.up("/releases/2")
+	b.want(services.StateRunning, "resolve new", "TERM to the main of 1", "answer [7] promoted")
+	b.exit(1, services.Exit{})
+	b.turn()
+	b.up("/releases/3")
+	b.want(services.StateRunning, "resolve new", "TERM to the main of 2", "answer [8 9 10 11 12 13 14 15 16 17 18 19] promoted")
+	b.exit(2, services.Exit{})
+	b.pass(time.Hour)
+	b.want(services.StateRunning)
+}
+
+func TestAReloadWaitsForADrainSlot(t *testing.T) {
+	c := web()
+	c.MaxDraining = 1
+	b := serving(t, c)
+	b.ask(7)
+	b.up("/releases/2")
+	b.saw = nil
+	b.ask(8)
+	b.want(services.StateRunning) // 1 drains
+	b.exit(1, services.Exit{})
+	b.turn()
+	b.want(services.StateRunning, "resolve new")
+}
+
+func TestKillComesAtStopTimeoutToTheWholeGroup(t *testing.T) {
+	b := serving(t, web())
+	b.ask(7)
+	b.up("/releases/2")
+	b.saw = nil
+	b.pass(30*time.Second - 1)
+	b.want(services.StateRunning)
+	b.pass(1)
+	b.want(services.StateRunning, "KILL to the group of 1")
+}
+
+func TestTheRestOfAGroupGetsTheStopSignalAtOnce(t *testing.T) {
+	b := serving(t, web())
+	b.ask(7)
+	b.up("/releases/2")
+	b.saw = nil
+	b.exit(1, services.Exit{Rest: true})
+	b.want(services.StateRunning, "TERM to the group of 1")
+	if living := b.Living(); len(living) != 2 {
+		t.Errorf("the ledger has %v, want the rest of 1 and 2", living)
+	}
+	b.pass(30 * time.Second)
+	b.want(services.StateRunning, "KILL to the group of 1")
+	b.tell(services.Emptied{Generation: 1})
+	if living := b.Living(); len(living) != 1 {
+		t.Errorf("the ledger has %v, want 2 alone", living)
+	}
+}
+
+func TestATermWinsInEveryPhase(t *testing.T) {
+	phases := []struct {
+		name  string
+		reach func(b *bench)
+		then  []string
+	}{
+		{"idle", func(*bench) {}, []string{"TERM to the main of 1"}},
+		{"resolving", func(b *bench) { b.ask(7) }, []string{"answer [7] aborted", "TERM to the main of 1"}},
+		{"warming", func(b *bench) { b.ask(7); b.start("/releases/2") }, []string{"answer [7] aborted", "TERM to the main of 2", "TERM to the main of 1"}},
+		{"draining", func(b *bench) { b.ask(7); b.up("/releases/2") }, []string{"TERM to the main of 2"}},
+		{"in backoff", func(b *bench) { b.exit(1, services.Exit{Code: 1}); b.tell(services.ResolveFailed{Attempt: b.Attempts}) }, []string{"ended"}},
+	}
+	for _, p := range phases {
+		t.Run(p.name, func(t *testing.T) {
+			b := serving(t, web())
+			p.reach(b)
+			b.saw = nil
+			b.tell(services.Stop{Until: b.now.Add(20 * time.Second), Final: true})
+			got := said(b.saw)
+			b.saw = nil
+			if !slices.Equal(got, p.then) {
+				t.Errorf("wanted done: %v, want %v", got, p.then)
+			}
+			b.pass(20 * time.Second) // none of them listens
+			for _, l := range b.Living() {
+				b.exit(l.Generation, services.Exit{Signal: syscall.SIGKILL})
+			}
+			b.pass(time.Hour)
+			if n := strings.Count(strings.Join(append(got, said(b.saw)...), "\n"), "ended"); n != 1 || b.State() != services.StateStopped {
+				t.Errorf("it is %s and said %d times that it ended, want stopped and once", b.State(), n)
+			}
+		})
+	}
+}
+
+func TestWhatIsBeingForkedWhenItIsGivenUpIsKilledOnceItIsThere(t *testing.T) {
+	b := serving(t, web())
+	b.ask(7)
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config}})
+	b.tell(services.Stop{Until: services.Never, Final: true})
+	b.saw = nil
+	b.tell(services.Spawned{Generation: 2, PID: 102})
+	b.want(services.StateStopping, "KILL to the group of 2")
+}
+
+func TestSocketsOfAStartThatCameTooLateAreClosed(t *testing.T) {
+	for _, in := range []services.Input{services.Spawned{Generation: 2, PID: 102}, services.SpawnFailed{Generation: 2}} {
+		c := web()
+		c.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:8000", Name: "web"}}
+		b := serving(t, c)
+		b.Config.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:8001", Name: "web"}}
+		b.ask(7)
+		b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config}})
+		b.pass(time.Minute) // the fork hangs, and is given up
+		kept := keeps(b.tell(in))
+		if !slices.Contains(kept, c.Listen[0]) || slices.Contains(kept, b.Config.Listen[0]) {
+			t.Errorf("%T: sockets kept: %v, want that of the generation that serves", in, kept)
+		}
+	}
+}
+
+func TestSocketsOfAServiceThatComesBackWantedDownAreClosed(t *testing.T) {
+	c := web()
+	c.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:8000", Name: "web"}}
+	b := serving(t, c)
+	b.tell(services.Stop{ID: 7, Until: services.Never})
+	c.Autostart = false
+	if kept := keeps(b.tell(services.Declare{Config: c})); kept == nil || len(kept) > 0 {
+		t.Errorf("sockets kept: %v, want none", kept)
+	}
+}
+
+// keeps is what is kept open at the end of it; nil if nothing is said about that.
+func keeps(effects []services.Effect) []config.Listen {
+	var kept []config.Listen
+	for _, e := range effects {
+		if k, ok := e.(services.KeepSockets); ok {
+			kept = append([]config.Listen{}, k.Listen...)
+		}
+	}
+	return kept
+}
+
+// What was removed from the file can come back; hupwatch must not take its end
+// for that of the stop that follows.
+func TestOnlyAFinalStopEnds(t *testing.T) {
+	b := serving(t, web())
+	b.tell(services.Stop{ID: 7, Until: services.Never})
+	b.exit(1, services.Exit{})
+	b.want(services.StateStopped, "TERM to the main of 1", "answer [7] stopped")
+	b.tell(services.Stop{Until: services.Never, Final: true})
+	b.want(services.StateStopped, "ended")
+}
+
+func TestAServiceThatComesBackWhileItDrainsStartsAnew(t *testing.T) {
+	b := serving(t, web())
+	b.tell(services.Stop{ID: 7, Until: services.Never})
+	b.tell(services.Declare{Config: b.Config})
+	b.ask(8)
+	b.want(services.StateStarting, "TERM to the main of 1", "answer [7] aborted", "resolve new")
+	b.up("/releases/2")
+	b.want(services.StateRunning, "answer [8] started")
+}
+
+func TestWhatDoesNotEvenDieOfKillIsGivenUp(t *testing.T) {
+	b := serving(t, web())
+	b.tell(services.Stop{Until: b.now.Add(time.Second), Final: true})
+	b.pass(time.Second)
+	b.want(services.StateStopping, "TERM to the main of 1", "KILL to the group of 1")
+	b.pass(5*time.Second - 1)
+	b.want(services.StateStopping)
+	b.pass(1)
+	b.want(services.StateStopping, "ended")
+}
+
+func TestAServiceWantedDownIsSkipped(t *testing.T) {
+	c := web()
+	c.Autostart = false
+	b := newBench(t, c)
+	b.tell(services.Start{})
+	b.ask(7)
+	b.want(services.StateStopped, "answer [7] skipped")
+}
+
+func TestAnEssentialServiceThatIsDownForGoodSaysSoOnce(t *testing.T) {
+	c := web()
+	c.Essential, c.Restart = true, config.RestartNo
+	b := serving(t, c)
+	b.exit(1, services.Exit{Code: 3})
+	b.want(services.StateExited, "down for good, code 3")
+	b.pass(time.Hour)
+	b.want(services.StateExited)
+}
