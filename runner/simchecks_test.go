@@ -3,7 +3,6 @@ package runner
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -20,55 +19,106 @@ func (w *world) violated(format string, args ...any) {
 	panic(violation(text))
 }
 
-// revision is which version of the file a configuration comes from.
-func revision(c config.Service) int {
-	n, err := strconv.Atoi(c.Environment["REVISION"])
-	if err != nil {
-		panic(err)
-	}
-	return n
+// machineWatch is what the checks remember of a service.
+type machineWatch struct {
+	asked    map[uint64]int // request not answered → revision of its file
+	stopping bool
+	final    bool
+	draining int               // the largest max_draining so far
+	drained  int               // so many drain; more than that where a stop added to them
+	good     *services.Release // the one last promoted
+	begun    int               // reloads begun since the last request
+	restarts int               // restarts since the last calm run, reload or stop
+	lastEnd  services.Instant
+	minDelay time.Duration // the least restart_delay so far
+	minMax   time.Duration // the least restart_max_delay so far, and the largest
+	maxMax   time.Duration
 }
 
-// before notes what a machine is about to be told.
-func (w *world) before(a *actor, in services.Input) {
-	a.draining = max(a.draining, a.machine.Config.MaxDraining)
-	at := func(number int) *proc { return w.procs[generation{a.machine.Name, number}] }
+// procWatch is what they remember of a process.
+type procWatch struct {
+	toldSpawned, toldExit, toldEmpty bool
+	ready                            services.Instant
+	promoted                         bool
+	left                             bool
+	stops, groupStops, kills         int
+	stoppedAt                        services.Instant
+}
+
+func (p *proc) signalled() bool { return p.stops+p.groupStops+p.kills > 0 }
+
+// before is how a machine was before it was told something.
+type before struct {
+	incoming int // the attempt
+	phase    services.Phase
+	deadline services.Instant
+	spawned  bool
+	active   int // the number
+	draining int
+	leftover bool
+	asking   bool
+	ending   bool
+}
+
+// before notes what a machine is about to be told, and how it is.
+func (w *world) before(a *actor, in services.Input) before {
+	w.heard(a, in)
+	m, sl := a.machine, &a.machine.Slots[0]
+	was := before{draining: len(sl.Draining), ending: m.Ending != nil}
+	was.asking = m.Under != nil && m.Under.Turn == services.TurnAsked
+	if g := sl.Incoming; g != nil {
+		was.incoming, was.phase, was.deadline, was.spawned = g.Attempt, g.Phase, g.Deadline, g.PID != 0
+	}
+	if sl.Active != nil {
+		was.active = sl.Active.Number
+	}
+	if n := len(sl.Draining); n > 0 {
+		was.leftover = sl.Draining[n-1].MainGone
+	}
+	return was
+}
+
+func (w *world) heard(a *actor, in services.Input) {
+	if a.minMax == 0 {
+		a.configured(a.machine.Config)
+	}
 	switch in := in.(type) {
 	case services.Spawned:
-		at(in.Generation).toldSpawned = true
+		a.procs[in.Generation-1].toldSpawned = true
+	case services.SpawnFailed:
+		a.procs[in.Generation-1].toldEmpty = true
+	case services.Execed:
+		a.procs[in.Generation-1].ready = w.now
 	case services.Exited:
-		at(in.Generation).toldExit = true
-		at(in.Generation).toldEmpty = !in.Exit.Rest
+		p := a.procs[in.Generation-1]
+		p.toldExit, p.toldEmpty = true, !in.Exit.Rest
 	case services.Emptied:
-		at(in.Generation).toldEmpty = true
+		a.procs[in.Generation-1].toldEmpty = true
 	case services.Stop:
 		a.stopping, a.final = true, a.final || in.Final
+		a.good, a.restarts = nil, 0
 	case services.Declare:
 		a.stopping = a.final
+		a.configured(in.Config)
 	case services.Reload:
-		a.draining = max(a.draining, in.Config.MaxDraining)
+		a.configured(in.Config)
+		a.begun = 0
 	}
+	a.live = slices.DeleteFunc(a.live, func(p *proc) bool { return p.toldEmpty })
 }
 
-// checkRollout: what was refused changes nothing; a name file reloads nobody
-// else; a bad file reloads nobody.
-func (w *world) checkRollout(in input, effects []effect) {
-	read, ok := in.(configRead)
-	if !ok {
-		return
+func (a *actor) configured(c config.Service) {
+	a.draining = max(a.draining, c.MaxDraining)
+	if a.minMax == 0 {
+		a.minDelay, a.minMax = c.RestartDelay, c.RestartMaxDelay
 	}
-	for _, e := range effects {
-		if t, ok := e.(tell); ok && read.config == nil {
-			w.violated("a bad file made %s hear %s", t.service, show(t.input))
-		}
-	}
-	if read.config != nil {
-		w.parsed = read.config
-	}
+	a.minDelay, a.minMax, a.maxMax = min(a.minDelay, c.RestartDelay), min(a.minMax, c.RestartMaxDelay), max(a.maxMax, c.RestartMaxDelay)
 }
 
 func (w *world) checkEffect(a *actor, e services.Effect) {
 	switch e := e.(type) {
+	case services.Resolve:
+		w.checkResolve(a, e)
 	case services.Signal:
 		w.checkSignal(a, e)
 	case services.Answer:
@@ -80,6 +130,44 @@ func (w *world) checkEffect(a *actor, e services.Effect) {
 		if !slices.ContainsFunc(living, func(l services.Living) bool { return l.Generation == e.Generation }) {
 			w.violated("generation %d of %s is started before the ledger knows it", e.Generation, a.machine.Name)
 		}
+	case services.DownForGood:
+		if !w.essential[a.machine.Name] || a.machine.State() == services.StateRunning {
+			w.violated("%s is said to be down for good, but is essential: %v, %s", a.machine.Name, w.essential[a.machine.Name], a.machine.State())
+		}
+	}
+}
+
+// checkResolve: a crash restart uses the whole release last promoted, and not
+// before its time; a reload never uses an old one.
+func (w *world) checkResolve(a *actor, e services.Resolve) {
+	name, sl := a.machine.Name, &a.machine.Slots[0]
+	if sl.Active != nil && sl.Incoming.Cause != services.CauseReload {
+		w.violated("%s is started again, but generation %d serves", name, sl.Active.Number)
+	}
+	if sl.Incoming.Cause == services.CauseReload {
+		if e.Reuse != nil {
+			w.violated("%s reloads with an old release, of revision %d", name, revision(e.Reuse.Service))
+		}
+		return
+	}
+	switch {
+	case a.good == nil && e.Reuse != nil:
+		w.violated("%s is started with a release that was never promoted", name)
+	case a.good != nil && (e.Reuse == nil || e.Reuse.Path != a.good.Path || revision(e.Reuse.Service) != revision(a.good.Service)):
+		w.violated("%s is not started again with the whole release last promoted", name)
+	}
+	if sl.Incoming.Cause != services.CauseRestart {
+		return
+	}
+	if a.restarts++; a.restarts < 2 {
+		return
+	}
+	least := a.minMax
+	if shift := a.restarts - 2; shift < 20 {
+		least = min(least, a.minDelay<<shift)
+	}
+	if waited := w.now.Sub(a.lastEnd); waited < least {
+		w.violated("%s is started again %v after its end, for the %d. time in a row; it must wait %v", name, waited, a.restarts, least)
 	}
 }
 
@@ -87,14 +175,18 @@ func (w *world) checkEffect(a *actor, e services.Effect) {
 // generation that serves unless another one has proven itself or the service is
 // to stop.
 func (w *world) checkSignal(a *actor, e services.Signal) {
-	p := w.procs[generation{a.machine.Name, e.Generation}]
-	if p == nil || !p.toldSpawned {
-		w.violated("signal to generation %d of %s, which has no process", e.Generation, a.machine.Name)
+	name := a.machine.Name
+	if e.Generation < 1 || e.Generation > len(a.procs) || !a.procs[e.Generation-1].toldSpawned {
+		w.violated("signal to generation %d of %s, which has no process", e.Generation, name)
+	}
+	p := a.procs[e.Generation-1]
+	if p.left {
+		w.violated("signal to generation %d of %s, which was let go of", e.Generation, name)
 	}
 	if p.toldEmpty || p.toldExit && !e.Group {
-		w.violated("signal to generation %d of %s after its end: its pid may be another's", e.Generation, a.machine.Name)
+		w.violated("signal to generation %d of %s after its end: its pid may be another's", e.Generation, name)
 	}
-	first := p.stops+p.groupStops+p.kills == 0
+	first := !p.signalled()
 	count := &p.stops
 	switch {
 	case e.Signal == syscall.SIGKILL:
@@ -104,7 +196,7 @@ func (w *world) checkSignal(a *actor, e services.Signal) {
 	}
 	*count++
 	if *count > 1 {
-		w.violated("generation %d of %s is sent %s twice", e.Generation, a.machine.Name, services.SignalName(e.Signal))
+		w.violated("generation %d of %s is sent %s twice", e.Generation, name, services.SignalName(e.Signal))
 	}
 	if first {
 		p.stoppedAt = w.now
@@ -112,23 +204,18 @@ func (w *world) checkSignal(a *actor, e services.Signal) {
 	if !p.promoted || p.toldExit || a.stopping {
 		return
 	}
-	if first && !w.replaced(p) {
-		w.violated("generation %d of %s is told to end while nothing has taken its place", e.Generation, a.machine.Name)
+	if first && !w.replaced(a, p) {
+		w.violated("generation %d of %s is told to end while nothing has taken its place", e.Generation, name)
 	}
 	if e.Signal == syscall.SIGKILL && w.now < p.stoppedAt.Add(p.release.Service.StopTimeout) {
-		w.violated("generation %d of %s is killed before its stop_timeout", e.Generation, a.machine.Name)
+		w.violated("generation %d of %s is killed before its stop_timeout", e.Generation, name)
 	}
 }
 
 // replaced tells whether a later generation lives, as far as anybody can know,
 // and has done so for its warm-up.
-func (w *world) replaced(p *proc) bool {
-	for _, q := range w.procs {
-		if q.service == p.service && q.number > p.number && q.promoted && !q.toldExit && w.warm(q) {
-			return true
-		}
-	}
-	return false
+func (w *world) replaced(a *actor, p *proc) bool {
+	return slices.ContainsFunc(a.procs[p.number:], func(q *proc) bool { return q.promoted && !q.toldExit && w.warm(q) })
 }
 
 func (w *world) warm(p *proc) bool {
@@ -140,22 +227,21 @@ func (w *world) warm(p *proc) bool {
 func (w *world) checkAnswer(a *actor, e services.Answer) {
 	name := a.machine.Name
 	for _, id := range e.IDs {
-		asked, ok := w.pending[name][id]
+		asked, ok := a.asked[id]
 		switch {
 		case !ok && e.Result == services.ResultStopped, !ok && e.Result == services.ResultAborted:
 			continue // the answer to a stop
 		case !ok:
 			w.violated("%s answers request %d, which was answered or never made", name, id)
 		}
-		delete(w.pending[name], id)
+		delete(a.asked, id)
 		if e.Result != services.ResultPromoted && e.Result != services.ResultStarted {
 			continue
 		}
-		p := w.procs[generation{name, e.Generation}]
-		if p == nil || !p.promoted || p.toldExit {
+		if e.Generation < 1 || e.Generation > len(a.procs) || !a.procs[e.Generation-1].promoted || a.procs[e.Generation-1].toldExit {
 			w.violated("%s answers request %d with %s, but generation %d does not serve", name, id, e.Result, e.Generation)
 		}
-		if got := revision(p.release.Service); got < asked {
+		if got := revision(a.procs[e.Generation-1].release.Service); got < asked {
 			w.violated("%s answers request %d with a release of revision %d, asked for was %d", name, id, got, asked)
 		}
 	}
@@ -168,79 +254,167 @@ func (w *world) checkAnswer(a *actor, e services.Answer) {
 	}
 }
 
-// checkEvent: a warm-up is never shortened, and the dead are not promoted.
+// checkEvent: a warm-up is never shortened, the dead are not promoted, and a
+// service that is busy reloads once more for all that was asked meanwhile.
 func (w *world) checkEvent(a *actor, e services.Event) {
-	if e.Kind != services.KindPromoted {
-		return
+	name := a.machine.Name
+	switch e.Kind {
+	case services.KindReloadBegun:
+		a.restarts = 0
+		if a.begun++; a.begun > 1 {
+			w.violated("%s reloads %d times for one request", name, a.begun)
+		}
+	case services.KindReloadEnded, services.KindStartFailed:
+		a.lastEnd = w.now
+	case services.KindEnded:
+		a.lastEnd = w.now
+		if w.now.Sub(a.procs[e.Generation-1].ready) >= 10*time.Second {
+			a.restarts = 0
+		}
+	case services.KindLeft:
+		w.checkLeft(a, a.procs[e.Generation-1])
+	case services.KindPromoted:
+		p := a.procs[e.Generation-1]
+		p.promoted = true
+		a.good = p.release
+		if p.toldExit {
+			w.violated("generation %d of %s is promoted after its end", e.Generation, name)
+		}
+		if !w.warm(p) {
+			w.violated("generation %d of %s is promoted before its warm-up was over", e.Generation, name)
+		}
 	}
-	p := w.procs[generation{a.machine.Name, e.Generation}]
-	p.promoted = true
-	if p.toldExit {
-		w.violated("generation %d of %s is promoted after its end", e.Generation, a.machine.Name)
-	}
-	if !w.warm(p) {
-		w.violated("generation %d of %s is promoted before its warm-up was over", e.Generation, a.machine.Name)
+}
+
+func (w *world) checkLeft(a *actor, p *proc) {
+	p.left = true
+	if !w.leaves || !a.final || w.watch.signal == "INT" {
+		w.violated("generation %d of %s is let go of, and nobody asked for that", p.number, p.service)
 	}
 }
 
 // checkLedger: whatever lives is in the ledger before anything else is done, so
 // that the next hupwatch knows it wherever this one dies.
 func (w *world) checkLedger(a *actor) {
+	if len(a.live) == 0 {
+		return
+	}
 	living := a.machine.Living()
-	for _, p := range w.procs {
-		if p.service != a.machine.Name || p.toldEmpty {
-			continue
-		}
-		if !slices.ContainsFunc(living, func(l services.Living) bool { return l.Generation == p.number }) {
-			w.violated("generation %d of %s lives, but the ledger does not know it", p.number, a.machine.Name)
+	for _, p := range a.live {
+		// What was let go of is for others to remember.
+		if !p.left && !w.leaves && !slices.ContainsFunc(living, func(l services.Living) bool { return l.Generation == p.number }) {
+			w.violated("generation %d of %s lives, but the ledger does not know it", p.number, p.service)
 		}
 	}
 }
 
-func (w *world) checkMachine(a *actor) {
+// checkMachine holds what became of a machine beside what it was.
+func (w *world) checkMachine(a *actor, was before, in services.Input) {
 	m := a.machine
 	incoming := 0
-	for _, p := range w.procs {
-		if p.service == m.Name && p.toldSpawned && !p.toldExit && !p.promoted && p.stops+p.groupStops+p.kills == 0 {
+	for _, p := range a.live {
+		if p.toldSpawned && !p.toldExit && !p.promoted && !p.signalled() {
 			incoming++
 		}
 	}
 	if incoming > len(m.Slots) {
 		w.violated("%s has %d incoming generations", m.Name, incoming)
 	}
+	w.checkIncoming(a, was, in)
+	w.checkActive(a, was, in)
 	for i := range m.Slots {
-		sl := &m.Slots[i]
-		draining := 0
-		for _, g := range sl.Draining {
-			if !g.Killed {
-				draining++
-			}
-		}
-		if !a.stopping && draining > a.draining {
-			w.violated("%s has %d draining generations, max_draining was never more than %d", m.Name, draining, a.draining)
-		}
-		if m.State() == services.StateBackoff && sl.NextStart.Sub(w.now) > maxDelay {
-			w.violated("%s starts again only in %v", m.Name, sl.NextStart.Sub(w.now))
-		}
+		w.checkSlot(a, &m.Slots[i])
 	}
-	if m.WantedUp && !a.stopping && m.State() == services.StateStopped && len(a.inbox) == 0 && w.started(a) {
+	if m.WantedUp && !a.stopping && m.State() == services.StateStopped && len(a.inbox) == 0 && m.Attempts > 0 && m.Under == nil {
 		w.violated("%s is wanted up, and nothing will ever start it", m.Name)
 	}
-	w.checkParallel()
 }
 
-// started tells whether the service was told to come up at all.
-func (w *world) started(a *actor) bool { return a.machine.Attempts > 0 && a.machine.Under == nil }
-
-func (w *world) checkParallel() {
-	under := 0
-	for _, a := range w.actors {
-		if r := a.machine.Under; r != nil && r.Begun {
-			under++
+// checkIncoming: an incoming generation is given up for its own failure or for a
+// stop, and for nothing else: neither for what is asked nor for what happens to
+// the old one.
+func (w *world) checkIncoming(a *actor, was before, in services.Input) {
+	sl := &a.machine.Slots[0]
+	is := func(g *services.Generation) bool { return g != nil && g.Attempt == was.incoming }
+	if was.incoming == 0 || a.stopping || is(sl.Incoming) || is(sl.Active) {
+		return
+	}
+	switch in := in.(type) {
+	case services.ResolveFailed:
+		if in.Attempt == was.incoming {
+			return
+		}
+	case services.SpawnFailed:
+		if in.Generation == a.machine.Generations {
+			return
+		}
+	case services.Exited:
+		if in.Generation == a.machine.Generations {
+			return
 		}
 	}
-	if under > w.file.maxParallel {
-		w.violated("%d reloads at the same time, max_parallel is %d", under, w.file.maxParallel)
+	if was.deadline <= w.now && was.phase != services.PhaseWarming {
+		return
+	}
+	w.violated("%s gives up its incoming generation for no reason of its own", a.machine.Name)
+}
+
+// checkActive: what serves goes on serving until it ends by itself, something
+// better serves, or the service stops. After a calm run its end is followed by a
+// start at once.
+func (w *world) checkActive(a *actor, was before, in services.Input) {
+	sl := &a.machine.Slots[0]
+	if was.active == 0 || a.stopping || sl.Active != nil && sl.Active.Number == was.active {
+		return
+	}
+	exit, ok := in.(services.Exited)
+	if !ok || exit.Generation != was.active {
+		if sl.Active == nil {
+			w.violated("%s lets go of generation %d, which serves", a.machine.Name, was.active)
+		}
+		return
+	}
+	p := a.procs[was.active-1]
+	calm := w.now.Sub(p.ready) >= 10*time.Second
+	if calm && p.release.Service.Restart == config.RestartAlways && sl.Incoming == nil && sl.Active == nil {
+		w.violated("%s is not started again at once after a calm run", a.machine.Name)
+	}
+}
+
+func (w *world) checkSlot(a *actor, sl *services.Slot) {
+	m := a.machine
+	draining := 0
+	for _, g := range sl.Draining {
+		if !g.Killed && g.PID != 0 { // what was never there cannot be killed yet
+			draining++
+		}
+	}
+	if !a.stopping && draining > max(a.draining, a.drained) {
+		w.violated("%s has %d draining generations, max_draining was never more than %d", m.Name, draining, a.draining)
+	}
+	a.drained = draining
+	backoff := m.WantedUp && !a.stopping && sl.Active == nil && sl.Incoming == nil && sl.NextStart != services.Never
+	if backoff != (m.State() == services.StateBackoff) {
+		w.violated("%s says it is in state %s, its next start is at %v", m.Name, m.State(), sl.NextStart)
+	}
+	if backoff && sl.NextStart > a.lastEnd.Add(a.maxMax) {
+		w.violated("%s starts again only %v after its end", m.Name, sl.NextStart.Sub(a.lastEnd))
+	}
+	if g := sl.Active; g != nil {
+		w.checkOpen(a, g.Release)
+	}
+	if a.good != nil && m.WantedUp && !a.stopping {
+		w.checkOpen(a, a.good)
+	}
+}
+
+// checkOpen: who connects while nothing serves waits in the queue of a socket
+// that was never closed.
+func (w *world) checkOpen(a *actor, r *services.Release) {
+	for _, l := range r.Service.Listen {
+		if !slices.Contains(a.open, l) {
+			w.violated("%s has closed %s, which its release serves", a.machine.Name, l.Address)
+		}
 	}
 }
 
@@ -250,46 +424,45 @@ func (w *world) checkHealed() {
 	if len(w.rollout.requests) > 0 {
 		w.violated("%d requests are never answered", len(w.rollout.requests))
 	}
-	for _, s := range w.parsed.Services {
-		a := w.actors[s.Name]
-		m := a.machine
-		if !m.WantedUp {
-			continue
-		}
-		if m.State() != services.StateRunning || m.Under != nil || len(m.Merged) > 0 {
-			w.violated("%s did not recover: %s, reload under way %v, merged %d", s.Name, m.State(), m.Under != nil, len(m.Merged))
-		}
-		if got := revision(m.Slots[0].Active.Release.Service); got != w.file.revision {
-			w.violated("%s runs revision %d, the file is at %d", s.Name, got, w.file.revision)
-		}
-		stuck := slices.ContainsFunc(m.Slots[0].Draining, func(g *services.Generation) bool {
-			return !w.procs[generation{s.Name, g.Number}].fate.unkillable
-		})
-		if stuck {
-			w.violated("%s drains for ever", s.Name)
-		}
-		if m.Deadline() != services.Never {
-			w.violated("%s is idle and yet waits for %v", s.Name, m.Deadline().Sub(w.now))
+	for _, a := range w.list {
+		if _, ok := w.parsed.Service(a.machine.Name); !ok {
+			w.checkRemoved(a)
+		} else if a.machine.WantedUp {
+			w.checkRecovered(a)
 		}
 	}
 }
 
-// checkEnded: hupwatch ends within its budget, and nothing that can be killed
-// survives it.
-func (w *world) checkEnded(limit services.Instant) {
-	switch {
-	case !w.done:
-		w.violated("hupwatch does not end")
-	case w.now > limit:
-		w.violated("hupwatch ends %v after its time was over", w.now.Sub(limit))
-	case len(w.rollout.requests) > 0:
-		w.violated("hupwatch ends with %d requests not answered", len(w.rollout.requests))
+func (w *world) checkRecovered(a *actor) {
+	m := a.machine
+	if m.State() != services.StateRunning || m.Under != nil || len(m.Merged) > 0 {
+		w.violated("%s did not recover: %s, reload under way %v, merged %d", m.Name, m.State(), m.Under != nil, len(m.Merged))
 	}
-	for _, p := range w.procs {
-		if p.spawned && !p.fate.unkillable && (!p.dead || p.rest) {
-			w.violated("generation %d of %s survives hupwatch", p.number, p.service)
-		}
+	active := m.Slots[0].Active.Release.Service
+	if got := revision(active); got != w.file.revision {
+		w.violated("%s runs revision %d, the file is at %d", m.Name, got, w.file.revision)
+	}
+	stuck := slices.ContainsFunc(m.Slots[0].Draining, func(g *services.Generation) bool {
+		return !a.procs[g.Number-1].fate.unkillable
+	})
+	if stuck {
+		w.violated("%s drains for ever", m.Name)
+	}
+	if m.Deadline() != services.Never {
+		w.violated("%s is idle and yet waits for %v", m.Name, m.Deadline().Sub(w.now))
+	}
+	if !slices.Equal(a.open, active.Listen) {
+		w.violated("%s keeps %v open, it serves %v", m.Name, a.open, active.Listen)
 	}
 }
 
-const maxDelay = 30 * time.Second
+func (w *world) checkRemoved(a *actor) {
+	for _, p := range a.live {
+		if p.spawned && !p.fate.unkillable {
+			w.violated("generation %d of %s lives on, though that was removed from the file", p.number, p.service)
+		}
+	}
+	if len(a.open) > 0 {
+		w.violated("%s was removed from the file, but listens on %v", a.machine.Name, a.open)
+	}
+}

@@ -2,15 +2,28 @@ package runner
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
 	"hupwatch/services"
 )
 
+// kernel is what the world's processes, sockets and file systems are in.
+type kernel struct {
+	nextPID  int
+	releases int             // made so far
+	current  int             // the release the links point to
+	flaws    map[string]flaw // of the releases, by their directories
+}
+
+// flaw is what is wrong with a whole release, whoever starts it.
+type flaw struct{ noResolve, noSpawn, noExec, dies bool }
+
 // proc is a process group of the simulated kernel.
 type proc struct {
-	generation
+	service string
+	number  int
 	pid     int
 	release *services.Release
 	fate    fate
@@ -20,18 +33,14 @@ type proc struct {
 	dead    bool             // the main process
 	rest    bool             // others of the group live
 
-	// What the machine has been told.
-	toldSpawned, toldExit, toldEmpty bool
-	promoted                         bool
-
 	exitTold services.Instant // when its exit is told; Emptied is told later
 
-	stops, groupStops, kills int
-	stoppedAt                services.Instant
+	procWatch
 }
 
 // fate is what a process is going to do.
 type fate struct {
+	listenFails bool
 	spawnFails  bool
 	execFails   bool
 	execHangs   bool
@@ -44,47 +53,66 @@ type fate struct {
 	unkillable  bool
 }
 
+func (w *world) dir() string { return fmt.Sprintf("/releases/%d", w.current) }
+
+// resolve makes a release, of a path of its own so that it can be told from all
+// others.
 func (w *world) resolve(service string, e services.Resolve) {
 	took := w.upTo(20 * time.Millisecond)
 	if !w.healthy && w.chance(2) {
 		took = w.upTo(3 * time.Minute) // a file system that does not answer
 		w.faults++
 	}
-	release, reason := services.Release{Service: e.Config, Dir: fmt.Sprintf("/releases/%d", w.current)}, ""
-	switch {
-	case e.Reuse != nil && (w.healthy || w.chance(95)):
-		release = *e.Reuse
-	case !w.healthy && w.chance(10):
-		reason = "working_dir: no such directory"
-		w.faults++
-	}
 	w.after(took, func() {
-		if reason != "" {
-			w.post(service, services.ResolveFailed{Attempt: e.Attempt, Reason: reason})
+		if e.Reuse != nil && (w.healthy || w.chance(95)) {
+			w.post(service, services.Resolved{Attempt: e.Attempt, Release: *e.Reuse})
 			return
 		}
+		if !w.healthy && (w.flaws[w.dir()].noResolve || w.chance(5)) {
+			w.faults++
+			w.post(service, services.ResolveFailed{Attempt: e.Attempt, Reason: "working_dir: no such directory"})
+			return
+		}
+		w.releases++
+		release := services.Release{Service: e.Config, Dir: w.dir(), Path: fmt.Sprintf("/bin/server-%d", w.releases)}
 		w.post(service, services.Resolved{Attempt: e.Attempt, Release: release})
 	})
 }
 
-func (w *world) launch(service string, e services.Launch) {
+func (w *world) launch(a *actor, e services.Launch) {
 	w.nextPID++
-	p := &proc{generation: generation{service, e.Generation}, pid: w.nextPID, release: e.Release, fate: w.draw()}
-	w.procs[p.generation] = p
-	w.after(w.upTo(5*time.Millisecond), func() {
+	p := &proc{service: a.machine.Name, number: e.Generation, pid: w.nextPID, release: e.Release, fate: w.draw(w.flaws[e.Release.Dir])}
+	if e.Generation != len(a.procs)+1 {
+		w.violated("%s starts generation %d after generation %d", p.service, e.Generation, len(a.procs))
+	}
+	a.procs = append(a.procs, p)
+	a.live = append(a.live, p)
+	if p.fate.listenFails && len(e.Release.Service.Listen) > 0 {
+		w.post(p.service, services.SpawnFailed{Generation: e.Generation, Reason: "listen: address already in use"})
+		return
+	}
+	for _, l := range e.Release.Service.Listen {
+		if !slices.Contains(a.open, l) {
+			a.open = append(a.open, l)
+		}
+	}
+	took := w.upTo(5 * time.Millisecond)
+	if !w.healthy && w.chance(2) {
+		took = w.upTo(90 * time.Second) // the gate is crowded, or the fork hangs
+	}
+	w.after(took, func() {
 		if p.fate.spawnFails {
-			p.toldEmpty = true
-			w.post(service, services.SpawnFailed{Generation: e.Generation, Reason: "fork: resource temporarily unavailable"})
+			w.post(p.service, services.SpawnFailed{Generation: e.Generation, Reason: "fork: resource temporarily unavailable"})
 			return
 		}
 		p.spawned = true
-		w.post(service, services.Spawned{Generation: e.Generation, PID: p.pid})
+		w.post(p.service, services.Spawned{Generation: e.Generation, PID: p.pid})
 		w.after(w.upTo(30*time.Millisecond), func() { w.exec(p) })
 	})
 }
 
 // draw makes a fate: most are good ones.
-func (w *world) draw() fate {
+func (w *world) draw(f0 flaw) fate {
 	f := fate{drain: w.upTo(2 * time.Second)}
 	if w.healthy {
 		return f
@@ -103,13 +131,15 @@ func (w *world) draw() fate {
 		f.exit = services.Exit{Signal: syscall.SIGSEGV}
 	}
 	switch {
-	case w.chance(3):
+	case f0.noSpawn || w.chance(2):
 		f.spawnFails = true
-	case w.chance(5):
+	case w.chance(2):
+		f.listenFails = true
+	case f0.noExec || w.chance(4):
 		f.execFails = true
 	case w.chance(2):
 		f.execHangs = true
-	case w.chance(15):
+	case f0.dies || w.chance(12):
 		f.dies = 1 + w.upTo(2*time.Second)
 	case w.chance(15):
 		f.dies = 1 + w.upTo(3*time.Minute)
@@ -186,4 +216,52 @@ func (w *world) signal(p *proc, e services.Signal) {
 	if e.Group && p.rest && p.fate.restStops > 0 {
 		w.after(p.fate.restStops, func() { w.restGone(p) })
 	}
+}
+
+// crash ends a process that lives, for no reason.
+func (w *world) crash() {
+	var living []*proc
+	for _, a := range w.list {
+		for _, p := range a.live {
+			if p.spawned && !p.dead {
+				living = append(living, p)
+			}
+		}
+	}
+	if len(living) > 0 {
+		w.crashOne(living[w.rng.IntN(len(living))])
+	}
+}
+
+func (w *world) crashOne(p *proc) {
+	w.faults++
+	w.say("kernel: generation %d of %s crashes", p.number, p.service)
+	w.die(p, services.Exit{Signal: syscall.SIGSEGV})
+}
+
+// freeze keeps one watcher from running for a while, as a disk its ledger is on
+// can; freezeRollout the rollout, standStill the whole host, as those who migrate
+// it do.
+func (w *world) freeze(a *actor) {
+	if w.rollout.ending {
+		return
+	}
+	a.frozen = w.now.Add(w.upTo(5 * time.Second))
+	w.say("kernel: the watcher of %s waits for its disk until %v", a.machine.Name, time.Duration(a.frozen-bootTime))
+	w.faults++
+}
+
+func (w *world) freezeRollout() {
+	w.frozen = w.now.Add(w.upTo(5 * time.Second))
+	w.say("kernel: the rollout gets no processor until %v", time.Duration(w.frozen-bootTime))
+	w.faults++
+}
+
+func (w *world) standStill() {
+	if w.rollout.ending {
+		return // it counts against the budget of the end
+	}
+	w.now = w.now.Add(w.upTo(40 * time.Second))
+	w.say("kernel: the host stood still until now")
+	w.faults++
 }

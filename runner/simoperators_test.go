@@ -1,13 +1,33 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"hupwatch/config"
-	"hupwatch/services"
 )
+
+// operators are the people around a world, and the files they write.
+type operators struct {
+	file     file
+	text     string         // what is in the configuration file, but for the revision
+	written  int            // the revision in it
+	parsed   *config.Config // the file last read that had no problems
+	nameText *string        // what is in the name file; nil if there is none
+	healthy  bool           // nothing new goes wrong
+	ambush   *ambush
+
+	essential map[string]bool // services that must not be down for good
+	leaves    bool            // at_exit is leave
+
+	shape    string // the text parsed last, and what came of it
+	config   *config.Config
+	problems config.Problems
+}
 
 // file is what the operators mean the configuration file to say.
 type file struct {
@@ -24,10 +44,17 @@ type fileService struct {
 	stopTimeout  time.Duration
 	maxDraining  int
 	restart      string
+	restartDelay time.Duration
+	restartMax   time.Duration
 	restartLimit int
 	killMode     string
 	autostart    bool
+	port         int // 0 for none
 }
+
+// anyRevision stands in the text for the revision. The real parsers read a text
+// of every shape; one that is known but for its revision is not parsed again.
+const anyRevision = "any"
 
 func (f *file) text() string {
 	var b strings.Builder
@@ -36,32 +63,89 @@ func (f *file) text() string {
 		fmt.Fprintf(&b, "shutdown_timeout = %q\n", f.shutdown)
 	}
 	for _, s := range f.services {
-		fmt.Fprintf(&b, "[services.%s]\ncommand = [\"/bin/server\"]\nenvironment = { REVISION = \"%d\" }\n", s.name, f.revision)
+		fmt.Fprintf(&b, "[services.%s]\ncommand = [\"/bin/server\"]\nenvironment = { REVISION = %q }\n", s.name, anyRevision)
 		fmt.Fprintf(&b, "warmup = %q\nstart_timeout = %q\nstop_timeout = %q\n", s.warmup, s.startTimeout, s.stopTimeout)
 		fmt.Fprintf(&b, "max_draining = %d\nrestart = %q\nrestart_limit = %d\nkill_mode = %q\n", s.maxDraining, s.restart, s.restartLimit, s.killMode)
-		fmt.Fprintf(&b, "autostart = %v\n", s.autostart)
+		fmt.Fprintf(&b, "restart_delay = %q\nrestart_max_delay = %q\nautostart = %v\n", s.restartDelay, s.restartMax, s.autostart)
+		if s.port > 0 {
+			fmt.Fprintf(&b, "listen = [\"tcp://127.0.0.1:%d\"]\n", s.port)
+		}
 	}
 	return b.String()
 }
 
+// write puts a new revision of the file into its place.
+func (w *world) write() {
+	w.file.revision++
+	w.text, w.written = w.file.text(), w.file.revision
+}
+
+// read is what a daemon gets that reads the file now.
+func (w *world) read() (*config.Config, config.Problems) {
+	if w.text != w.shape {
+		w.shape = w.text
+		w.config, w.problems = config.Parse("/etc/hupwatch.toml", []byte(w.text), func(string) (string, bool) { return "", false })
+	}
+	if w.config == nil {
+		return nil, w.problems
+	}
+	c := *w.config
+	c.Services = slices.Clone(c.Services)
+	if w.leaves {
+		c.Daemon.AtExit = config.AtExitLeave
+	}
+	for i := range c.Services {
+		s := &c.Services[i]
+		s.Environment = map[string]string{"REVISION": strconv.Itoa(w.written)}
+		s.Essential = w.essential[s.Name]
+	}
+	return &c, w.problems
+}
+
+// revision is which version of the file a configuration comes from.
+func revision(c config.Service) int {
+	n, err := strconv.Atoi(c.Environment["REVISION"])
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// readTakes is how long a read of the file takes.
+func (w *world) readTakes() time.Duration {
+	if !w.healthy && w.chance(5) {
+		w.faults++
+		return w.upTo(time.Minute)
+	}
+	return w.upTo(30 * time.Millisecond)
+}
+
 // begin writes the first file and boots.
 func (w *world) begin() {
-	w.file = file{revision: 1, maxParallel: w.between(1, 3)}
-	if w.chance(50) {
-		w.file.shutdown = time.Second + w.upTo(20*time.Second)
-	}
+	w.file.maxParallel = w.between(1, 3)
+	w.drawShutdown()
+	w.essential = make(map[string]bool)
 	for i := range w.between(1, 5) {
-		w.file.services = append(w.file.services, w.drawService(fmt.Sprintf("s%d", i)))
+		s := w.drawService(fmt.Sprintf("s%d", i))
+		w.file.services = append(w.file.services, s)
+		w.essential[s.name] = w.chance(2)
 	}
-	w.healthy = w.chance(30)
-	w.text = w.file.text()
-	c, problems := config.Parse("/etc/hupwatch.toml", []byte(w.text), func(string) (string, bool) { return "", false })
+	w.leaves = w.chance(15)
+	w.write()
+	c, problems := w.read()
 	if c == nil {
 		w.violated("the first file has problems: %v\n%s", problems, w.text)
 	}
 	w.parsed = c
 	w.healthy = w.chance(20)
 	w.inbox = append(w.inbox, boot{c})
+}
+
+func (w *world) drawShutdown() {
+	w.file.shutdown = 0
+	if w.chance(50) {
+		w.file.shutdown = time.Second + w.upTo(20*time.Second)
+	}
 }
 
 func (w *world) drawService(name string) fileService {
@@ -72,9 +156,11 @@ func (w *world) drawService(name string) fileService {
 		stopTimeout:  w.upTo(30 * time.Second),
 		maxDraining:  w.between(1, 3),
 		restart:      "always",
+		restartDelay: time.Millisecond + w.upTo(time.Second),
 		killMode:     "mixed",
 		autostart:    w.chance(95),
 	}
+	s.restartMax = s.restartDelay + w.upTo(20*time.Second)
 	if w.chance(10) {
 		s.warmup = 0
 	}
@@ -90,30 +176,46 @@ func (w *world) drawService(name string) fileService {
 	if w.chance(20) {
 		s.killMode = "group"
 	}
+	if w.chance(30) { // a digit of the name keeps it from being another's
+		s.port = 8000 + 10*int(name[0]) + 2*int(name[1]-'0') + w.between(0, 1)
+	}
 	return s
 }
 
 // mischief is one thing people, their programs or their disks do.
 func (w *world) mischief() {
-	switch w.rng.IntN(10) {
-	case 0, 1, 2:
+	switch w.rng.IntN(20) {
+	case 0, 1, 2, 3:
 		w.deploy()
 		w.hup(1)
-	case 3:
+	case 4:
 		w.deploy()
 		w.hup(w.between(2, 5)) // somebody is impatient
-	case 4:
+	case 5, 6:
 		w.edit()
 		w.hup(1)
-	case 5:
+	case 7:
 		w.breakFile()
 		w.hup(1)
-	case 6, 7:
+	case 8, 9:
 		w.deploy()
-		w.usr2()
-	case 8:
+		w.usr2(1)
+	case 10:
+		w.usr2(w.between(2, 6))
+	case 11, 12:
 		w.crash()
-	case 9:
+	case 13:
+		w.flap()
+	case 14:
+		w.freeze(w.list[w.rng.IntN(len(w.list))])
+		if w.chance(30) {
+			w.freezeRollout()
+		}
+	case 15:
+		w.standStill()
+	case 16, 17, 18:
+		w.layAmbush()
+	case 19:
 		w.say("operators: from now on things are healthy: %v", !w.healthy)
 		w.healthy = !w.healthy
 	}
@@ -122,9 +224,13 @@ func (w *world) mischief() {
 // deploy switches the links to a new release and the file to a new revision.
 func (w *world) deploy() {
 	w.current++
-	w.file.revision++
-	w.text = w.file.text()
-	w.say("operators: deploy revision %d", w.file.revision)
+	w.write()
+	if !w.healthy && w.chance(20) {
+		f := flaw{noResolve: w.chance(25), noSpawn: w.chance(25), noExec: w.chance(25)}
+		f.dies = f == flaw{}
+		w.flaws[w.dir()] = f
+	}
+	w.say("operators: deploy revision %d, %+v", w.file.revision, w.flaws[w.dir()])
 }
 
 func (w *world) hup(times int) {
@@ -134,26 +240,71 @@ func (w *world) hup(times int) {
 }
 
 func (w *world) edit() {
-	w.file.revision++
 	i := w.rng.IntN(len(w.file.services))
-	switch w.rng.IntN(3) {
+	switch w.rng.IntN(4) {
 	case 0:
 		w.file.services[i] = w.drawService(w.file.services[i].name)
 	case 1:
-		w.file.services = append(w.file.services, w.drawService(fmt.Sprintf("n%d", w.rng.IntN(4))))
-		for _, s := range w.file.services[:len(w.file.services)-1] {
-			if s.name == w.file.services[len(w.file.services)-1].name {
-				w.file.services = w.file.services[:len(w.file.services)-1] // it is there already
-				break
-			}
-		}
+		w.put(w.drawService(fmt.Sprintf("n%d", w.rng.IntN(4))))
 	case 2:
-		if len(w.file.services) > 1 {
-			w.file.services = append(w.file.services[:i:i], w.file.services[i+1:]...)
-		}
+		w.take(i)
+	case 3:
+		w.file.maxParallel = w.between(1, 4)
+		w.drawShutdown()
 	}
-	w.text = w.file.text()
+	w.write()
 	w.say("operators: edit the file, revision %d", w.file.revision)
+}
+
+// put adds a service to the file, unless it is there.
+func (w *world) put(s fileService) {
+	if !slices.ContainsFunc(w.file.services, func(f fileService) bool { return f.name == s.name }) {
+		w.file.services = append(w.file.services, s)
+	}
+}
+
+// take removes one from it, unless it is the last.
+func (w *world) take(i int) {
+	if len(w.file.services) > 1 {
+		w.file.services = slices.Delete(slices.Clone(w.file.services), i, i+1)
+	}
+}
+
+// flap removes a service and thinks better of it while it drains.
+func (w *world) flap() {
+	i := w.rng.IntN(len(w.file.services))
+	s := w.file.services[i]
+	w.take(i)
+	w.write()
+	if w.chance(10) {
+		s.autostart = !s.autostart
+	}
+	w.say("operators: remove %s, revision %d", s.name, w.file.revision)
+	w.hup(1)
+	w.after(w.upTo(5*time.Second), func() {
+		w.put(s)
+		w.write()
+		w.say("operators: and put it back, revision %d", w.file.revision)
+		w.hup(w.between(1, 2))
+	})
+}
+
+// regret removes a service, puts it back as soon as it stops, and then the host
+// goes down.
+func (w *world) regret(terminate func()) {
+	i := w.rng.IntN(len(w.file.services))
+	s := w.file.services[i]
+	w.take(i)
+	w.write()
+	w.ambush = &ambush{"stopping", func(a *actor) {
+		w.freeze(a)
+		w.put(s)
+		w.write()
+		w.inbox = append(w.inbox, hangup{})
+		w.after(w.upTo(time.Second), terminate)
+	}}
+	w.inbox = append(w.inbox, hangup{})
+	w.run(w.now.Add(w.upTo(5 * time.Second)))
 }
 
 func (w *world) breakFile() {
@@ -169,81 +320,90 @@ func (w *world) breakFile() {
 	}
 	w.after(w.upTo(10*time.Second), func() {
 		w.say("operators: mend the file")
-		w.text = w.file.text()
+		w.text, w.written = w.file.text(), w.file.revision
 	})
 }
 
-func (w *world) usr2() {
-	var text string
-	for _, s := range w.file.services {
-		if w.chance(40) {
-			text += s.name + "\r\n"
+// usr2 writes a name file and sends USR2, so many times.
+func (w *world) usr2(times int) {
+	for range times {
+		var text strings.Builder
+		for _, s := range w.file.services {
+			if w.chance(40) {
+				text.WriteString(s.name + "\r\n")
+			}
 		}
+		if w.chance(10) {
+			text.WriteString("nobody\n")
+			w.faults++
+		}
+		if w.chance(5) {
+			text.WriteString("two names\n")
+			w.faults++
+		}
+		w.after(w.upTo(time.Second), func() { w.sendNames(text.String()) })
 	}
-	if w.chance(10) {
-		text += "nobody\n"
-		w.faults++
-	}
-	if w.chance(5) {
-		text = "two names\n"
-		w.faults++
-	}
+}
+
+func (w *world) sendNames(text string) {
 	w.nameText = &text
 	if w.chance(5) {
 		w.nameText = nil
 	}
-	w.after(w.upTo(time.Second), func() { w.inbox = append(w.inbox, namesAsked{}) })
+	w.inbox = append(w.inbox, namesAsked{})
 }
 
-// crash ends a process that lives, for no reason.
-func (w *world) crash() {
-	var living []*proc
-	for _, name := range w.names() {
-		for number := 1; number <= w.actors[name].machine.Generations; number++ {
-			if p := w.procs[generation{name, number}]; p != nil && p.spawned && !p.dead {
-				living = append(living, p)
-			}
-		}
+// claim takes the name file, as claimNameFile does.
+func (w *world) claim() {
+	in := namesClaimed{err: errors.New("there is none")}
+	if w.nameText != nil {
+		in.names, in.err = parseNames([]byte(*w.nameText))
 	}
-	if len(living) == 0 {
-		return
-	}
-	w.faults++
-	p := living[w.rng.IntN(len(living))]
-	w.say("kernel: generation %d of %s crashes", p.number, p.service)
-	w.die(p, services.Exit{Signal: 11})
+	w.nameText = nil
+	w.inbox = append(w.inbox, in)
 }
 
 // heal takes every fault out of the world, reloads, and waits for calm.
 func (w *world) heal() {
 	w.say("operators: everything is mended")
 	w.healthy = true
-	w.run(w.now.Add(15 * time.Second)) // what was going to be mended by then
+	w.ambush = nil
+	w.run(w.now.Add(time.Minute)) // what was going to be mended by then
 	w.current++
-	w.file.revision++
-	w.text = w.file.text()
+	w.write()
 	w.inbox = append(w.inbox, hangup{})
 	w.run(w.now.Add(5 * time.Minute))
 	w.inbox = append(w.inbox, hangup{}) // what died of its own fate meanwhile
 	w.run(w.now.Add(5 * time.Minute))
-	w.checkHealed()
+	if !w.rollout.ending {
+		w.checkHealed()
+	}
 }
 
 // end asks hupwatch to end, in whatever phase it is, and sees that it does.
 func (w *world) end() {
-	limit := w.now.Add(30*time.Second + 11*time.Second)
-	if w.file.shutdown > 0 {
-		limit = min(limit, w.now.Add(w.rollout.config.Daemon.ShutdownTimeout).Add(6*time.Second))
-	}
-	signal := "TERM"
+	name := "TERM"
 	if w.chance(30) {
-		signal = "INT"
-		if w.chance(50) {
-			w.after(w.upTo(2*time.Second), func() { w.inbox = append(w.inbox, stop{"INT", w.now}, kill{}) })
-		}
+		name = "INT"
 	}
-	w.inbox = append(w.inbox, stop{signal, w.now})
+	w.ambush = nil
+	terminate := func() { w.inbox = append(w.inbox, stop{name, w.now}) }
+	if w.chance(10) {
+		w.regret(terminate)
+	}
+	if w.chance(60) {
+		w.layAmbushFor(terminate)
+		w.hup(1)
+		w.run(w.now.Add(w.upTo(20 * time.Second)))
+		w.ambush = nil
+	}
+	terminate()
+	if name == "INT" && w.chance(50) {
+		w.after(w.upTo(2*time.Second), func() { w.inbox = append(w.inbox, stop{"INT", w.now}, kill{}) })
+	}
 	w.hup(1)
 	w.run(w.now.Add(time.Hour))
-	w.checkEnded(limit)
+	if !w.done {
+		w.violated("hupwatch does not end")
+	}
 }

@@ -3,9 +3,7 @@ package runner
 import (
 	"container/heap"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -24,38 +22,35 @@ type world struct {
 
 	rollout *rollout
 	inbox   []input
+	frozen  services.Instant // until when the rollout is not scheduled
 	actors  map[string]*actor
+	list    []*actor // by name
+	watch   rolloutWatch
 	done    bool
+	endBy   services.Instant // once hupwatch ends: when it must have
 
-	file     file
-	text     string  // what is in the configuration file
-	nameText *string // what is in the name file; nil if there is none
-	parsed   *config.Config
-	healthy  bool
-	current  int // the release the links point to
+	operators
+	kernel
 
-	procs   map[generation]*proc
-	nextPID int
-
-	pending map[string]map[uint64]int // service → request not answered → revision of its file
-	trace   []string
+	trace   []line
 	failure string
+	steps   int
 	answers int
 	faults  int
-}
-
-type generation struct {
-	service string
-	number  int
 }
 
 // actor is a watcher without its goroutine.
 type actor struct {
 	machine  *services.Machine
 	inbox    []services.Input
-	stopping bool
-	final    bool
-	draining int // the largest max_draining so far
+	deadline services.Instant
+	frozen   services.Instant // until when it is not scheduled
+
+	procs []*proc // by number, from 1
+	live  []*proc // those of which something may still live
+	open  []config.Listen
+
+	machineWatch
 }
 
 func newWorld(rng *rand.Rand) *world {
@@ -64,9 +59,9 @@ func newWorld(rng *rand.Rand) *world {
 		now:     bootTime,
 		rollout: newRollout(),
 		actors:  make(map[string]*actor),
-		procs:   make(map[generation]*proc),
-		nextPID: 100,
-		pending: make(map[string]map[uint64]int),
+		watch:   rolloutWatch{stopped: make(map[string]bool)},
+		endBy:   services.Never,
+		kernel:  kernel{nextPID: 100, flaws: make(map[string]flaw)},
 	}
 }
 
@@ -75,14 +70,6 @@ func (w *world) between(low, high int) int { return low + w.rng.IntN(high-low+1)
 func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
 
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(d) + 1)) }
-
-func (w *world) say(format string, args ...any) {
-	w.trace = append(w.trace, fmt.Sprintf("%12.6f ", time.Duration(w.now-bootTime).Seconds())+fmt.Sprintf(format, args...))
-}
-
-func (w *world) tail(n int) string {
-	return strings.Join(w.trace[max(0, len(w.trace)-n):], "\n")
-}
 
 // later is something that happens at its time, unless the world ends before.
 type later struct {
@@ -112,77 +99,111 @@ func (w *world) after(d time.Duration, do func()) {
 
 // run lets time pass until the moment given, or until nothing is left to happen.
 func (w *world) run(until services.Instant) {
-	for steps := 0; !w.done; steps++ {
-		if steps > 2_000_000 {
+	for begun := w.steps; !w.done; w.steps++ {
+		if w.steps-begun > 1_000_000 {
 			w.violated("nothing ever comes to rest")
 		}
 		ready := w.ready()
-		next, what := w.next()
+		next, planned := w.next()
 		switch {
-		case len(ready) > 0 && !(what && next.Sub(w.now) < 20*time.Millisecond && w.chance(5)):
-			w.act(ready[w.rng.IntN(len(ready))])
+		case ready > 0 && !(planned && w.overtakes(next)):
+			w.act(w.rng.IntN(ready))
 		case next == services.Never || next > until:
+			if ready == 0 {
+				w.checkRest()
+			}
 			if until != services.Never {
 				w.now = max(w.now, until)
 			}
 			return
 		default:
+			if ready == 0 {
+				w.checkRest()
+			}
 			w.now = max(w.now, next)
-			if what && len(w.soon) > 0 && w.soon[0].at <= w.now {
+			if planned && w.soon[0].at <= w.now {
 				heap.Pop(&w.soon).(later).do()
 			}
 		}
 	}
 }
 
-// next is the moment something will happen that has not happened yet; what tells
-// whether that is on the agenda rather than a deadline.
-func (w *world) next() (at services.Instant, what bool) {
+// overtakes tells whether what is to happen then does so before what could be
+// done now: messages take their time, and so do watchers.
+func (w *world) overtakes(next services.Instant) bool {
+	if next <= w.now {
+		return w.chance(50)
+	}
+	return next.Sub(w.now) < 20*time.Millisecond && w.chance(5)
+}
+
+// next is the moment something will happen that has not happened yet; planned
+// tells whether that is on the agenda rather than a watcher's.
+func (w *world) next() (at services.Instant, planned bool) {
 	at = services.Never
 	if len(w.soon) > 0 {
-		at, what = w.soon[0].at, true
+		at, planned = w.soon[0].at, true
 	}
-	for _, name := range w.names() {
-		if d := w.actors[name].machine.Deadline(); d < at && d > w.now {
-			at, what = d, false
+	if len(w.inbox) > 0 && w.now < w.frozen && w.frozen < at {
+		at, planned = w.frozen, false
+	}
+	for _, a := range w.list {
+		due := a.deadline
+		if len(a.inbox) > 0 {
+			due = w.now
+		}
+		if due = max(due, a.frozen); due < at && due > w.now {
+			at, planned = due, false
 		}
 	}
-	return at, what
+	return at, planned
 }
 
-// ready lists who could do something now; "" is the rollout.
-func (w *world) ready() []string {
-	var ready []string
-	if len(w.inbox) > 0 {
-		ready = append(ready, "")
+func (w *world) rolloutCould() bool { return len(w.inbox) > 0 && w.frozen <= w.now }
+
+func (w *world) couldAct(a *actor) bool {
+	return a.frozen <= w.now && (len(a.inbox) > 0 || a.deadline <= w.now)
+}
+
+// ready counts who could do something now.
+func (w *world) ready() int {
+	n := 0
+	if w.rolloutCould() {
+		n++
 	}
-	for _, name := range w.names() {
-		a := w.actors[name]
-		if len(a.inbox) > 0 || a.machine.Deadline() <= w.now {
-			ready = append(ready, name)
+	for _, a := range w.list {
+		if w.couldAct(a) {
+			n++
 		}
 	}
-	return ready
+	return n
 }
 
-func (w *world) names() []string {
-	names := make([]string, 0, len(w.actors))
-	for name := range w.actors {
-		names = append(names, name)
+// act lets the nth of those that could do something now do it.
+func (w *world) act(n int) {
+	if w.rolloutCould() {
+		if n == 0 {
+			in := w.inbox[0]
+			w.inbox = w.inbox[1:]
+			w.stepRollout(in)
+			return
+		}
+		n--
 	}
-	slices.Sort(names)
-	return names
+	for _, a := range w.list {
+		if !w.couldAct(a) {
+			continue
+		}
+		if n == 0 {
+			w.actFor(a)
+			return
+		}
+		n--
+	}
 }
 
-func (w *world) act(who string) {
-	if who == "" {
-		in := w.inbox[0]
-		w.inbox = w.inbox[1:]
-		w.stepRollout(in)
-		return
-	}
-	a := w.actors[who]
-	if d := a.machine.Deadline(); len(a.inbox) == 0 || d <= w.now && w.chance(50) {
+func (w *world) actFor(a *actor) {
+	if len(a.inbox) == 0 || a.deadline <= w.now && w.chance(50) {
 		w.stepMachine(a, services.Tick{})
 		return
 	}
@@ -192,11 +213,13 @@ func (w *world) act(who string) {
 }
 
 func (w *world) post(service string, in services.Input) {
-	w.actors[service].inbox = append(w.actors[service].inbox, in)
+	a := w.actors[service]
+	a.inbox = append(a.inbox, in)
 }
 
 func (w *world) stepRollout(in input) {
-	w.say("rollout < %s", show(in))
+	w.note("rollout <", in)
+	w.beforeRollout(in)
 	effects := w.rollout.step(in)
 	w.checkRollout(in, effects)
 	for _, e := range effects {
@@ -207,47 +230,50 @@ func (w *world) stepRollout(in input) {
 func (w *world) carryOutForRollout(e effect) {
 	switch e := e.(type) {
 	case add:
-		w.actors[e.config.Name] = &actor{machine: services.NewMachine(e.config)}
-		w.pending[e.config.Name] = make(map[uint64]int)
+		w.addActor(e.config)
 	case tell:
 		if r, ok := e.input.(services.Reload); ok {
-			w.pending[e.service][r.ID] = revision(r.Config)
+			w.actors[e.service].asked[r.ID] = revision(r.Config)
 		}
 		w.post(e.service, e.input)
 	case readConfig:
-		w.after(w.upTo(30*time.Millisecond), func() {
-			c, problems := config.Parse("/etc/hupwatch.toml", []byte(w.text), func(string) (string, bool) { return "", false })
+		w.after(w.readTakes(), func() {
+			c, problems := w.read()
 			w.inbox = append(w.inbox, configRead{c, problems})
 		})
 	case claimNames:
-		w.after(w.upTo(5*time.Millisecond), func() {
-			in := namesClaimed{err: fmt.Errorf("there is none")}
-			if w.nameText != nil {
-				in.names, in.err = parseNames([]byte(*w.nameText))
-			}
-			w.nameText = nil
-			w.inbox = append(w.inbox, in)
-		})
+		w.after(w.upTo(5*time.Millisecond), w.claim)
 	case emit:
-		w.say("  %s", show(e.event))
+		w.note(" ", e.event)
 	case finish:
 		w.done = true
+		w.checkEnded()
 	}
 }
 
+func (w *world) addActor(c config.Service) {
+	a := &actor{machine: services.NewMachine(c), deadline: services.Never}
+	a.asked = make(map[uint64]int)
+	w.actors[c.Name] = a
+	at, _ := slices.BinarySearchFunc(w.list, c.Name, func(a *actor, name string) int { return strings.Compare(a.machine.Name, name) })
+	w.list = slices.Insert(w.list, at, a)
+}
+
 func (w *world) stepMachine(a *actor, in services.Input) {
-	if w.chance(3) {
+	if w.chance(1) {
 		w.roundTrip(a)
 	}
-	w.say("%s < %s", a.machine.Name, show(in))
-	w.before(a, in)
+	w.note(a.machine.Name, in)
+	was := w.before(a, in)
 	effects := a.machine.Step(w.now, in)
+	a.deadline = a.machine.Deadline()
 	w.checkLedger(a)
 	for _, e := range effects {
 		w.checkEffect(a, e)
 		w.carryOut(a, e)
 	}
-	w.checkMachine(a)
+	w.checkMachine(a, was, in)
+	w.spring(a, was)
 }
 
 // roundTrip replaces a machine by what its JSON says.
@@ -269,10 +295,10 @@ func (w *world) carryOut(a *actor, e services.Effect) {
 	case services.Resolve:
 		w.resolve(name, e)
 	case services.Launch:
-		w.launch(name, e)
+		w.launch(a, e)
 	case services.Signal:
-		w.say("  %s: signal %s to generation %d, group %v", name, services.SignalName(e.Signal), e.Generation, e.Group)
-		w.signal(w.procs[generation{name, e.Generation}], e)
+		w.note("  "+name, e)
+		w.signal(a.procs[e.Generation-1], e)
 	case services.AskTurn:
 		w.inbox = append(w.inbox, turnAsked{turn{name, e.Ticket}})
 	case services.ReturnTurn:
@@ -280,24 +306,13 @@ func (w *world) carryOut(a *actor, e services.Effect) {
 	case services.Answer:
 		w.answers += len(e.IDs)
 		w.inbox = append(w.inbox, answered{name, e})
+	case services.KeepSockets:
+		a.open = slices.DeleteFunc(a.open, func(l config.Listen) bool { return !slices.Contains(e.Listen, l) })
 	case services.Emit:
-		w.say("  %s", show(e.Event))
+		w.note(" ", e.Event)
+	case services.DownForGood:
+		w.inbox = append(w.inbox, downForGood{name, e.Code, w.now})
 	case services.Ended:
 		w.inbox = append(w.inbox, ended{name})
 	}
-}
-
-// show prints the set fields of a struct, for the trace.
-func show(v any) string {
-	rv := reflect.ValueOf(v)
-	var b strings.Builder
-	fmt.Fprint(&b, rv.Type().Name())
-	for i := range rv.NumField() {
-		f := rv.Field(i)
-		if f.IsZero() || f.Kind() == reflect.Struct || f.Kind() == reflect.Pointer || f.Kind() == reflect.Interface {
-			continue
-		}
-		fmt.Fprintf(&b, " %s=%v", rv.Type().Field(i).Name, f)
-	}
-	return b.String()
 }

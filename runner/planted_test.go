@@ -1,0 +1,302 @@
+package runner
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// planted is a mistake somebody could make in good faith. PLANTED in its code is
+// replaced by whether the simulation runs with it.
+type planted struct {
+	name string
+	file string // below the module
+	code string // what stands there; exactly once
+	bug  string // what is to stand there instead
+	want string // what the simulation must say, as a regular expression
+}
+
+var plants = []planted{
+	{
+		name: "a HUP shortens the warm-up",
+		file: "services/reload.go",
+		code: "s.Merged = append(s.Merged, in.ID)",
+		bug: `s.Merged = append(s.Merged, in.ID)
+		if g := s.Slots[s.Under.Slot].Incoming; PLANTED && g != nil && g.Phase == PhaseWarming {
+			g.Deadline = s.now
+		}`,
+		want: "is promoted before its warm-up was over",
+	},
+	{
+		name: "the old one is told to stop when the new one starts",
+		file: "services/slot.go",
+		code: "	g.Phase = PhaseWarming\n",
+		bug: `	if old := sl.Active; PLANTED && old != nil {
+		sl.Active = nil
+		s.retire(sl, old, old.service().StopTimeout)
+	}
+	g.Phase = PhaseWarming
+`,
+		want: "is told to end while nothing has taken its place",
+	},
+	{
+		name: "the death of the old one fails the reload",
+		file: "services/slot.go",
+		code: "		s.crashed(sl, g)\n",
+		bug: `		s.crashed(sl, g)
+		if PLANTED && sl.Incoming != nil {
+			s.fail(sl, "the old one ended")
+		}
+`,
+		want: "gives up its incoming generation for no reason of its own",
+	},
+	{
+		name: "the end of a draining generation is taken for that of the active one",
+		file: "services/slot.go",
+		code: "	if g == nil || g.MainGone {\n		return\n	}\n	g.MainGone = true\n",
+		bug: `	if PLANTED && g != nil && g != sl.Incoming && sl.Active != nil {
+		g = sl.Active
+	}
+	if g == nil || g.MainGone {
+		return
+	}
+	g.MainGone = true
+`,
+		want: "lets go of generation",
+	},
+	{
+		name: "merged requests are dropped",
+		file: "services/reload.go",
+		code: "		s.Under, s.Merged = &Run{IDs: s.Merged}, nil\n",
+		bug: `		if s.Under, s.Merged = (&Run{IDs: s.Merged}), nil; PLANTED {
+			s.Under = nil
+		}
+`,
+		want: "answered",
+	},
+	{
+		name: "a failed reload keeps its turn",
+		file: "services/reload.go",
+		code: "	s.returnTurn(r)\n	a := Answer{",
+		bug: `	if !PLANTED || result != ResultKeptOld {
+		s.returnTurn(r)
+	}
+	a := Answer{`,
+		want: "never returns its turn",
+	},
+	{
+		name: "the drain slots are miscounted",
+		file: "services/reload.go",
+		code: "	if sl.draining() < s.Config.MaxDraining {\n",
+		bug:  "	if sl.draining() < s.Config.MaxDraining || PLANTED && sl.draining() == s.Config.MaxDraining {\n",
+		want: "draining generations, max_draining was never more than",
+	},
+	{
+		name: "nobody wakes up for the KILL at stop_timeout",
+		file: "services/slot.go",
+		code: "		next = min(next, g.KillAt)\n",
+		bug: `		if !PLANTED {
+			next = min(next, g.KillAt)
+		}
+`,
+		want: "does not end|never answered|drains for ever|after its time was over",
+	},
+	{
+		name: "a TERM lets a warm-up go on",
+		file: "services/stop.go",
+		code: "	if g := sl.Incoming; g != nil {\n",
+		bug:  "	if g := sl.Incoming; g != nil && !(PLANTED && g.Phase == PhaseWarming && g.Cause != CauseReload) {\n",
+		want: "hupwatch does not end",
+	},
+	{
+		name: "what is given up while it is being forked is forgotten",
+		file: "services/slot.go",
+		code: "		g.Killed = false\n",
+		bug:  "		g.Killed = g.Killed && PLANTED\n",
+		want: "has 2 incoming generations",
+	},
+	{
+		name: "the rest of a crashed group is forgotten while a reload is under way",
+		file: "services/slot.go",
+		code: "	if e.Rest {\n",
+		bug:  "	if e.Rest && !(PLANTED && sl.Incoming != nil) {\n",
+		want: "lives, but the ledger does not know it",
+	},
+	{
+		name: "a crash restart uses the configured release",
+		file: "services/slot.go",
+		code: "	s.launch(sl, sl.NextCause, sl.Good)\n",
+		bug: `	good := sl.Good
+	if PLANTED {
+		good = nil
+	}
+	s.launch(sl, sl.NextCause, good)
+`,
+		want: "is not started again with the whole release last promoted",
+	},
+	{
+		name: "the second restart in a row does not wait either",
+		file: "services/backoff.go",
+		code: "	if b.Restarts == 0 {\n",
+		bug:  "	if b.Restarts == 0 || PLANTED && b.Restarts == 1 {\n",
+		want: "it must wait",
+	},
+	{
+		name: "the sockets are closed while the service is down",
+		file: "services/machine.go",
+		code: "		if sl.Good != nil && m.Ending == nil {\n",
+		bug:  "		if sl.Good != nil && m.Ending == nil && !(PLANTED && sl.Active == nil) {\n",
+		want: "has closed",
+	},
+	{
+		name: "the sockets of a start that came too late stay open",
+		file: "services/slot.go",
+		code: "		s.do(KeepSockets{s.listens()}) // it has its own by now\n",
+		bug: `		if !PLANTED {
+			s.do(KeepSockets{s.listens()})
+		}
+`,
+		want: "listens on",
+	},
+	{
+		name: "the sockets of what comes back wanted down stay open",
+		file: "services/machine.go",
+		code: "	if !s.WantedUp {\n		s.do(KeepSockets",
+		bug:  "	if !s.WantedUp && !PLANTED {\n		s.do(KeepSockets",
+		want: "listens on",
+	},
+	{
+		name: "a HUP is merged into the read that is under way",
+		file: "runner/rollout.go",
+		code: "		for _, q := range r.purposes[1:] {\n",
+		bug: `		pending := r.purposes[1:]
+		if PLANTED {
+			pending = r.purposes
+		}
+		for _, q := range pending {
+`,
+		want: "a HUP or USR2 is forgotten",
+	},
+	{
+		name: "a name file with an unknown name is half acted on",
+		file: "runner/rollout.go",
+		code: "	if len(unknown) > 0 {\n",
+		bug:  "	if len(unknown) > 0 && !(PLANTED && len(unknown) < len(p.names)) {\n",
+		want: "what was refused is half done",
+	},
+	{
+		name: "a name file stops what was removed from the configuration file",
+		file: "runner/rollout.go",
+		code: "	if p.names == nil {\n		effects = append(effects, r.remove",
+		bug:  "	if p.names == nil || PLANTED {\n		effects = append(effects, r.remove",
+		want: "for .* touches",
+	},
+	{
+		name: "one turn too many is granted",
+		file: "runner/rollout.go",
+		code: "len(r.held) < r.config.Daemon.MaxParallel {\n",
+		bug:  "(len(r.held) < r.config.Daemon.MaxParallel || PLANTED && len(r.held) == r.config.Daemon.MaxParallel) {\n",
+		want: "reloads at the same time, max_parallel is",
+	},
+	{
+		name: "a service that was removed, and comes back at a TERM, counts as ended",
+		file: "services/stop.go",
+		code: "	if s.Ending.Final { // a service that was only removed can come back\n",
+		bug:  "	if s.Ending.Final || PLANTED {\n",
+		want: "hupwatch ends",
+	},
+}
+
+// TestSimulationFindsPlantedBugs plants one mistake after the other into a copy
+// of the code and sees that the simulation finds each: it would notice if
+// somebody made it.
+func TestSimulationFindsPlantedBugs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a test binary")
+	}
+	t.Parallel()
+	program := buildPlanted(t)
+	for _, p := range plants {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestSimulation$", "-simulation.seeds=4000")
+			cmd.Env = append(os.Environ(), "PLANTED="+p.name)
+			out, err := cmd.CombinedOutput()
+			said := firstFailure(string(out))
+			switch {
+			case err == nil:
+				t.Errorf("the simulation does not notice:\n%s", out)
+			case !regexp.MustCompile(p.want).MatchString(said):
+				t.Errorf("the simulation says %q, want %q:\n%s", said, p.want, out)
+			}
+		})
+	}
+}
+
+// firstFailure is what the invariant said that did not hold.
+func firstFailure(out string) string {
+	_, rest, _ := strings.Cut(out, ": seed ")
+	said, _, _ := strings.Cut(rest, "\n")
+	return said
+}
+
+// buildPlanted builds the tests of this package from a copy of the code in which
+// every mistake sleeps until it is named in the environment.
+func buildPlanted(t *testing.T) string {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	module, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := struct{ Replace map[string]string }{make(map[string]string)}
+	for file, text := range plantAll(t, module) {
+		overlay.Replace[filepath.Join(module, file)] = write(strings.ReplaceAll(file, "/", "_"), text)
+	}
+	const switchboard = "package services\n\nimport \"os\"\n\nvar Planted = os.Getenv(\"PLANTED\")\n"
+	overlay.Replace[filepath.Join(module, "services/planted.go")] = write("planted.go", switchboard)
+	text, err := json.Marshal(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, "planted.test")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", write("overlay.json", string(text)), "-o", program, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build with the bugs planted: %v\n%s", err, out)
+	}
+	return program
+}
+
+// plantAll returns the files with the mistakes in them.
+func plantAll(t *testing.T, module string) map[string]string {
+	files := make(map[string]string)
+	for _, p := range plants {
+		text, ok := files[p.file]
+		if !ok {
+			b, err := os.ReadFile(filepath.Join(module, p.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = string(b)
+		}
+		if n := strings.Count(text, p.code); n != 1 {
+			t.Fatalf("%s: the code to plant it in stands %d times in %s, want once:\n%s", p.name, n, p.file, p.code)
+		}
+		condition := `(Planted == "` + p.name + `")`
+		if strings.HasPrefix(p.file, "runner/") {
+			condition = "(services." + condition[1:]
+		}
+		files[p.file] = strings.Replace(text, p.code, strings.ReplaceAll(p.bug, "PLANTED", condition), 1)
+	}
+	return files
+}

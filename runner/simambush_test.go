@@ -1,0 +1,96 @@
+package runner
+
+import (
+	"time"
+
+	"hupwatch/services"
+)
+
+// ambush strikes at the moment a service enters a phase. Most phases are over in
+// milliseconds; left to chance, nothing would ever happen in them.
+type ambush struct {
+	phase  string
+	strike func(a *actor)
+}
+
+// phases are what an ambush can wait for.
+var phases = []string{"resolving", "starting", "spawned", "warming", "promoted", "draining", "asking", "resting", "stopping", "leftover"}
+
+func (w *world) layAmbush() {
+	strikes := []func(a *actor){
+		func(*actor) { w.inbox = append(w.inbox, hangup{}) },
+		func(*actor) { w.deploy(); w.inbox = append(w.inbox, hangup{}) },
+		func(a *actor) { w.deploy(); w.sendNames(a.machine.Name) },
+		func(*actor) { w.edit(); w.inbox = append(w.inbox, hangup{}) },
+		func(*actor) { w.flap() },
+		func(*actor) { w.standStill() },
+		func(a *actor) { w.freeze(a) },
+		func(*actor) { w.freezeRollout() },
+		w.crashNewest,
+		w.crashActive,
+	}
+	w.ambush = &ambush{phases[w.rng.IntN(len(phases))], strikes[w.rng.IntN(len(strikes))]}
+	w.deploy()
+	w.hup(1)
+}
+
+func (w *world) layAmbushFor(strike func()) {
+	w.ambush = &ambush{phases[w.rng.IntN(len(phases))], func(*actor) { strike() }}
+	if w.chance(50) {
+		w.crash()
+	}
+}
+
+func (w *world) crashNewest(a *actor) {
+	if n := len(a.procs); n > 0 && a.procs[n-1].spawned && !a.procs[n-1].dead {
+		w.crashOne(a.procs[n-1])
+	}
+}
+
+func (w *world) crashActive(a *actor) {
+	if g := a.machine.Slots[0].Active; g != nil && !a.procs[g.Number-1].dead {
+		w.crashOne(a.procs[g.Number-1])
+	}
+}
+
+// spring springs the ambush if this is what it waits for.
+func (w *world) spring(a *actor, was before) {
+	if w.ambush == nil || !entered(w.ambush.phase, a, was) {
+		return
+	}
+	strike := w.ambush.strike
+	w.ambush = nil
+	w.say("ambush: now that %s is %s", a.machine.Name, w.trace[len(w.trace)-1].who)
+	if w.chance(50) {
+		strike(a)
+		return
+	}
+	w.after(w.upTo(5*time.Millisecond), func() { strike(a) })
+}
+
+func entered(phase string, a *actor, was before) bool {
+	m, sl := a.machine, &a.machine.Slots[0]
+	in := services.Phase("")
+	if sl.Incoming != nil {
+		in = sl.Incoming.Phase
+	}
+	switch phase {
+	case "resolving", "starting", "warming":
+		return in == services.Phase(phase) && was.phase != in
+	case "spawned":
+		return in == services.PhaseStarting && sl.Incoming.PID != 0 && !was.spawned
+	case "promoted":
+		return sl.Active != nil && sl.Active.Number != was.active && was.active != 0
+	case "draining":
+		return len(sl.Draining) > was.draining
+	case "asking":
+		return m.Under != nil && m.Under.Turn == services.TurnAsked && !was.asking
+	case "resting":
+		return sl.Active == nil && sl.Incoming == nil && was.active != 0
+	case "stopping":
+		return m.Ending != nil && !was.ending
+	case "leftover":
+		return len(sl.Draining) > 0 && sl.Draining[len(sl.Draining)-1].MainGone && !was.leftover
+	}
+	panic("no such phase: " + phase)
+}
