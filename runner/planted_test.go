@@ -223,7 +223,7 @@ func TestSimulationFindsPlantedBugs(t *testing.T) {
 	for _, p := range plants {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestSimulation$", "-simulation.seeds=4000")
+			cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestSimulation$", "-simulation.seeds=6000", "-simulation.failures=1")
 			cmd.Env = append(os.Environ(), "PLANTED="+p.name)
 			out, err := cmd.CombinedOutput()
 			said := firstFailure(string(out))

@@ -276,7 +276,7 @@ func (w *world) flap() {
 	s := w.file.services[i]
 	w.take(i)
 	w.write()
-	if w.chance(10) {
+	if w.chance(25) {
 		s.autostart = !s.autostart
 	}
 	w.say("operators: remove %s, revision %d", s.name, w.file.revision)
@@ -388,7 +388,7 @@ func (w *world) end() {
 	}
 	w.ambush = nil
 	terminate := func() { w.inbox = append(w.inbox, stop{name, w.now}) }
-	if w.chance(10) {
+	if w.chance(20) {
 		w.regret(terminate)
 	}
 	if w.chance(60) {

@@ -14,6 +14,7 @@ import (
 
 var (
 	seeds    = flag.Uint64("simulation.seeds", 1200, "how many seeds TestSimulation runs")
+	enough   = flag.Int("simulation.failures", 3, "after how many failures TestSimulation gives up")
 	onlySeed = flag.Uint64("simulation.seed", 0, "the only seed TestSimulation runs, with its whole trace")
 )
 
@@ -46,7 +47,7 @@ func TestSimulation(t *testing.T) {
 				mu.Lock()
 				next++
 				seed := next
-				stop := seed > *seeds || failures >= 3
+				stop := seed > *seeds || failures >= *enough
 				mu.Unlock()
 				if stop {
 					return
