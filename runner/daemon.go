@@ -105,7 +105,7 @@ func group(table *process.Table, f *fleet, o Options) *run.Group {
 // monotonic reads the clock that services.Instant counts on.
 func monotonic() services.Instant {
 	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+	if err := unix.ClockGettime(clockMonotonic, &ts); err != nil {
 		panic(err) // there is no host without it
 	}
 	return services.Instant(ts.Nano())
