@@ -24,7 +24,8 @@ race: # whatever depends on timing, ten times over
 lint:
 	$(LINT) run ./...
 
-bench:
+bench: build # what hupwatch costs, beside what the same takes without it; BENCH=-help
+	go run ./cmd/bench -hupwatch bin/hupwatch $(BENCH)
 	go test -run '^$$' -bench . -benchmem ./...
 
 fuzz:
