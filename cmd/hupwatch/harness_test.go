@@ -27,7 +27,13 @@ import (
 // hupwatch executes itself anew, and goes to no service, as no HUPWATCH_* does.
 const asHupwatch = "HUPWATCH_UNDER_TEST"
 
+// asContainer makes the test binary put itself into a container first.
+const asContainer = "TEST_AS_CONTAINER"
+
 func TestMain(m *testing.M) {
+	if spec := os.Getenv(asContainer); spec != "" {
+		enterContainer(spec)
+	}
 	if os.Getenv(asHupwatch) != "" {
 		main()
 	}
