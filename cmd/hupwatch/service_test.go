@@ -90,7 +90,10 @@ func (d *daemon) up(name string, generation int) int {
 }
 
 // open lets one process through the gate of that name.
-func (d *daemon) open(gate string) {
+func (d *daemon) open(gate string) { d.openFor(1, gate) }
+
+// openFor lets so many through.
+func (d *daemon) openFor(n int, gate string) {
 	d.t.Helper()
 	if err := makeGate(d.path(gate)); err != nil {
 		d.t.Fatal(err)
@@ -100,7 +103,7 @@ func (d *daemon) open(gate string) {
 		d.t.Fatal(err)
 	}
 	d.gates = append(d.gates, f)
-	if _, err := f.Write([]byte{'.'}); err != nil {
+	if _, err := f.Write(make([]byte, n)); err != nil {
 		d.t.Fatal(err)
 	}
 }
