@@ -65,6 +65,10 @@ func (w *world) checkRollout(in input, effects []effect) {
 			v.claiming, v.asksTaken = true, v.asks
 		case tell:
 			w.checkTell(e)
+		case emit:
+			if e.event.Kind == services.KindTrouble && e.event.Service != "" {
+				w.violated("%s %s", e.event.Service, e.event.Reason)
+			}
 		}
 	}
 	if !v.ending && w.rollout.ending {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -36,7 +37,8 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	var mu sync.Mutex // guards what is below
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are short-lived
+	var mu sync.Mutex                                 // guards what is below
 	var simulated time.Duration
 	var steps, reloads, faults, failures int
 	next := uint64(0)

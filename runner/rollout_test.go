@@ -1,0 +1,174 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"hupwatch/config"
+	"hupwatch/services"
+)
+
+// fileOf is a configuration with these services.
+func fileOf(parallel int, names ...string) *config.Config {
+	c := &config.Config{File: "/etc/hupwatch.toml", Daemon: config.Daemon{RuntimeDir: "/run/hupwatch", MaxParallel: parallel, ShutdownTimeout: config.Infinity}}
+	for _, name := range names {
+		c.Services = append(c.Services, config.Service{Name: name})
+	}
+	return c
+}
+
+func booted(c *config.Config) *rollout {
+	r := newRollout()
+	r.step(boot{c})
+	return r
+}
+
+// wants says in words what effects are, but for what only tells about it.
+func wants(effects []effect) []string {
+	var lines []string
+	for _, e := range effects {
+		switch e := e.(type) {
+		case tell:
+			lines = append(lines, strings.TrimPrefix(fmt.Sprintf("%s %T", e.service, e.input), "services."))
+		case add:
+			lines = append(lines, "add "+e.config.Name)
+		case readConfig:
+			lines = append(lines, "read")
+		case claimNames:
+			lines = append(lines, "claim")
+		case emit:
+			if e.event.Kind == services.KindRefused || e.event.Kind == services.KindIgnored {
+				lines = append(lines, string(e.event.Kind))
+			}
+		case finish:
+			lines = append(lines, fmt.Sprintf("finish %d", e.code))
+		}
+	}
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], "services.", "")
+	}
+	return lines
+}
+
+func want(t *testing.T, r *rollout, in input, lines ...string) []effect {
+	t.Helper()
+	effects := r.step(in)
+	if got := wants(effects); !slices.Equal(got, lines) {
+		t.Errorf("%T: wants %q, want %q", in, got, lines)
+	}
+	return effects
+}
+
+func TestAHupReloadsAddsAndRemoves(t *testing.T) {
+	r := booted(fileOf(4, "a", "b"))
+	want(t, r, hangup{}, "read")
+	want(t, r, configRead{config: fileOf(4, "b", "c")}, "a Stop", "b Reload", "add c", "c Reload")
+	want(t, r, hangup{}, "read")
+	want(t, r, configRead{config: fileOf(4, "a")}, "b Stop", "c Stop", "a Declare", "a Reload")
+}
+
+func TestABadFileChangesNothing(t *testing.T) {
+	r := booted(fileOf(4, "a"))
+	want(t, r, hangup{}, "read")
+	want(t, r, configRead{problems: config.Problems{{Text: "bad"}}}, "reload refused")
+	if r.config.Daemon.MaxParallel != 4 {
+		t.Error("the configuration in force has changed")
+	}
+}
+
+func TestHupsDuringAReadAreOneMoreRead(t *testing.T) {
+	r := booted(fileOf(4, "a"))
+	want(t, r, hangup{}, "read")
+	for range 10 {
+		want(t, r, hangup{})
+	}
+	want(t, r, configRead{config: fileOf(4, "a")}, "a Reload", "read")
+	want(t, r, configRead{config: fileOf(4, "a")}, "a Reload")
+}
+
+func TestANameFileReloadsThoseInItOnly(t *testing.T) {
+	r := booted(fileOf(4, "a", "b", "c"))
+	want(t, r, namesAsked{}, "claim")
+	want(t, r, namesClaimed{names: []string{"c", "a"}}, "read")
+	want(t, r, configRead{config: fileOf(4, "a", "c", "d")}, "a Reload", "c Reload") // b is not stopped, d not started
+}
+
+func TestANameFileWithAnUnknownNameReloadsNothing(t *testing.T) {
+	r := booted(fileOf(4, "a"))
+	want(t, r, namesAsked{}, "claim")
+	want(t, r, namesClaimed{names: []string{"a", "nobody"}}, "read")
+	effects := want(t, r, configRead{config: fileOf(4, "a")}, "reload refused")
+	if reason := effects[0].(emit).event.Reason; !strings.Contains(reason, `"nobody"`) {
+		t.Errorf("the reason is %q, want the name in it", reason)
+	}
+}
+
+func TestNameFilesWrittenDuringAClaimAreClaimedOnceMore(t *testing.T) {
+	r := booted(fileOf(4, "a", "b"))
+	want(t, r, namesAsked{}, "claim")
+	want(t, r, namesAsked{})
+	want(t, r, namesAsked{})
+	want(t, r, namesClaimed{names: []string{"a"}}, "claim", "read")
+	want(t, r, namesClaimed{err: errors.New("there is none")}, "reload refused")
+	want(t, r, configRead{config: fileOf(4, "a", "b")}, "a Reload")
+}
+
+func TestTurnsAreGivenInOrderAndNoMoreThanMaxParallel(t *testing.T) {
+	r := booted(fileOf(2, "a", "b", "c", "d"))
+	want(t, r, turnAsked{turn{"a", 1}}, "a Turn")
+	want(t, r, turnAsked{turn{"b", 1}}, "b Turn")
+	want(t, r, turnAsked{turn{"c", 1}})
+	want(t, r, turnAsked{turn{"d", 1}})
+	want(t, r, turnReturned{turn{"c", 1}}) // asked for no more
+	want(t, r, turnReturned{turn{"a", 1}}, "d Turn")
+	want(t, r, turnReturned{turn{"a", 1}}) // long ago
+	want(t, r, turnAsked{turn{"c", 2}})
+	want(t, r, hangup{}, "read")
+	want(t, r, configRead{config: fileOf(3, "a", "b", "c", "d")}, "c Turn", "a Reload", "b Reload", "c Reload", "d Reload")
+}
+
+func TestAReloadIsDoneWhenAllHaveAnswered(t *testing.T) {
+	r := booted(fileOf(2, "a", "b"))
+	r.step(hangup{})
+	r.step(configRead{config: fileOf(2, "a", "b")})
+	if effects := r.step(answered{"b", services.Answer{IDs: []uint64{1}, Result: services.ResultKeptOld}}); len(effects) > 0 {
+		t.Errorf("after one answer: %v", effects)
+	}
+	effects := r.step(answered{"a", services.Answer{IDs: []uint64{1}, Result: services.ResultPromoted}})
+	if len(effects) != 1 {
+		t.Fatalf("after both answers: %v, want a summary", effects)
+	}
+	e := effects[0].(emit).event
+	if e.Kind != services.KindRequestDone || e.Reason != "b" || e.Counts[services.ResultPromoted] != 1 || e.Counts[services.ResultKeptOld] != 1 {
+		t.Errorf("the summary is %+v", e)
+	}
+}
+
+func TestATermEndsEveryServiceAndThenHupwatch(t *testing.T) {
+	r := booted(fileOf(2, "a", "b"))
+	want(t, r, stop{"TERM", 5}, "a Stop", "b Stop")
+	want(t, r, stop{"TERM", 6}, "signal ignored")
+	want(t, r, hangup{}, "signal ignored")
+	want(t, r, namesAsked{}, "signal ignored")
+	want(t, r, kill{}, "a Kill", "b Kill")
+	want(t, r, ended{"b"})
+	want(t, r, ended{"a"}, "finish 0")
+}
+
+func TestATermWhileTheFileIsReadWins(t *testing.T) {
+	r := booted(fileOf(2, "a"))
+	want(t, r, hangup{}, "read")
+	want(t, r, stop{"TERM", 5}, "a Stop")
+	want(t, r, configRead{config: fileOf(2, "a", "b")})
+}
+
+func TestAnEssentialServiceGivesHupwatchItsCode(t *testing.T) {
+	r := booted(fileOf(2, "a", "b"))
+	want(t, r, downForGood{"a", 3, 5}, "a Stop", "b Stop")
+	want(t, r, downForGood{"b", 4, 6})
+	want(t, r, ended{"a"})
+	want(t, r, ended{"b"}, "finish 3")
+}

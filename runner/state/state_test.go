@@ -1,0 +1,198 @@
+package state_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"hupwatch/runner/state"
+	"hupwatch/services"
+	"hupwatch/services/process"
+)
+
+func open(t *testing.T, dir string) *state.Store {
+	t.Helper()
+	s, err := state.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func save(t *testing.T, s *state.Store, service string, living ...services.Living) {
+	t.Helper()
+	if err := s.Save(service, living); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func survivors(t *testing.T, s *state.Store) []state.Survivor {
+	t.Helper()
+	found, err := s.Survivors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// self is this very process, which surely lives. dead has its pid, but is of
+// another time.
+func self(t *testing.T) (self, dead process.Identity) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("this system does not tell one process from another")
+	}
+	id := process.Identity{PID: os.Getpid(), Boot: strings.TrimSpace(read(t, "/proc/sys/kernel/random/boot_id"))}
+	stat := read(t, "/proc/self/stat")
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	var err error
+	if id.Start, err = strconv.ParseUint(fields[22-3], 10, 64); err != nil {
+		t.Fatal(err)
+	}
+	dead = id
+	dead.Start--
+	return id, dead
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestTheMarkStaysTheSame(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	mark := open(t, dir).Mark()
+	if len(mark) < 20 {
+		t.Errorf("mark %q could be another's", mark)
+	}
+	if again := open(t, dir).Mark(); again != mark {
+		t.Errorf("mark is %q, then %q", mark, again)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("directory is %v, %v; want it to be ours alone", info.Mode(), err)
+	}
+}
+
+func TestWhatWasRecordedAndLivesIsASurvivor(t *testing.T) {
+	dir := t.TempDir()
+	lives, dead := self(t)
+	s := open(t, dir)
+	save(t, s, "web", services.Living{Generation: 3, Identity: dead}, services.Living{Generation: 4, Identity: lives})
+	save(t, s, "worker", services.Living{Generation: 1, Identity: dead})
+	save(t, s, "intent", services.Living{Generation: 1}) // its process was never made
+	found := survivors(t, open(t, dir))
+	if len(found) != 1 || found[0] != (state.Survivor{Service: "web", Generation: 4, PID: os.Getpid()}) {
+		t.Errorf("survivors are %v, want generation 4 of web alone", found)
+	}
+	records, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(records) != 1 || filepath.Base(records[0]) != "web.json" {
+		t.Errorf("records left: %v, %v; want that of web", records, err)
+	}
+}
+
+func TestAStartThatWasCutShortIsFoundByItsMark(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system does not show the environment of a process")
+	}
+	s := open(t, t.TempDir())
+	cat := exec.Command("cat") // lives until its input ends
+	cat.Env = []string{"HUPWATCH_MARK=" + s.Mark() + "/web/7"}
+	cat.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	input, err := cat.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cat.Start(); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() {
+		_ = input.Close()
+		_ = cat.Wait()
+	})
+	save(t, s, "web", services.Living{Generation: 7})
+	save(t, s, "other", services.Living{Generation: 7})
+	if found := survivors(t, s); len(found) != 1 || found[0] != (state.Survivor{Service: "web", Generation: 7, PID: cat.Process.Pid}) {
+		t.Errorf("survivors are %v, want generation 7 of web, pid %d", found, cat.Process.Pid)
+	}
+}
+
+func TestARecordIsGoneWhenNothingLives(t *testing.T) {
+	dir := t.TempDir()
+	lives, _ := self(t)
+	s := open(t, dir)
+	save(t, s, "web", services.Living{Generation: 1, Identity: lives})
+	save(t, s, "web")
+	save(t, s, "web") // twice is no error
+	if found := survivors(t, s); len(found) > 0 {
+		t.Errorf("survivors are %v, want none", found)
+	}
+}
+
+func TestAFileIsReplacedNeverRewritten(t *testing.T) {
+	dir := t.TempDir()
+	lives, _ := self(t)
+	s := open(t, dir)
+	save(t, s, "web", services.Living{Generation: 1, Identity: lives})
+	old, err := os.Open(filepath.Join(dir, "web.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = old.Close() })
+	before, err := old.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, "web", services.Living{Generation: 1, Identity: lives}, services.Living{Generation: 2, Identity: lives})
+	after, err := os.Stat(filepath.Join(dir, "web.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.SameFile(before, after) {
+		t.Error("the file was written in its place")
+	}
+	text := make([]byte, 64<<10)
+	if n, _ := old.Read(text); strings.Contains(string(text[:n]), `"generation":2`) {
+		t.Errorf("who read the old file sees the new one: %s", text[:n])
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*.new")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestAWriteThatFailsLeavesTheOldRecord(t *testing.T) {
+	dir := t.TempDir()
+	lives, _ := self(t)
+	s := open(t, dir)
+	save(t, s, "web", services.Living{Generation: 1, Identity: lives})
+	if err := os.Mkdir(filepath.Join(dir, ".web.json.new"), 0o700); err != nil { // stands in the way
+		t.Fatal(err)
+	}
+	if err := s.Save("web", []services.Living{{Generation: 2, Identity: lives}}); err == nil {
+		t.Error("no error, though it could not be written")
+	}
+	if found := survivors(t, s); len(found) != 1 || found[0].Generation != 1 {
+		t.Errorf("survivors are %v, want generation 1", found)
+	}
+}
+
+func TestARecordThatMakesNoSenseIsAnErrorWithARemedy(t *testing.T) {
+	for name, text := range map[string]string{"cut short": `{"version":1,"serv`, "of the future": `{"version":99}`} {
+		dir := t.TempDir()
+		s := open(t, dir)
+		if err := os.WriteFile(filepath.Join(dir, "web.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Survivors(); err == nil || !strings.Contains(err.Error(), "remove the file") {
+			t.Errorf("%s: error is %v, want a remedy", name, err)
+		}
+	}
+}
