@@ -91,22 +91,16 @@ func TestAsPID1EverySignalToEndEndsIt(t *testing.T) {
 
 func TestAsPID1ACrashedServiceIsStartedAgain(t *testing.T) {
 	t.Parallel()
-	d := startPID1(t, quick+service("web", "serve; gate g; die KILL"))
-	d.up("web", 1)
-	d.configure(quick + service("web", "serve; gate g; exit 7"))
-	d.signal(syscall.SIGHUP)
-	d.says("got TERM", "web", 1)
-	d.open("g")
-	d.sees("msg=generation exited", "generation=1", "exit=killed by signal KILL")
-	d.configure(quick + service("web", "say serving; gate c; exit 8"))
-	d.signal(syscall.SIGHUP)
-	d.says("got TERM", "web", 2)
-	d.open("g")
-	d.sees("msg=generation exited", "generation=2", "exit=exited with status 7")
-	d.up("web", 3)
-	d.open("c")
-	d.sees("msg=generation ended", "generation=3", "exit=exited with status 8")
-	d.up("web", 4)
+	d := startPID1(t, quick+
+		service("code", "say serving; gate code${HUPWATCH_GENERATION}; exit 8")+
+		service("signal", "say serving; gate signal${HUPWATCH_GENERATION}; die KILL"))
+	for name, end := range map[string]string{"code": "exited with status 8", "signal": "killed by signal KILL"} {
+		d.up(name, 1)
+		d.open(name + "1")
+		d.sees("msg=generation ended", "service="+name, "generation=1", "exit="+end)
+		d.up(name, 2)
+	}
+	d.ends(syscall.SIGTERM, soon)
 }
 
 // TestAsPID1AThousandOrphansAreReapedAndNoStatusIsWrong has them end at the same
