@@ -98,6 +98,9 @@ type Service struct {
 	RestartMaxDelay  time.Duration
 	RestartLimit     int
 	SuccessExitCodes []int
+	// Probation is how long after a reload the release before it is started again
+	// where the new one ends by itself.
+	Probation time.Duration
 	// Essential services take hupwatch down with them.
 	Essential   bool
 	MaxDraining int

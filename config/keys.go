@@ -219,7 +219,10 @@ func serviceKeys() []Key {
 			Name: "max_draining", Type: "integer", Default: "2", decode: number(func(t *table) *int { return &t.service.MaxDraining }, 1, math.MaxInt32),
 			Doc: "How many old generations may be finishing their work; the next reload waits for the oldest.",
 		},
-		{Name: "probation", Type: "duration", Doc: "For how long after a reload the last good release is kept at hand."},
+		{
+			Name: "probation", Type: "duration", Default: `"10s"`, decode: span(func(t *table) *time.Duration { return &t.service.Probation }, 0),
+			Doc: "If a new release ends by itself within this time of the stop signal to the old one, the one before it is started again at once. 0 is off.",
+		},
 		{Name: "before_start", Type: "array of strings", Doc: "What runs before each new release."},
 		{Name: "before_stop", Type: "array of strings", Doc: "What runs before the stop signal."},
 		{Name: "after_reload", Type: "array of strings", Doc: "What runs after a reload."},

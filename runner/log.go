@@ -103,6 +103,8 @@ func logEvent(logger log.Logger, e services.Event) {
 	add("exit", exitText(e.Exit), e.Exit != nil)
 	add("took", brief(e.Elapsed), e.Elapsed > 0)
 	switch e.Kind {
+	case services.KindRolledBack:
+		add("to", e.Release, true)
 	case services.KindStarted:
 		add("release", e.Release, e.Release != "")
 		add("warmup", brief(e.Wait), true)
@@ -129,7 +131,7 @@ func logEvent(logger log.Logger, e services.Event) {
 // leveled picks the level: error is for what somebody has to do something about.
 func leveled(logger log.Logger, e services.Event) log.Logger {
 	switch e.Kind {
-	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed:
+	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed, services.KindRolledBack:
 		return level.Error(logger)
 	case services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice:
 		return level.Warn(logger)

@@ -66,7 +66,7 @@ var plants = []planted{
 	}
 	g.MainGone = true
 `,
-		want: "lets go of generation",
+		want: "lets go of generation|lives, but the ledger does not know it",
 	},
 	{
 		name: "merged requests are dropped",

@@ -21,18 +21,21 @@ func (w *world) violated(format string, args ...any) {
 
 // machineWatch is what the checks remember of a service.
 type machineWatch struct {
-	asked    map[uint64]int // request not answered → revision of its file
-	stopping bool
-	final    bool
-	draining int               // the largest max_draining so far
-	drained  int               // so many drain; more than that where a stop added to them
-	good     *services.Release // the one last promoted
-	begun    int               // reloads begun since the last request
-	restarts int               // restarts since the last calm run, reload or stop
-	lastEnd  services.Instant
-	minDelay time.Duration // the least restart_delay so far
-	minMax   time.Duration // the least restart_max_delay so far, and the largest
-	maxMax   time.Duration
+	asked      map[uint64]int // request not answered → revision of its file
+	stopping   bool
+	final      bool
+	draining   int               // the largest max_draining so far
+	drained    int               // so many drain; more than that where a stop added to them
+	good       *services.Release // the one last promoted, or rolled back to
+	fallback   *services.Release // the one before, while good is on probation
+	onTrial    services.Instant  // until then
+	rolledBack bool              // and the release rolled back to does not serve yet
+	begun      int               // reloads begun since the last request
+	restarts   int               // restarts since the last calm run, reload or stop
+	lastEnd    services.Instant
+	minDelay   time.Duration // the least restart_delay so far
+	minMax     time.Duration // the least restart_max_delay so far, and the largest
+	maxMax     time.Duration
 }
 
 // procWatch is what they remember of a process.
@@ -96,7 +99,7 @@ func (w *world) heard(a *actor, in services.Input) {
 		a.procs[in.Generation-1].toldEmpty = true
 	case services.Stop:
 		a.stopping, a.final = true, a.final || in.Final
-		a.good, a.restarts = nil, 0
+		a.good, a.fallback, a.restarts = nil, nil, 0
 	case services.Declare:
 		a.stopping = a.final
 		a.configured(in.Config)
@@ -271,11 +274,18 @@ func (w *world) checkEvent(a *actor, e services.Event) {
 		if w.now.Sub(a.procs[e.Generation-1].ready) >= 10*time.Second {
 			a.restarts = 0
 		}
+	case services.KindRolledBack:
+		if a.fallback == nil || w.now >= a.onTrial {
+			w.violated("%s is rolled back, and nothing was on probation", name)
+		}
+		a.good, a.fallback, a.restarts, a.rolledBack = a.fallback, nil, 0, true
 	case services.KindLeft:
 		w.checkLeft(a, a.procs[e.Generation-1])
 	case services.KindPromoted:
 		p := a.procs[e.Generation-1]
 		p.promoted = true
+		a.trial(w.now, e.Cause, p.release)
+		a.rolledBack = false
 		a.good = p.release
 		if p.toldExit {
 			w.violated("generation %d of %s is promoted after its end", e.Generation, name)
@@ -283,6 +293,21 @@ func (w *world) checkEvent(a *actor, e services.Event) {
 		if !w.warm(p) {
 			w.violated("generation %d of %s is promoted before its warm-up was over", e.Generation, name)
 		}
+	}
+}
+
+// trial notes what a promotion puts on probation: a new release, as long as
+// there is one that stood its own.
+func (a *actor) trial(now services.Instant, cause services.Cause, r *services.Release) {
+	if cause != services.CauseReload {
+		return
+	}
+	if a.fallback == nil || now >= a.onTrial {
+		a.fallback = a.good
+	}
+	a.onTrial = now.Add(r.Service.Probation)
+	if r.Service.Probation == 0 {
+		a.fallback = nil
 	}
 }
 
@@ -375,6 +400,9 @@ func (w *world) checkActive(a *actor, was before, in services.Input) {
 		return
 	}
 	p := a.procs[was.active-1]
+	if a.fallback != nil && w.now < a.onTrial && p.release.Service.Restart == config.RestartAlways {
+		w.violated("%s ends within its probation, and is not rolled back", a.machine.Name)
+	}
 	calm := w.now.Sub(p.ready) >= 10*time.Second
 	if calm && p.release.Service.Restart == config.RestartAlways && sl.Incoming == nil && sl.Active == nil {
 		w.violated("%s is not started again at once after a calm run", a.machine.Name)
@@ -403,7 +431,7 @@ func (w *world) checkSlot(a *actor, sl *services.Slot) {
 	if g := sl.Active; g != nil {
 		w.checkOpen(a, g.Release)
 	}
-	if a.good != nil && m.WantedUp && !a.stopping {
+	if a.good != nil && m.WantedUp && !a.stopping && !a.rolledBack {
 		w.checkOpen(a, a.good)
 	}
 }

@@ -40,6 +40,7 @@ type file struct {
 type fileService struct {
 	name         string
 	warmup       time.Duration
+	probation    time.Duration
 	startTimeout time.Duration
 	stopTimeout  time.Duration
 	maxDraining  int
@@ -65,6 +66,7 @@ func (f *file) text() string {
 	for _, s := range f.services {
 		fmt.Fprintf(&b, "[services.%s]\ncommand = [\"/bin/server\"]\nenvironment = { REVISION = %q }\n", s.name, anyRevision)
 		fmt.Fprintf(&b, "warmup = %q\nstart_timeout = %q\nstop_timeout = %q\n", s.warmup, s.startTimeout, s.stopTimeout)
+		fmt.Fprintf(&b, "probation = %q\n", s.probation)
 		fmt.Fprintf(&b, "max_draining = %d\nrestart = %q\nrestart_limit = %d\nkill_mode = %q\n", s.maxDraining, s.restart, s.restartLimit, s.killMode)
 		fmt.Fprintf(&b, "restart_delay = %q\nrestart_max_delay = %q\nautostart = %v\n", s.restartDelay, s.restartMax, s.autostart)
 		if s.port > 0 {
@@ -158,11 +160,15 @@ func (w *world) drawService(name string) fileService {
 		restart:      "always",
 		restartDelay: time.Millisecond + w.upTo(time.Second),
 		killMode:     "mixed",
+		probation:    w.upTo(20 * time.Second),
 		autostart:    w.chance(95),
 	}
 	s.restartMax = s.restartDelay + w.upTo(20*time.Second)
 	if w.chance(10) {
 		s.warmup = 0
+	}
+	if w.chance(10) {
+		s.probation = 0
 	}
 	if w.chance(20) {
 		s.restart = "on-failure"

@@ -50,6 +50,7 @@ const (
 	KindKilled        Kind = "generation killed"   //
 	KindExited        Kind = "generation exited"   // one that had been told to
 	KindEnded         Kind = "generation ended"    // one that had not
+	KindRolledBack    Kind = "rolled back"         // to the release before; Exit says why
 	KindRestart       Kind = "restart"             // Wait says in how long
 	KindGivenUp       Kind = "given up"            // no restart any more
 	KindAbandoned     Kind = "abandoned"           // it does not even die of KILL

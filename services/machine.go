@@ -109,7 +109,7 @@ func (s *step) emit(sl *Slot, g *Generation, e Event) {
 	}
 	if g != nil {
 		e.Generation, e.PID, e.Cause = g.Number, g.PID, g.Cause
-		if g.Release != nil {
+		if g.Release != nil && e.Release == "" {
 			e.Release = g.Release.Dir
 		}
 	}

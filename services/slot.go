@@ -27,7 +27,8 @@ type Slot struct {
 	Incoming *Generation
 	Draining []*Generation
 	// Good is the release last promoted: what is started after a crash.
-	Good *Release
+	Good      *Release
+	Probation Probation
 	Backoff
 	// NextCause is why NextStart is going to be.
 	NextCause Cause
@@ -62,7 +63,7 @@ func (sl *Slot) draining() int {
 }
 
 func (sl *Slot) deadline(startable bool) Instant {
-	next := Never
+	next := sl.Probation.deadline()
 	if sl.Incoming != nil {
 		next = sl.Incoming.Deadline
 	} else if sl.Active == nil && startable {
@@ -165,6 +166,7 @@ func (s *step) execed(in Execed) {
 
 // expire carries out the deadlines of a slot that have passed.
 func (s *step) expire(sl *Slot) {
+	s.endProbation(sl)
 	if g := sl.Incoming; g != nil && g.Deadline <= s.now {
 		switch g.Phase {
 		case PhaseResolving:
@@ -192,6 +194,9 @@ func (s *step) expire(sl *Slot) {
 func (s *step) promote(sl *Slot) {
 	g, old := sl.Incoming, sl.Active
 	sl.Incoming, sl.Active = nil, g
+	if g.Cause == CauseReload {
+		sl.Probation.begin(s.now, sl.Good, g.service().Probation)
+	}
 	sl.Good = g.Release
 	g.Phase = PhaseActive
 	g.Deadline = Never
@@ -265,7 +270,8 @@ func (s *step) crashed(sl *Slot, g *Generation) {
 		sl.Backoff.clear()
 		sl.Resting = StateExited
 	default:
-		s.again(sl, c, s.now.Sub(g.ReadyAt) >= calm)
+		calmRun := s.now.Sub(g.ReadyAt) >= calm
+		s.again(sl, c, s.rollBack(sl, g) || calmRun)
 	}
 }
 

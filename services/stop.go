@@ -57,6 +57,7 @@ func (s *step) stopSlot(sl *Slot) {
 	sl.Backoff.clear()
 	sl.Resting = ""
 	sl.Good = nil
+	sl.Probation.Fallback = nil
 	if g := sl.Incoming; g != nil {
 		sl.Incoming = nil
 		s.drop(sl, g)

@@ -170,7 +170,7 @@ func TestAKilledGunicornIsStartedAgainFromTheReleasePromotedLast(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.deploy(1, goodApp)
-	d := startDaemonIn(t, s.dir, webService("unix:s", "1s"))
+	d := startDaemonIn(t, s.dir, webService("unix:s", "1s")+"probation = 0\n")
 	d.await("msg=generation promoted", "generation=1")
 	s.awaitWorkers(d, webWorkers, 1)
 	l := startLoad(t, "unix", s.path("s"))

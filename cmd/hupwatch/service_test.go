@@ -39,10 +39,12 @@ const asService = "TEST_AS_SERVICE"
 // sayTo names a file that what services say goes to instead.
 const sayTo = "TEST_SAY_TO"
 
-// quick are the keys that keep a test short. They come first.
+// quick are the keys that keep a test short, and what crashes from being rolled
+// back. They come first.
 const quick = `
 [defaults]
 warmup = "50ms"
+probation = 0
 environment = { ` + asService + ` = "1" }
 `
 
