@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // startPID1 starts hupwatch as PID 1 of a namespace. The log has the numbers that
@@ -40,19 +39,6 @@ func (d *daemon) inside() map[int]byte {
 		found[pid] = text[bytes.LastIndexByte(text, ')')+2]
 	}
 	return found
-}
-
-// eventually waits for what nothing tells about: that the kernel came to it.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	late := time.After(patience)
-	for again := time.Tick(5 * time.Millisecond); !is(); {
-		select {
-		case <-again:
-		case <-late:
-			t.Fatalf("%s: not within %v", what, patience)
-		}
-	}
 }
 
 func TestAsPID1HupwatchStartsReloadsAndStops(t *testing.T) {
@@ -209,6 +195,35 @@ func TestAsPID1EverythingHasEndedWithinShutdownTimeout(t *testing.T) {
 	d.says("got TERM", "web", 1)
 	if n := len(d.all("msg=generation killed")); n != 5 {
 		t.Errorf("%d were killed, want 5", n)
+	}
+}
+
+func TestAsPID1TheOneServiceIsStoppedByTerm(t *testing.T) {
+	t.Parallel()
+	d := newOne(t, brisk...)
+	d.deploy("serve")
+	container{PID1: true}.contain(t, d.cmd)
+	d.start()
+	d.up("web", 1)
+	d.signal(syscall.SIGHUP)
+	d.up("web", 2)
+	d.sees("msg=generation exited", "generation=1", "exit=exited with status 0")
+	d.ends(syscall.SIGTERM, soon)
+	d.says("got TERM", "web", 2)
+	d.neverKilled()
+}
+
+func TestAsPID1TheEndOfTheOneServiceIsThatOfHupwatch(t *testing.T) {
+	t.Parallel()
+	for ending, want := range map[string]int{"exit 0": 0, "exit 1": 1, "exit 2": 2, "exit 127": 127, "exit 255": 255, "die TERM": 128 + 15, "die KILL": 128 + 9} {
+		t.Run(ending, func(t *testing.T) {
+			t.Parallel()
+			d := newOne(t, "-w", "0")
+			d.deploy(ending)
+			container{PID1: true}.contain(t, d.cmd)
+			d.start()
+			d.ended(want)
+		})
 	}
 }
 

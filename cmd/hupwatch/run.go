@@ -94,6 +94,8 @@ func foreground(args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)
 		return exitDone
+	case err != nil && new(oneService).flags().Parse(args) == nil:
+		return complain(stderr, errors.New("a command goes behind a --: hupwatch [-v] [-w SEC] [-k] -- COMMAND [ARG...]"))
 	case err != nil:
 		return complain(stderr, err)
 	case test:
