@@ -163,8 +163,8 @@ func TestAFileIsReplacedNeverRewritten(t *testing.T) {
 	if n, _ := old.Read(text); strings.Contains(string(text[:n]), `"generation":2`) {
 		t.Errorf("who read the old file sees the new one: %s", text[:n])
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, ".*.new")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	if all, err := os.ReadDir(dir); err != nil || len(all) != 3 { // and the mark, and the spare file
+		t.Errorf("left behind: %v, %v", all, err)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestAWriteThatFailsLeavesTheOldRecord(t *testing.T) {
 	lives, _ := self(t)
 	s := open(t, dir)
 	save(t, s, "web", services.Living{Generation: 1, Identity: lives})
-	if err := os.Mkdir(filepath.Join(dir, ".web.json.new"), 0o700); err != nil { // stands in the way
+	if err := os.Mkdir(filepath.Join(dir, ".spare"), 0o700); err != nil { // stands in the way
 		t.Fatal(err)
 	}
 	if err := s.Save("web", []services.Living{{Generation: 2, Identity: lives}}); err == nil {
