@@ -96,6 +96,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 				w.step(in)
 			}
 		}
+		w.save()
 		timer.Stop()
 		if next := w.machine.Deadline(); next != Never {
 			timer.Reset(max(0, next.Sub(w.host.Now())))
@@ -117,9 +118,7 @@ func (w *Watcher) step(in Input) {
 	case Emptied:
 		defer delete(w.processes, x.Generation)
 	}
-	effects := w.machine.Step(w.host.Now(), in)
-	w.save() // before anything is done: an intent is on disk before its process
-	for _, e := range effects {
+	for _, e := range w.machine.Step(w.host.Now(), in) {
 		w.carryOut(e)
 	}
 }
@@ -129,6 +128,7 @@ func (w *Watcher) carryOut(e Effect) {
 	case Resolve:
 		go w.resolve(e) // ends when the file system answers
 	case Launch:
+		w.save() // an intent is on disk before its process
 		w.launch(e)
 	case Signal:
 		w.signal(e)
@@ -231,7 +231,8 @@ func (w *Watcher) trouble(err error) {
 	w.host.Events.Publish(Event{Kind: KindTrouble, Service: w.machine.Name, Reason: err.Error()})
 }
 
-// save writes down what lives, if that changed.
+// save writes down what lives, if that changed. What comes in together, as a
+// process and its exec do, is written together.
 func (w *Watcher) save() {
 	living := w.machine.Living()
 	for i := range living {
