@@ -20,7 +20,11 @@ import (
 var notInherited = []string{
 	"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC",
 	"FDSTORE", "MAINPID", "MAINPIDFDID", "INVOCATION_ID", "SYSTEMD_EXEC_PID", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE",
-	"CREDENTIALS_DIRECTORY", "HUPWATCH_*",
+	"CREDENTIALS_DIRECTORY",
+}
+
+func aboutHupwatch(name string) bool {
+	return strings.HasPrefix(name, "HUPWATCH_") || slices.Contains(notInherited, name)
 }
 
 // environment makes the environment of a release, lowest layer first.
@@ -28,7 +32,7 @@ func (r Resolver) environment(c config.Service, dir string, a account) ([]string
 	env := make(map[string]string)
 	for _, entry := range r.Env {
 		name, value, ok := strings.Cut(entry, "=")
-		if ok && name != "" && !matchesAny(notInherited, name) && !matchesAny(c.UnsetEnvironment, name) {
+		if ok && name != "" && !aboutHupwatch(name) && !matchesAny(c.UnsetEnvironment, name) {
 			env[name] = value
 		}
 	}
@@ -52,12 +56,25 @@ func (r Resolver) environment(c config.Service, dir string, a account) ([]string
 	}
 	maps.Copy(env, expanded)
 	env["HUPWATCH_SERVICE"] = c.Name
+	return r.list(env), nil
+}
+
+// list makes a sorted list of an environment. What is inherited unchanged is
+// the same string in every service's.
+func (r Resolver) list(env map[string]string) []string {
 	list := make([]string, 0, len(env))
+	for _, entry := range r.Env {
+		name, inherited, _ := strings.Cut(entry, "=")
+		if value, found := env[name]; found && value == inherited {
+			list = append(list, entry)
+			delete(env, name)
+		}
+	}
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}
 	slices.Sort(list)
-	return list, nil
+	return list
 }
 
 func readEnvFile(env map[string]string, file config.EnvFile) error {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Alive reports whether this very process still runs. A zombie does not.
@@ -66,11 +68,26 @@ type stat struct {
 func (s stat) alive() bool { return s.state != 'Z' && s.state != 'X' }
 
 func readStat(pid int) (stat, bool) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
+	const longest = 1024 // of 52 numbers and a short name
+	b, ok := readSome("/proc/"+strconv.Itoa(pid)+"/stat", longest)
+	if !ok {
 		return stat{}, false
 	}
 	return parseStat(b)
+}
+
+// readSome reads the beginning of a file with three system calls: an os.File is
+// several more, and this happens at every start. It does not wait for the other
+// end of a FIFO.
+func readSome(path string, most int) ([]byte, bool) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, false
+	}
+	defer unix.Close(fd)
+	b := make([]byte, most)
+	n, err := unix.Read(fd, b)
+	return b[:max(n, 0)], err == nil
 }
 
 // parseStat reads what comes after the name of the program, which may hold

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
 	"io"
 	"os"
@@ -139,13 +138,12 @@ func reach(path string, distant []string) bool {
 // shebang returns the interpreter that the file names in its first line; empty
 // if it names none.
 func shebang(path string) string {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // it may be a FIFO
-	if err != nil {
+	const longest = 256 // what the kernel reads
+	start, ok := readSome(path, longest)
+	if !ok {
 		return ""
 	}
-	defer f.Close()
-	const longest = 256 // what the kernel reads
-	line, _ := bufio.NewReader(io.LimitReader(f, longest)).ReadSlice('\n')
+	line, _, _ := bytes.Cut(start, []byte("\n"))
 	rest, found := bytes.CutPrefix(line, []byte("#!"))
 	if !found {
 		return ""
