@@ -18,16 +18,17 @@ import (
 // container is what a hupwatch under test is put into before it is executed. The
 // test binary does that, as the PID that hupwatch is going to have.
 type container struct {
-	PID1     bool              // in a PID namespace of its own, with its own /proc
-	Root     string            // this directory, read-only; its path out can be written to
-	Tmpfs    map[string]string // file systems in memory, and their sizes
-	UID      int               // this uid and gid, which need no account
-	Closed   []int             // without these descriptors
-	Blocked  bool              // with every signal blocked
-	Ignored  []syscall.Signal  // with these ignored
-	Program  string            // the test binary, unless it is set
-	Args     []string
-	DropHome bool // without a HOME
+	PID1      bool              // in a PID namespace of its own, with its own /proc
+	Root      string            // this directory, read-only; its path out can be written to
+	Tmpfs     map[string]string // file systems in memory, and their sizes
+	UID       int               // this uid and gid, which need no account
+	Processes uint64            // and no more than so many of it
+	Closed    []int             // without these descriptors
+	Blocked   bool              // with every signal blocked
+	Ignored   []syscall.Signal  // with these ignored
+	Program   string            // the test binary, unless it is set
+	Args      []string
+	DropHome  bool // without a HOME
 }
 
 // contain makes the command run in the container. It skips the test where that
@@ -91,6 +92,11 @@ func (c *container) enter() error {
 	}
 	if c.UID == 0 {
 		return nil
+	}
+	if n := c.Processes; n > 0 {
+		if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+			return fmt.Errorf("limit processes: %w", err)
+		}
 	}
 	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(c.UID), syscall.Setuid(c.UID)); err != nil {
 		return fmt.Errorf("become uid %d: %w", c.UID, err)
