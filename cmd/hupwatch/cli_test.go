@@ -49,7 +49,7 @@ func TestCommandLine(t *testing.T) {
 		{"-c of no file", []string{"-c", "/no/such/file.toml"}, 2, nil, []string{"/no/such/file.toml: "}},
 		{"nothing", nil, 2, nil, []string{"-c FILE is missing"}},
 		{"-c without a file", []string{"-c"}, 2, nil, []string{"-c"}},
-		{"-c with more behind", []string{"-c", good, "web"}, 2, nil, []string{`"web": too many arguments`}},
+		{"-c with more behind", []string{"-c", good, "web"}, 2, nil, []string{`a command goes behind a --`}},
 		{"unknown command", []string{"relaod"}, 2, nil, []string{`"relaod": no such command`}},
 		{"unknown option", []string{"-z"}, 2, nil, []string{"-z"}},
 		{"unknown option of check", []string{"check", "-z"}, 2, nil, []string{"-z"}},
