@@ -63,6 +63,7 @@ type Watcher struct {
 	processes map[int]*process.Process
 	sockets   sockets.Set
 	saved     []Living
+	unsaved   string // why the last record could not be written
 }
 
 // NewWatcher returns the watcher of a service that has nothing running.
@@ -244,10 +245,13 @@ func (w *Watcher) save() {
 		return
 	}
 	if err := w.host.Ledger.Save(w.machine.Name, living); err != nil {
-		w.trouble(fmt.Errorf("write state: %w", err))
+		if text := err.Error(); text != w.unsaved { // it is tried again at every step
+			w.unsaved = text
+			w.trouble(fmt.Errorf("write state: %w", err))
+		}
 		return
 	}
-	w.saved = living
+	w.saved, w.unsaved = living, ""
 }
 
 // Living lists the generations that have a process or are about to get one.

@@ -330,6 +330,10 @@ func TestWithAFullRuntimeDirServicesRunOn(t *testing.T) {
 	if !d.faulty("no space left on device") {
 		t.Errorf("the reason is not logged")
 	}
+	d.sees("msg=generation exited", "service=web", "generation=1")
+	if n := len(d.all("msg=trouble", "service=web")); n > 1 {
+		t.Errorf("the same trouble is logged %d times", n)
+	}
 	if err := os.Remove(full); err != nil {
 		t.Fatal(err)
 	}
