@@ -68,7 +68,7 @@ func (f forgetful) Mark() string { return string(f) }
 // with the process, so nothing stale can ever be in the way.
 func holdDir(path string) (*runtimeDir, error) {
 	if err := os.MkdirAll(path, 0o711); err != nil {
-		return nil, fmt.Errorf("make runtime_dir: %w", err)
+		return nil, fmt.Errorf("make runtime_dir: %w; set daemon.runtime_dir to a directory that hupwatch can write to", err)
 	}
 	if err := ownDirectory(path); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -149,4 +150,134 @@ func (c *container) exec() error {
 		unix.CloseOnExec(fd)
 	}
 	return syscall.Exec(c.Program, c.Args, os.Environ())
+}
+
+// staticBinary builds the test binary anew, so that it needs nothing but itself.
+func staticBinary(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "static")
+	build := exec.Command("go", "test", "-c", "-trimpath", "-vet=off", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+	if text, err := build.CombinedOutput(); errors.Is(err, exec.ErrNotFound) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return program
+}
+
+// newScratch is a hupwatch in an image made from scratch: nothing but itself, which is
+// the service too, and a configuration. Its log is read from the volume /out.
+func newScratch(t *testing.T, program, config string, c container) (d, said *daemon) {
+	t.Helper()
+	root := t.TempDir()
+	for _, path := range []string{"dev", "proc", "out", "etc"} {
+		if err := os.Mkdir(filepath.Join(root, path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, text := range map[string]string{"dev/null": "", "etc/hupwatch.toml": config} {
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(program, filepath.Join(root, "hupwatch")); err != nil {
+		t.Fatal(err)
+	}
+	d = newDaemon(t, filepath.Join(root, "out"))
+	d.cmd.Args = []string{"hupwatch", "-c", "/etc/hupwatch.toml"}
+	c.Root, c.Program = root, "/hupwatch"
+	c.contain(t, d.cmd)
+	if err := makeGate(d.path("said")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(d.path("said"), 0o622); err != nil {
+		t.Fatal(err)
+	}
+	return d, d.said()
+}
+
+// scratchService is the service of such an image.
+func scratchService(script string, more string) string {
+	return fmt.Sprintf("%s[services.web]\ncommand = [\"/hupwatch\", %q]\nwarmup = \"50ms\"\nstop_timeout = \"5s\"\nenvironment = { %s = \"1\", %s = \"/out/said\" }\n",
+		more, script, asService, sayTo)
+}
+
+func TestInAContainerFromScratch(t *testing.T) {
+	t.Parallel()
+	program := staticBinary(t)
+	everyday := func(d, said *daemon) {
+		t.Helper()
+		said.serving("web", 1)
+		d.signal(syscall.SIGHUP)
+		said.serving("web", 2)
+		said.says("got TERM", "web", 1)
+		d.ends(syscall.SIGTERM, soon)
+		said.says("got TERM", "web", 2)
+	}
+	goesOn := func(d *daemon, reason string) {
+		t.Helper()
+		e := d.sees("msg=advice", "level=warn")
+		if !strings.Contains(e["reason"], reason) || !strings.Contains(e["reason"], "goes on without runtime_dir") {
+			t.Errorf("the advice is %q, want %q", e["reason"], reason)
+		}
+	}
+	t.Run("with a read-only root and no accounts", func(t *testing.T) {
+		t.Parallel()
+		d, said := newScratch(t, program, scratchService("serve", ""), container{PID1: true})
+		d.start()
+		everyday(d, said)
+		goesOn(d, "read-only file system")
+	})
+	t.Run("as an arbitrary user without a home", func(t *testing.T) {
+		t.Parallel()
+		d, said := newScratch(t, program, scratchService("serve", ""), container{PID1: true, UID: 123456, DropHome: true})
+		d.start()
+		everyday(d, said)
+		goesOn(d, "mkdir /tmp: read-only file system")
+	})
+	t.Run("without standard input", func(t *testing.T) {
+		t.Parallel()
+		d, said := newScratch(t, program, scratchService("serve", ""), container{PID1: true, Closed: []int{0}})
+		d.start()
+		everyday(d, said)
+	})
+	t.Run("without standard input, output and error", func(t *testing.T) {
+		t.Parallel()
+		d, said := newScratch(t, program, scratchService("serve", ""), container{PID1: true, UID: 123456, Closed: []int{0, 1, 2}})
+		d.start()
+		everyday(d, said)
+	})
+	t.Run("with a runtime_dir on a volume", func(t *testing.T) {
+		t.Parallel()
+		d, said := newScratch(t, program, scratchService("serve", "[daemon]\nruntime_dir = \"/out/run\"\n"), container{PID1: true})
+		d.start()
+		said.serving("web", 1)
+		if pid, err := os.ReadFile(d.path("run", "pid")); err != nil || string(pid) != "1\n" {
+			t.Errorf("the pid file says %q, %v", pid, err)
+		}
+		d.name("web\n")
+		said.serving("web", 2)
+		said.says("got TERM", "web", 1)
+		d.ends(syscall.SIGTERM, soon)
+		if advice := d.all("msg=advice"); len(advice) > 0 {
+			t.Errorf("%v", advice)
+		}
+	})
+	t.Run("not as PID 1", func(t *testing.T) {
+		t.Parallel()
+		d, _ := newScratch(t, program, scratchService("serve", ""), container{})
+		d.start()
+		d.ended(exitOther)
+		if text := d.log.text(); !strings.Contains(text, "read-only file system") || !strings.Contains(text, "set daemon.runtime_dir to a directory") {
+			t.Errorf("no remedy in %q", text)
+		}
+	})
+	t.Run("with the exit code of an essential service", func(t *testing.T) {
+		t.Parallel()
+		d, said := newScratch(t, program, scratchService("say serving; exit 77", "")+"essential = true\n", container{PID1: true, UID: 123456})
+		d.start()
+		said.serving("web", 1)
+		d.ended(77)
+	})
 }
