@@ -15,11 +15,11 @@ import (
 // daemon is one hupwatch with services that report to stamps.
 type daemon struct {
 	*stamps
-	pid     int
-	began   time.Duration
-	dir     string
-	current map[string]int // the process that runs, by service
-	ended   bool
+	pid        int
+	began      time.Duration
+	runtimeDir string
+	current    map[string]int // the process that runs, by service
+	ended      bool
 }
 
 // site is where the daemons of a run find what they need.
@@ -27,6 +27,8 @@ type site struct {
 	hupwatch string // the binary
 	service  string // likewise
 	dir      string
+	// runtimeDir is runtime_dir of every hupwatch.
+	runtimeDir string
 }
 
 // serviceName is short enough for a stamp.
@@ -34,7 +36,7 @@ func serviceName(i int) string { return fmt.Sprintf("s%05d", i) }
 
 func (s *site) config(n int, keys string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[daemon]\nruntime_dir = %q\nmax_parallel = 64\n\n[defaults]\n%s\n", s.dir+"/run", keys)
+	fmt.Fprintf(&b, "[daemon]\nruntime_dir = %q\nmax_parallel = 64\n\n[defaults]\n%s\n", s.runtimeDir, keys)
 	for i := range n {
 		fmt.Fprintf(&b, "\n[services.%s]\ncommand = [%q, %q]\n", serviceName(i), s.service, serviceName(i))
 	}
@@ -52,7 +54,7 @@ func (s *site) start(ctx context.Context, n int, keys string) (d *daemon, took t
 	if err != nil {
 		return nil, 0, err
 	}
-	d = &daemon{stamps: st, dir: s.dir, current: make(map[string]int)}
+	d = &daemon{stamps: st, runtimeDir: s.runtimeDir, current: make(map[string]int)}
 	// The log goes where it costs nothing but the writing of it.
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -106,7 +108,7 @@ type reloaded struct{ asked, runs, told time.Duration }
 func (d *daemon) reload(ctx context.Context, service string, sig syscall.Signal) (reloaded, error) {
 	old := d.current[service]
 	if sig == syscall.SIGUSR2 {
-		if err := os.WriteFile(d.dir+"/run/reload", []byte(service+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(d.runtimeDir+"/reload", []byte(service+"\n"), 0o600); err != nil {
 			return reloaded{}, err
 		}
 	}

@@ -69,6 +69,10 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if b.runtimeDir, err = os.MkdirTemp(runtimeParent(), "hupwatch-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.runtimeDir)) }()
 	b.service = b.dir + "/service"
 	if err := writeService(b.service); err != nil {
 		return err
@@ -89,6 +93,16 @@ func (b *bench) measure(ctx context.Context, only string) error {
 		}
 	}
 	return nil
+}
+
+// runtimeParent is a directory in memory, as /run is on most hosts, if there is
+// one that everybody may write to.
+func runtimeParent() string {
+	const shm = "/dev/shm"
+	if info, err := os.Stat(shm); err == nil && info.IsDir() {
+		return shm
+	}
+	return os.TempDir()
 }
 
 func names() string {
