@@ -13,8 +13,8 @@ build:
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)" \
 		-o bin/ ./cmd/hupwatch ./examples/demo ./examples/load/cmd/load
 
-test: # installs gunicorn if it is missing and this is root on Debian
-	@.ci/packages gunicorn
+test: # installs what the tests need if it is missing and this is root on Debian
+	@.ci/packages gunicorn supervisord=supervisor runsv=runit
 	go vet ./...
 	go test -race -shuffle=on ./...
 
