@@ -73,13 +73,14 @@ func Run(o Options) (code int, err error) {
 
 	table := process.NewTable()
 	host := &services.Host{
-		Table:    table,
-		Resolver: services.Resolver{Env: os.Environ(), Dir: logicalDir()},
-		Gate:     services.NewGate(4 * runtime.GOMAXPROCS(0)),
-		Ledger:   dir.ledger,
-		Events:   events,
-		Mark:     dir.ledger.Mark(),
-		Now:      monotonic,
+		Table:     table,
+		Resolver:  services.Resolver{Env: os.Environ(), Dir: logicalDir()},
+		Resolving: services.NewGate(runtime.GOMAXPROCS(0)),
+		Starting:  services.NewGate(runtime.GOMAXPROCS(0)),
+		Ledger:    dir.ledger,
+		Events:    events,
+		Mark:      dir.ledger.Mark(),
+		Now:       monotonic,
 	}
 	f := newFleet(host, o.Load, eventLog.apply)
 	err = group(table, f, o).Run()

@@ -42,9 +42,11 @@ type Living struct {
 type Host struct {
 	Table    *process.Table
 	Resolver Resolver
-	Gate     Gate
-	Ledger   Ledger
-	Events   *Stream
+	// Resolving and Starting are the gates for these. With one for both, a
+	// thousand starts would wait for a thousand releases to be made first.
+	Resolving, Starting *Gate
+	Ledger              Ledger
+	Events              *Stream
 	// Mark tells this hupwatch's generations from all other processes, in
 	// HUPWATCH_MARK.
 	Mark string
@@ -127,7 +129,7 @@ func (w *Watcher) step(in Input) {
 func (w *Watcher) carryOut(e Effect) {
 	switch e := e.(type) {
 	case Resolve:
-		go w.resolve(e) // ends when the file system answers
+		w.host.Resolving.Pass(func() { w.resolve(e) })
 	case Launch:
 		w.save() // an intent is on disk before its process
 		w.launch(e)
@@ -153,8 +155,6 @@ func (w *Watcher) carryOut(e Effect) {
 }
 
 func (w *Watcher) resolve(e Resolve) {
-	leave := w.host.Gate.Enter()
-	defer leave()
 	if e.Reuse != nil && Usable(e.Reuse) {
 		w.Post(Resolved{Attempt: e.Attempt, Release: *e.Reuse})
 		return
@@ -173,25 +173,24 @@ func (w *Watcher) launch(e Launch) {
 		w.Post(SpawnFailed{Generation: e.Generation, Reason: "listen: " + err.Error()})
 		return
 	}
+	w.host.Starting.Pass(func() {
+		if err := w.start(e, fds); err != nil {
+			w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
+		}
+	})
+}
+
+func (w *Watcher) start(e Launch, fds []int) error {
 	variables := generationEnv(e.Release.Service, e.Generation, e.Instance, w.host.Mark)
 	argv, err := e.Release.Argv(variables)
 	if err != nil {
-		w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
-		return
+		return err
 	}
 	spec := e.Release.spec()
 	spec.Args = argv
 	spec.Env = append(slices.Clone(e.Release.Env), variables...)
 	spec.Sockets = fds
-	go w.start(spec, e.Generation) // ends when the process is there
-}
-
-func (w *Watcher) start(spec process.Spec, generation int) {
-	leave := w.host.Gate.Enter()
-	defer leave()
-	if err := w.host.Table.Start(spec, watch{w, generation}); err != nil {
-		w.Post(SpawnFailed{Generation: generation, Reason: err.Error()})
-	}
+	return w.host.Table.Start(spec, watch{w, e.Generation})
 }
 
 func (rel *Release) spec() process.Spec {

@@ -1,0 +1,62 @@
+package services_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hupwatch/services"
+)
+
+func TestNoMoreAreInsideAGateThanItIsWide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var inside, most, done int
+		gate := services.NewGate(2)
+		for range 100 {
+			gate.Pass(func() {
+				mu.Lock()
+				inside++
+				most = max(most, inside)
+				mu.Unlock()
+				time.Sleep(100 * time.Millisecond) // of the bubble
+				mu.Lock()
+				inside--
+				done++
+				mu.Unlock()
+			})
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if most != 2 || done != 100 {
+			t.Errorf("at most %d were inside, %d of 100 are done; want 2 and all", most, done)
+		}
+	})
+}
+
+func TestWhereThoseInsideAGateHangTheOthersGoIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := services.NewGate(1)
+		thaw := make(chan struct{})
+		gate.Pass(func() { <-thaw })
+		began := time.Now()
+		var after time.Duration
+		gate.Pass(func() {})
+		gate.Pass(func() { after = time.Since(began) })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if after < 100*time.Millisecond || after > 2*time.Second {
+			t.Errorf("the others went in after %v, want about a second", after)
+		}
+		close(thaw)
+		synctest.Wait()
+
+		passed := false
+		gate.Pass(func() { passed = true })
+		synctest.Wait()
+		if !passed {
+			t.Error("the gate stayed shut after what had hung went on")
+		}
+	})
+}
