@@ -58,26 +58,54 @@ func (l *eventLog) run() {
 	defer close(l.done)
 	for range l.events.Wake {
 		events, lost, closed := l.events.Take()
-		logger := l.logger()
+		w := &lineWriter{output: l.output}
+		logger := l.logger(w)
 		for _, e := range events {
 			logEvent(logger, e)
 		}
 		if lost > 0 {
 			log.WithPrefix(level.Warn(logger), "ts", timestamp(time.Now())).Log("msg", "log fell behind", "lost", lost)
 		}
+		w.flush()
 		if closed {
 			return
 		}
 	}
 }
 
-func (l *eventLog) logger() log.Logger {
+func (l *eventLog) logger(output io.Writer) log.Logger {
 	f := l.format.Load()
-	logger := log.NewLogfmtLogger(l.output)
+	logger := log.NewLogfmtLogger(output)
 	if f.format == "json" {
-		logger = log.NewJSONLogger(l.output)
+		logger = log.NewJSONLogger(output)
 	}
 	return level.NewFilter(logger, level.Allow(level.ParseDefault(f.level, level.InfoValue())))
+}
+
+// atOnce is what a pipe takes in one piece, whoever else writes to it.
+const atOnce = 4096
+
+// lineWriter writes lines that come together with one call. An output that does
+// not take them has nobody to be told.
+type lineWriter struct {
+	output io.Writer
+	lines  []byte
+}
+
+// Write takes a line.
+func (w *lineWriter) Write(line []byte) (int, error) {
+	if len(w.lines)+len(line) > atOnce {
+		w.flush()
+	}
+	w.lines = append(w.lines, line...)
+	return len(line), nil
+}
+
+func (w *lineWriter) flush() {
+	if len(w.lines) > 0 {
+		_, _ = w.output.Write(w.lines)
+		w.lines = w.lines[:0]
+	}
 }
 
 func timestamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
