@@ -274,7 +274,7 @@ func TestWithoutProcessesTheOldOneServesOn(t *testing.T) {
 // the program too, since that of the tests is in a directory of root's.
 func newDaemonOf(t *testing.T, uid int) *daemon {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "hupwatch") // TempDir is below a directory of root's
+	dir, err := os.MkdirTemp("", "hupwatch") //nolint:usetesting // TempDir is below a directory of root's
 	if err != nil {
 		t.Fatal(err)
 	}

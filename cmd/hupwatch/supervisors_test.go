@@ -20,7 +20,7 @@ func supervised(t *testing.T, example, supervisor string, args ...string) *daemo
 		t.Skip(err)
 	}
 	// Not TempDir: the name of the test would make the path of a socket too long.
-	dir, err := os.MkdirTemp("", "supervised")
+	dir, err := os.MkdirTemp("", "supervised") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +107,9 @@ func TestOneServiceUnderSupervisord(t *testing.T) {
 	t.Parallel()
 	d := supervised(t, "one-service", "supervisord", "-c", "supervisord.conf")
 	d.control("mkdir", "run")
-	ctl := func(args ...string) string {
+	ctl := func(args ...string) {
 		t.Helper()
-		return d.control("supervisorctl", append([]string{"-c", "supervisord.conf"}, args...)...)
+		d.control("supervisorctl", append([]string{"-c", "supervisord.conf"}, args...)...)
 	}
 	d.cmd.Env = append(d.cmd.Env, asService+"=1")
 	deploy := func(script string) {
