@@ -113,6 +113,13 @@ var plants = []planted{
 		want: "hupwatch does not end",
 	},
 	{
+		name: "what the old one listens on does not matter",
+		file: "services/proof.go",
+		code: "	return len(g.service().Listen) == 0 &&",
+		bug:  "	return !PLANTED && len(g.service().Listen) == 0 &&",
+		want: "does not listen where",
+	},
+	{
 		name: "what is given up while it is being forked is forgotten",
 		file: "services/slot.go",
 		code: "		g.Killed = false\n",

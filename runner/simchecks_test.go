@@ -287,6 +287,7 @@ func (w *world) checkEvent(a *actor, e services.Event) {
 		a.trial(w.now, e.Cause, p.release)
 		a.rolledBack = false
 		a.good = p.release
+		w.checkProof(a, p)
 		if p.toldExit {
 			w.violated("generation %d of %s is promoted after its end", e.Generation, name)
 		}
@@ -308,6 +309,17 @@ func (a *actor) trial(now services.Instant, cause services.Cause, r *services.Re
 	a.onTrial = now.Add(r.Service.Probation)
 	if r.Service.Probation == 0 {
 		a.fallback = nil
+	}
+}
+
+// checkProof: where the service opens its address itself, no generation takes the
+// place of one that listens unless it does so too.
+func (w *world) checkProof(a *actor, p *proc) {
+	for _, old := range a.procs[:p.number-1] {
+		serves := old.promoted && !old.toldExit && !old.signalled() && old.listens(w.now)
+		if serves && a.opensItself && len(p.release.Service.Listen) == 0 && !p.dead && !p.listens(w.now) && old.execed.Add(old.fate.opens) < p.execed {
+			w.violated("generation %d of %s is promoted, but does not listen where generation %d does", p.number, p.service, old.number)
+		}
 	}
 }
 
@@ -345,6 +357,9 @@ func (w *world) checkMachine(a *actor, was before, in services.Input) {
 	if incoming > len(m.Slots) {
 		w.violated("%s has %d incoming generations", m.Name, incoming)
 	}
+	if g := m.Slots[0].Incoming; g != nil && g.Phase == services.PhaseWarming {
+		a.procs[g.Number-1].ready = g.ReadyAt
+	}
 	w.checkIncoming(a, was, in)
 	w.checkActive(a, was, in)
 	for i := range m.Slots {
@@ -367,6 +382,10 @@ func (w *world) checkIncoming(a *actor, was before, in services.Input) {
 	switch in := in.(type) {
 	case services.ResolveFailed:
 		if in.Attempt == was.incoming {
+			return
+		}
+	case services.Proved:
+		if len(in.Missing) > 0 && was.phase == services.PhaseWarming {
 			return
 		}
 	case services.SpawnFailed:

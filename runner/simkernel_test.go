@@ -51,6 +51,28 @@ type fate struct {
 	leavesRest  bool
 	restStops   time.Duration // from their stop signal, or their main's end; 0 only by KILL
 	unkillable  bool
+	opens       time.Duration // from its exec until it listens, if its service opens an address itself
+	deaf        bool          // it never does
+}
+
+// listens tells whether it has opened its address.
+func (p *proc) listens(now services.Instant) bool {
+	return p.execed != 0 && !p.dead && !p.fate.deaf && now >= p.execed.Add(p.fate.opens)
+}
+
+// prove has a look at the addresses of two generations.
+func (w *world) prove(a *actor, e services.Prove) {
+	incoming, active := a.procs[e.Generation-1], a.procs[e.Active-1]
+	w.after(w.upTo(5*time.Millisecond), func() {
+		in := services.Proved{Generation: e.Generation}
+		switch {
+		case !a.opensItself || !active.listens(w.now):
+			in.Needless = true
+		case !incoming.listens(w.now):
+			in.Missing = []string{"tcp 0.0.0.0:80"}
+		}
+		w.post(a.machine.Name, in)
+	})
 }
 
 func (w *world) dir() string { return fmt.Sprintf("/releases/%d", w.current) }
@@ -113,7 +135,7 @@ func (w *world) launch(a *actor, e services.Launch) {
 
 // draw makes a fate: most are good ones.
 func (w *world) draw(f0 flaw) fate {
-	f := fate{drain: w.upTo(2 * time.Second)}
+	f := fate{drain: w.upTo(2 * time.Second), opens: w.upTo(500 * time.Millisecond)}
 	if w.healthy {
 		return f
 	}
@@ -121,6 +143,7 @@ func (w *world) draw(f0 flaw) fate {
 		f.drain = w.upTo(40 * time.Second)
 	}
 	f.ignoresStop = w.chance(8)
+	f.deaf = w.chance(5)
 	f.leavesRest = w.chance(15)
 	if w.chance(70) {
 		f.restStops = 1 + w.upTo(20*time.Second)

@@ -45,6 +45,8 @@ type actor struct {
 	inbox    []services.Input
 	deadline services.Instant
 	frozen   services.Instant // until when it is not scheduled
+	// opensItself tells that its processes open an address where hupwatch does not.
+	opensItself bool
 
 	procs []*proc // by number, from 1
 	live  []*proc // those of which something may still live
@@ -252,7 +254,7 @@ func (w *world) carryOutForRollout(e effect) {
 }
 
 func (w *world) addActor(c config.Service) {
-	a := &actor{machine: services.NewMachine(c), deadline: services.Never}
+	a := &actor{machine: services.NewMachine(c), deadline: services.Never, opensItself: w.chance(50)}
 	a.asked = make(map[uint64]int)
 	w.actors[c.Name] = a
 	at, _ := slices.BinarySearchFunc(w.list, c.Name, func(a *actor, name string) int { return strings.Compare(a.machine.Name, name) })
@@ -296,6 +298,8 @@ func (w *world) carryOut(a *actor, e services.Effect) {
 		w.resolve(name, e)
 	case services.Launch:
 		w.launch(a, e)
+	case services.Prove:
+		w.prove(a, e)
 	case services.Signal:
 		w.note("  "+name, e)
 		w.signal(a.procs[e.Generation-1], e)

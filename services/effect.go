@@ -26,6 +26,9 @@ type (
 		Instance   int
 		Release    *Release
 	}
+	// Prove asks whether a generation listens on every address the active one
+	// listens on. Proved answers it.
+	Prove struct{ Generation, Active int }
 	// Signal sends a signal to the main process of a generation, or to its
 	// whole group.
 	Signal struct {
@@ -61,6 +64,7 @@ type (
 
 func (Resolve) effect()     {}
 func (Launch) effect()      {}
+func (Prove) effect()       {}
 func (Signal) effect()      {}
 func (AskTurn) effect()     {}
 func (ReturnTurn) effect()  {}

@@ -3,6 +3,7 @@ package services
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ type Phase string
 const (
 	PhaseResolving Phase = "resolving" // its release is being made; there is no process yet
 	PhaseStarting  Phase = "starting"  // its process is on the way to its first instruction
+	PhaseProving   Phase = "proving"   // it runs and has to listen where the active one does
 	PhaseWarming   Phase = "warming"   // it is ready and has to stay alive for the warm-up
 	PhaseActive    Phase = "active"    // it serves
 	PhaseDraining  Phase = "draining"  // it was told to stop
@@ -43,6 +45,7 @@ type Generation struct {
 	PID     int
 	Release *Release
 
+	Proof      Proof
 	BegunAt    Instant // when its start was decided
 	Deadline   Instant // when starting takes too long, or the warm-up ends
 	ReadyAt    Instant
@@ -110,7 +113,12 @@ func (g *Generation) early(now Instant) string {
 	if e.Reason != "" {
 		return e.Reason
 	}
-	if g.Phase != PhaseWarming {
+	switch {
+	case g.Phase == PhaseProving && len(g.Proof.Missing) > 0:
+		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.BegunAt)), strings.TrimSuffix(g.Proof.lacks(), ","), listenRemedy)
+	case g.Phase == PhaseProving:
+		return fmt.Sprintf("%s %s after its start", e, round(now.Sub(g.BegunAt)))
+	case g.Phase != PhaseWarming:
 		return e.String() + " before its command began"
 	}
 	text := fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(now.Sub(g.ReadyAt)), g.service().Warmup)

@@ -54,6 +54,13 @@ type (
 	}
 	// Execed says that the command of a generation runs.
 	Execed struct{ Generation int }
+	// Proved answers Prove: Missing are the addresses that only the active
+	// generation listens on; Needless says that it listens on none.
+	Proved struct {
+		Generation int
+		Missing    []string
+		Needless   bool
+	}
 	// Exited says that the main process of a generation ended.
 	Exited struct {
 		Generation int
@@ -76,5 +83,6 @@ func (ResolveFailed) input() {}
 func (Spawned) input()       {}
 func (SpawnFailed) input()   {}
 func (Execed) input()        {}
+func (Proved) input()        {}
 func (Exited) input()        {}
 func (Emptied) input()       {}

@@ -143,6 +143,8 @@ func (s *step) take(in Input) {
 		s.spawnFailed(in)
 	case Execed:
 		s.execed(in)
+	case Proved:
+		s.proved(in)
 	case Exited:
 		s.exited(in)
 	case Emptied:

@@ -77,7 +77,11 @@ func (b *bench) start(dir string) int {
 	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config, Dir: dir}})
 	n := b.Generations
 	b.tell(services.Spawned{Generation: n, PID: 100 + n})
-	b.tell(services.Execed{Generation: n})
+	for _, e := range b.tell(services.Execed{Generation: n}) {
+		if p, ok := e.(services.Prove); ok { // what runs listens on nothing
+			b.tell(services.Proved{Generation: p.Generation, Needless: true})
+		}
+	}
 	return n
 }
 

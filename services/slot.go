@@ -1,6 +1,7 @@
 package services
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -64,10 +65,10 @@ func (sl *Slot) draining() int {
 
 func (sl *Slot) deadline(startable bool) Instant {
 	next := sl.Probation.deadline()
-	if sl.Incoming != nil {
-		next = sl.Incoming.Deadline
+	if g := sl.Incoming; g != nil {
+		next = min(next, g.Deadline, g.Proof.Next)
 	} else if sl.Active == nil && startable {
-		next = sl.NextStart
+		next = min(next, sl.NextStart)
 	}
 	for _, g := range sl.Draining {
 		if g.Killed {
@@ -96,6 +97,7 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *Release) {
 		BegunAt:  s.now,
 		Deadline: s.now.Add(c.StartTimeout),
 		Release:  &Release{Service: c},
+		Proof:    Proof{Next: Never},
 	}
 	s.do(Resolve{Attempt: s.Attempts, Config: s.Config, Reuse: reuse})
 }
@@ -158,25 +160,29 @@ func (s *step) execed(in Execed) {
 	if g == nil || g.Phase != PhaseStarting {
 		return
 	}
+	s.emit(sl, g, Event{Kind: KindStarted, Wait: g.service().Warmup})
+	if !s.provable(sl) {
+		s.warm(sl)
+		return
+	}
+	g.Phase = PhaseProving
+	s.prove(sl)
+}
+
+// warm begins the warm-up.
+func (s *step) warm(sl *Slot) {
+	g := sl.Incoming
 	g.Phase = PhaseWarming
 	g.ReadyAt = s.now
 	g.Deadline = s.now.Add(g.service().Warmup)
-	s.emit(sl, g, Event{Kind: KindStarted, Wait: g.service().Warmup})
+	g.Proof.Next = Never
 }
 
 // expire carries out the deadlines of a slot that have passed.
 func (s *step) expire(sl *Slot) {
 	s.endProbation(sl)
-	if g := sl.Incoming; g != nil && g.Deadline <= s.now {
-		switch g.Phase {
-		case PhaseResolving:
-			s.fail(sl, "its directory, env files or binary could not be read within start_timeout ("+g.service().StartTimeout.String()+"): does the file system answer?")
-		case PhaseStarting:
-			s.fail(sl, "its command did not begin within start_timeout ("+g.service().StartTimeout.String()+")")
-		case PhaseWarming:
-			s.promote(sl)
-		case PhaseActive, PhaseDraining: // not here
-		}
+	if sl.Incoming != nil {
+		s.advance(sl)
 	}
 	for _, g := range slices.Clone(sl.Draining) {
 		switch {
@@ -186,6 +192,28 @@ func (s *step) expire(sl *Slot) {
 			g.KilledAt = Never
 			s.emit(sl, g, Event{Kind: KindAbandoned})
 		}
+	}
+}
+
+// advance takes an incoming generation as far as its time has come.
+func (s *step) advance(sl *Slot) {
+	g := sl.Incoming
+	late := g.Deadline <= s.now
+	limit := g.service().StartTimeout
+	switch {
+	case g.Phase == PhaseProving && !late:
+		s.proveOn(sl)
+	case !late:
+	case g.Phase == PhaseResolving:
+		s.fail(sl, fmt.Sprintf("its directory, env files or binary could not be read within start_timeout (%s): does the file system answer?", limit))
+	case g.Phase == PhaseStarting:
+		s.fail(sl, fmt.Sprintf("its command did not begin within start_timeout (%s)", limit))
+	case g.Phase == PhaseProving:
+		s.fail(sl, g.unproven())
+	case s.provable(sl):
+		s.proveAgain(sl)
+	default:
+		s.promote(sl)
 	}
 }
 

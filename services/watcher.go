@@ -133,6 +133,9 @@ func (w *Watcher) carryOut(e Effect) {
 	case Launch:
 		w.save() // an intent is on disk before its process
 		w.launch(e)
+	case Prove:
+		incoming, active := w.processes[e.Generation], w.processes[e.Active]
+		w.host.Resolving.Pass(func() { w.Post(look(e, incoming, active)) })
 	case Signal:
 		w.signal(e)
 	case AskTurn:

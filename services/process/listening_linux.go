@@ -1,0 +1,150 @@
+package process
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Listening returns the addresses that a process and its descendants listen on,
+// sorted: "tcp 127.0.0.1:80", "unix /run/web.sock". Ports that the kernel hands
+// out by itself are left out: two processes never have the same. It returns none
+// where the system does not tell, as for another user's process to a hupwatch
+// that is not root.
+func Listening(pid int) []string {
+	inodes := make(map[string]bool)
+	for _, p := range family(pid) {
+		sockets(p, inodes)
+	}
+	if len(inodes) == 0 {
+		return nil
+	}
+	var found []string
+	root := "/proc/" + strconv.Itoa(pid) + "/net/" // its own network namespace
+	found = append(found, listeningTCP(root+"tcp", inodes)...)
+	found = append(found, listeningTCP(root+"tcp6", inodes)...)
+	found = append(found, listeningUnix(root+"unix", inodes)...)
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// family is a process and its descendants.
+func family(pid int) []int {
+	all := []int{pid}
+	for i := 0; i < len(all); i++ {
+		tasks := "/proc/" + strconv.Itoa(all[i]) + "/task/"
+		entries, err := os.ReadDir(tasks)
+		if err != nil {
+			continue // it has gone
+		}
+		for _, task := range entries {
+			text, err := os.ReadFile(tasks + task.Name() + "/children")
+			if err != nil {
+				continue
+			}
+			for field := range strings.FieldsSeq(string(text)) {
+				if child, err := strconv.Atoi(field); err == nil {
+					all = append(all, child)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// sockets adds the inodes of the sockets a process has open.
+func sockets(pid int, inodes map[string]bool) {
+	dir := "/proc/" + strconv.Itoa(pid) + "/fd/"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		target, err := os.Readlink(dir + e.Name())
+		if inode, ok := strings.CutPrefix(target, "socket:["); ok && err == nil {
+			inodes[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+}
+
+// listeningTCP reads the lines of /proc/net/tcp in state LISTEN: the second
+// field is the local address, the fourth the state, the tenth the inode.
+func listeningTCP(path string, inodes map[string]bool) []string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	low, high := ephemeralPorts()
+	var found []string
+	for line := range bytes.Lines(text) {
+		f := strings.Fields(string(line))
+		if len(f) < 10 || f[3] != "0A" || !inodes[f[9]] {
+			continue
+		}
+		addr, err := parseHexAddress(f[1])
+		if err == nil && (addr.Port() < low || addr.Port() > high) {
+			found = append(found, "tcp "+addr.String())
+		}
+	}
+	return found
+}
+
+// parseHexAddress reads 0100007F:1F90: the words of the address in the host's
+// byte order, little-endian on every system hupwatch is built for but a few, and
+// there both sides of a comparison are wrong alike.
+func parseHexAddress(s string) (netip.AddrPort, error) {
+	host, port, _ := strings.Cut(s, ":")
+	raw, err := hex.DecodeString(host)
+	if err != nil || len(raw)%4 != 0 {
+		return netip.AddrPort{}, fmt.Errorf("address %q", s)
+	}
+	for word := range slices.Chunk(raw, 4) {
+		slices.Reverse(word)
+	}
+	addr, ok := netip.AddrFromSlice(raw)
+	number, err := strconv.ParseUint(port, 16, 16)
+	if !ok || err != nil {
+		return netip.AddrPort{}, fmt.Errorf("address %q", s)
+	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), nil
+}
+
+// listeningUnix reads the lines of /proc/net/unix that accept connections: the
+// fourth field has the flag, the seventh is the inode, the eighth the path.
+func listeningUnix(path string, inodes map[string]bool) []string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	const acceptsConnections = 1 << 16 // __SO_ACCEPTCON
+	var found []string
+	for line := range bytes.Lines(text) {
+		f := strings.Fields(string(line))
+		if len(f) < 8 || !inodes[f[6]] {
+			continue
+		}
+		if flags, err := strconv.ParseUint(f[3], 16, 32); err == nil && flags&acceptsConnections != 0 {
+			found = append(found, "unix "+f[7])
+		}
+	}
+	return found
+}
+
+// ephemeralPorts is the range of the ports the kernel hands out by itself.
+func ephemeralPorts() (low, high uint16) {
+	low, high = 32768, 60999
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return low, high
+	}
+	var l, h uint16
+	if _, err := fmt.Sscan(string(text), &l, &h); err == nil {
+		return l, h
+	}
+	return low, high
+}
