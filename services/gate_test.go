@@ -20,14 +20,14 @@ func TestNoMoreAreInsideAGateThanItIsWide(t *testing.T) {
 				inside++
 				most = max(most, inside)
 				mu.Unlock()
-				time.Sleep(100 * time.Millisecond) // of the bubble
+				<-time.After(100 * time.Millisecond)
 				mu.Lock()
 				inside--
 				done++
 				mu.Unlock()
 			})
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		if most != 2 || done != 100 {
 			t.Errorf("at most %d were inside, %d of 100 are done; want 2 and all", most, done)
@@ -44,7 +44,7 @@ func TestWhereThoseInsideAGateHangTheOthersGoIn(t *testing.T) {
 		var after time.Duration
 		gate.Pass(func() {})
 		gate.Pass(func() { after = time.Since(began) })
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		if after < 100*time.Millisecond || after > 2*time.Second {
 			t.Errorf("the others went in after %v, want about a second", after)

@@ -13,12 +13,9 @@ import (
 // serviceSize is more than the code of the service takes.
 const serviceSize = 256
 
-// service is the program that is started a thousand times. It is in assembly,
+// serviceCode is the program that is started a thousand times. It is in assembly,
 // so that next to nothing is measured but what starts it: one page, no runtime,
 // no libc, and its first act is to say when it ran.
-func service()
-
-// serviceCode is where its code is in this program.
 func serviceCode() *[serviceSize]byte
 
 // writeService writes the service as a program of its own: the smallest ELF

@@ -11,7 +11,7 @@
 //	R12  argv[1]'s first bytes
 //	R13  what happened
 //	SP   the report, and behind it at 40(SP) the set of signals with TERM in it
-TEXT ·service(SB), NOSPLIT|NOFRAME, $0
+TEXT service<>(SB), NOSPLIT|NOFRAME, $0
 	MOVQ 16(SP), R12 // argc, argv[0], argv[1]
 	MOVQ (R12), R12
 	SUBQ $48, SP
@@ -64,6 +64,6 @@ end:
 
 // func serviceCode() *[serviceSize]byte
 TEXT ·serviceCode(SB), NOSPLIT, $0-8
-	LEAQ ·service(SB), AX
+	LEAQ service<>(SB), AX
 	MOVQ AX, ret+0(FP)
 	RET
