@@ -63,7 +63,7 @@ type unixUser struct {
 
 func lookupUser(name string) (unixUser, error) {
 	u, err := user.Lookup(name)
-	if number, atoiErr := strconv.Atoi(name); err != nil && atoiErr == nil && number >= 0 {
+	if number, parseErr := accountNumber(name); err != nil && parseErr == nil {
 		byID, idErr := user.LookupId(name)
 		if idErr != nil {
 			return unixUser{uid: number, gid: -1}, nil //nolint:nilerr // a number needs no account
@@ -97,7 +97,7 @@ func lookupUser(name string) (unixUser, error) {
 
 func lookupGroup(name string) (int, error) {
 	g, err := user.LookupGroup(name)
-	if number, atoiErr := strconv.Atoi(name); err != nil && atoiErr == nil && number >= 0 {
+	if number, parseErr := accountNumber(name); err != nil && parseErr == nil {
 		return number, nil
 	}
 	if _, ok := errors.AsType[user.UnknownGroupError](err); ok {
@@ -107,4 +107,12 @@ func lookupGroup(name string) (int, error) {
 		return 0, fmt.Errorf("group %s: %w", name, err)
 	}
 	return strconv.Atoi(g.Gid)
+}
+
+// accountNumber reads the number of a user or group. A longer one the kernel
+// would cut, of 2^32 it would make root.
+func accountNumber(name string) (int, error) {
+	const bits = 31
+	number, err := strconv.ParseUint(name, 10, bits)
+	return int(number), err
 }

@@ -218,3 +218,16 @@ func TestAReleaseIsUsableWhileItsDirectoryAndBinaryAreThere(t *testing.T) {
 		t.Error("usable without its binary")
 	}
 }
+
+func TestANumberTooLongForAnAccountIsNotRoot(t *testing.T) {
+	t.Parallel()
+	for _, c := range []config.Service{
+		{Command: []string{"/bin/sh"}, User: "4294967296", Group: "4294967296"},
+		{Command: []string{"/bin/sh"}, User: "4294967295", Group: "0"}, // "leave it as it is" to the kernel
+		{Command: []string{"/bin/sh"}, User: "0", Group: "4294967296"},
+	} {
+		if release, err := (services.Resolver{Dir: "/"}).Resolve(c); err == nil {
+			t.Errorf("user %s, group %s: runs as %+v, want an error", c.User, c.Group, release.Credential)
+		}
+	}
+}
