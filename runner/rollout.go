@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,7 +14,10 @@ import (
 // function over plain data, as a services.Machine is: step takes one input and
 // returns effects, and nothing else changes it.
 type rollout struct {
-	config   *config.Config
+	config *config.Config
+	// runtimeDir is the one hupwatch began with, whatever the file says now.
+	runtimeDir string
+
 	declared map[string]bool // every service that has a watcher, and whether the file names it
 
 	// purposes are the reads of the file that are still to come; the first one
@@ -38,6 +42,9 @@ type purpose struct {
 	by    string
 	names []string // nil for all
 }
+
+// nameFileDefault is where in runtime_dir the name file is by default.
+const nameFileDefault = "reload"
 
 func newRollout() *rollout {
 	return &rollout{
@@ -84,7 +91,7 @@ func (r *rollout) step(in input) []effect {
 
 // boot brings up the services: all at once, for max_parallel is about reloads.
 func (r *rollout) boot(c *config.Config) []effect {
-	r.config = c
+	r.config, r.runtimeDir = c, c.Daemon.RuntimeDir
 	effects := []effect{apply{c.Daemon}}
 	for _, s := range c.Services {
 		r.declared[s.Name] = true
@@ -229,18 +236,22 @@ func (r *rollout) remove(q *request, c *config.Config) []effect {
 	return effects
 }
 
-// applyDaemon puts the daemon's keys into force; runtime_dir stays what it is.
+// applyDaemon puts the daemon's keys into force; runtime_dir stays what it is,
+// and so does a name file that is in it by default.
 func (r *rollout) applyDaemon(c *config.Config) []effect {
 	var effects []effect
-	old := r.config.Daemon
-	if old.RuntimeDir != c.Daemon.RuntimeDir {
+	daemon := c.Daemon
+	if held := r.runtimeDir; held != daemon.RuntimeDir {
 		effects = append(effects, emit{services.Event{
 			Kind:   services.KindTrouble,
-			Reason: "daemon.runtime_dir cannot be changed while hupwatch runs; it stays " + old.RuntimeDir + " until hupwatch is started again",
+			Reason: "daemon.runtime_dir cannot be changed while hupwatch runs; it stays " + held + " until hupwatch is started again",
 		}})
+		if daemon.NameFile == filepath.Join(daemon.RuntimeDir, nameFileDefault) {
+			daemon.NameFile = filepath.Join(held, nameFileDefault)
+		}
 	}
 	r.config = c
-	effects = append(effects, apply{c.Daemon})
+	effects = append(effects, apply{daemon})
 	return append(effects, r.grant()...)
 }
 

@@ -172,3 +172,30 @@ func TestAnEssentialServiceGivesHupwatchItsCode(t *testing.T) {
 	want(t, r, ended{"a"})
 	want(t, r, ended{"b"}, "finish 3")
 }
+
+func TestTheRuntimeDirStaysAndTheNameFileInItToo(t *testing.T) {
+	in := func(dir string) *config.Config {
+		c := fileOf(1, "web")
+		c.Daemon.RuntimeDir, c.Daemon.NameFile = dir, dir+"/reload"
+		return c
+	}
+	r := booted(in("/run/first"))
+	for _, dir := range []string{"/run/second", "/run/second", "/run/first"} {
+		r.step(hangup{})
+		for _, e := range r.step(configRead{config: in(dir)}) {
+			switch e := e.(type) {
+			case apply:
+				if got := e.daemon.NameFile; got != "/run/first/reload" {
+					t.Errorf("runtime_dir %s: the name file is %s, want /run/first/reload", dir, got)
+				}
+			case emit:
+				if e.event.Kind == services.KindTrouble && !strings.Contains(e.event.Reason, "stays /run/first ") {
+					t.Errorf("runtime_dir %s: %s, want it to stay /run/first", dir, e.event.Reason)
+				}
+				if e.event.Kind == services.KindTrouble && dir == "/run/first" {
+					t.Errorf("runtime_dir as at first: %s", e.event.Reason)
+				}
+			}
+		}
+	}
+}
