@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,11 +23,11 @@ type terminal struct {
 // openTerminal finds the terminal. Where HUP was ignored at the start, as under
 // nohup, somebody meant hupwatch to outlive it.
 func openTerminal(hupIgnored bool) *terminal {
-	fd, ok := openTTY()
-	if ok {
+	fd, err := openTTY()
+	if err == nil {
 		unix.Close(fd)
 	}
-	if !ok || hupIgnored {
+	if err != nil || hupIgnored {
 		return nil
 	}
 	t := &terminal{conts: make(chan os.Signal, 1)}
@@ -35,17 +36,16 @@ func openTerminal(hupIgnored bool) *terminal {
 	return t
 }
 
-func openTTY() (fd int, ok bool) {
-	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	return fd, err == nil
+func openTTY() (fd int, err error) {
+	return unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 }
 
 // look sees whether hupwatch is in the foreground. That changes only while it is
 // stopped (Ctrl-Z, then bg or fg), so it looks again whenever it is continued. A
 // terminal that is gone tells nothing: what was seen last stays.
 func (t *terminal) look() {
-	fd, ok := openTTY()
-	if !ok {
+	fd, err := openTTY()
+	if err != nil {
 		return
 	}
 	defer unix.Close(fd)
@@ -67,11 +67,12 @@ func (t *terminal) hungUp() bool {
 	if t == nil || !t.foreground {
 		return false
 	}
-	fd, ok := openTTY()
-	if ok {
+	fd, err := openTTY()
+	if err == nil {
 		unix.Close(fd)
 	}
-	return !ok
+	// Any other reason, as EMFILE, says nothing about the terminal.
+	return errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EIO)
 }
 
 func (t *terminal) close() {
