@@ -476,3 +476,24 @@ func TestAnEssentialServiceThatIsDownForGoodSaysSoOnce(t *testing.T) {
 	b.pass(time.Hour)
 	b.want(services.StateExited)
 }
+
+func TestAStartThatHungForLongIsWaitedForOnceMoreAtTheEnd(t *testing.T) {
+	b := serving(t, web())
+	b.ask(1)
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config, Dir: "/releases/2"}})
+	b.pass(5 * time.Minute) // start_timeout, KILL, abandoned
+	b.tell(services.Stop{Final: true, Until: services.Never})
+	b.tell(services.Exited{Generation: 1})
+	for _, e := range b.saw {
+		if _, ended := e.(services.Ended); ended {
+			t.Fatal("it has ended, and its process may come yet")
+		}
+	}
+	b.tell(services.Spawned{Generation: 2, PID: 102})
+	for _, e := range b.tell(services.Exited{Generation: 2, Exit: services.Exit{Signal: 9}}) {
+		if _, ended := e.(services.Ended); ended {
+			return
+		}
+	}
+	t.Error("it has not ended, and nothing of it lives")
+}

@@ -68,6 +68,9 @@ func (s *step) stopSlot(sl *Slot) {
 	}
 	for _, g := range sl.Draining {
 		g.KillAt = min(g.KillAt, s.Ending.Until)
+		if g.PID == 0 && g.abandoned() { // its process may be there by now
+			g.KilledAt = s.now
+		}
 	}
 }
 
