@@ -16,6 +16,7 @@ type (
 	// ResolveFailed answers it.
 	Resolve struct {
 		Attempt int
+		Cause   Cause
 		Config  config.Service
 		Reuse   *Release
 	}

@@ -99,7 +99,7 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *Release) {
 		Release:  &Release{Service: c},
 		Proof:    Proof{Next: Never},
 	}
-	s.do(Resolve{Attempt: s.Attempts, Config: s.Config, Reuse: reuse})
+	s.do(Resolve{Attempt: s.Attempts, Cause: cause, Config: s.Config, Reuse: reuse})
 }
 
 func (s *step) incoming(attempt int) (*Slot, *Generation) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"syscall"
 	"time"
@@ -62,6 +63,7 @@ type Watcher struct {
 	inbox   *mailbox.Box[Input]
 
 	// Owned by Run.
+	inquiries []*inquiry
 	processes map[int]*process.Process
 	sockets   sockets.Set
 	saved     []Living
@@ -118,6 +120,9 @@ func (w *Watcher) step(in Input) {
 	case arrival:
 		w.processes[x.Generation] = x.process
 		in = x.Spawned
+	case resolution:
+		in = x.Input
+		defer w.answered(x.of)
 	case Emptied:
 		defer delete(w.processes, x.Generation)
 	}
@@ -129,7 +134,7 @@ func (w *Watcher) step(in Input) {
 func (w *Watcher) carryOut(e Effect) {
 	switch e := e.(type) {
 	case Resolve:
-		w.host.Resolving.Pass(func() { w.resolve(e) })
+		w.ask(e)
 	case Launch:
 		w.save() // an intent is on disk before its process
 		w.launch(e)
@@ -157,17 +162,50 @@ func (w *Watcher) carryOut(e Effect) {
 	}
 }
 
-func (w *Watcher) resolve(e Resolve) {
+// inquiry is a Resolve that the file system has not answered yet.
+type inquiry struct {
+	Resolve
+	next *Resolve // the last one that asks the same
+}
+
+// resolution is what came of an inquiry.
+type resolution struct {
+	Input
+	of *inquiry
+}
+
+// ask has a release made. A restart does not ask again what is being asked
+// already: if the file system hangs, that costs a thread that stays each time, and
+// a service that is tried for days would use up all there may be. A person who
+// reloads may have mended what hangs.
+func (w *Watcher) ask(e Resolve) {
+	for _, i := range w.inquiries {
+		if e.Cause == CauseRestart && i.Reuse == e.Reuse && reflect.DeepEqual(i.Config, e.Config) {
+			i.next = &e
+			return
+		}
+	}
+	i := &inquiry{Resolve: e}
+	w.inquiries = append(w.inquiries, i)
+	w.host.Resolving.Pass(func() { w.Post(resolution{w.resolve(e), i}) })
+}
+
+func (w *Watcher) answered(i *inquiry) {
+	w.inquiries = slices.DeleteFunc(w.inquiries, func(other *inquiry) bool { return other == i })
+	if i.next != nil {
+		w.ask(*i.next)
+	}
+}
+
+func (w *Watcher) resolve(e Resolve) Input {
 	if e.Reuse != nil && Usable(e.Reuse) {
-		w.Post(Resolved{Attempt: e.Attempt, Release: *e.Reuse})
-		return
+		return Resolved{Attempt: e.Attempt, Release: *e.Reuse}
 	}
 	release, err := w.host.Resolver.Resolve(e.Config)
 	if err != nil {
-		w.Post(ResolveFailed{Attempt: e.Attempt, Reason: err.Error()})
-		return
+		return ResolveFailed{Attempt: e.Attempt, Reason: err.Error()}
 	}
-	w.Post(Resolved{Attempt: e.Attempt, Release: release})
+	return Resolved{Attempt: e.Attempt, Release: release}
 }
 
 func (w *Watcher) launch(e Launch) {

@@ -1,0 +1,99 @@
+package services_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"hupwatch/config"
+	"hupwatch/services"
+	"hupwatch/services/mailbox"
+	"hupwatch/services/process"
+)
+
+// deaf is a rollout that gives every turn and hears nothing else, and a ledger.
+type deaf struct{ watcher *services.Watcher }
+
+func (d *deaf) TurnAsked(_ string, ticket int)     { d.watcher.Post(services.Turn{Ticket: ticket}) }
+func (*deaf) TurnReturned(string, int)             {}
+func (*deaf) Answered(string, services.Answer)     {}
+func (*deaf) DownForGood(string, int)              {}
+func (*deaf) Ended(string)                         {}
+func (*deaf) Save(string, []services.Living) error { return nil }
+
+// A restart asked for a release every time, also where the file system had not
+// answered the last time: the threads that waited there were the end of hupwatch.
+func TestAFileSystemThatHangsKeepsOneThreadPerService(t *testing.T) {
+	c := web()
+	c.StartTimeout, c.RestartDelay, c.RestartMaxDelay = time.Millisecond, time.Millisecond, time.Millisecond
+	hangs := filepath.Join(t.TempDir(), "env")
+	if err := unix.Mkfifo(hangs, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.EnvFiles = []config.EnvFile{{Path: hangs}}
+	before := threads(t)
+
+	seen := watched(t, c, process.NewTable())
+	for range 50 {
+		await(t, seen, services.KindStartFailed, services.KindPromoted)
+	}
+	if after := threads(t); after > before+20 {
+		t.Errorf("%d threads, and %d before 50 starts that hung", after, before)
+	}
+	answer, err := os.OpenFile(hangs, os.O_RDWR, 0) // which wakes those that wait
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Close()
+}
+
+func threads(t *testing.T) int {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(tasks)
+}
+
+// watched starts a service and returns what happens to it.
+func watched(t *testing.T, c config.Service, table *process.Table) *mailbox.Box[services.Event] {
+	t.Helper()
+	events := &services.Stream{}
+	seen := events.Subscribe()
+	d := &deaf{}
+	began := time.Now()
+	host := &services.Host{
+		Table: table, Resolver: services.Resolver{Dir: "/"}, Resolving: services.NewGate(100), Starting: services.NewGate(1), Ledger: d, Events: events,
+		Now: func() services.Instant { return services.Instant(time.Since(began)) },
+	}
+	d.watcher = services.NewWatcher(c, host, d)
+	go d.watcher.Run(t.Context()) //nolint:errcheck // always nil
+	d.watcher.Post(services.Start{})
+	return seen
+}
+
+// await returns the next event of a kind; one of the kind never must not come.
+func await(t *testing.T, seen *mailbox.Box[services.Event], kind, never services.Kind) services.Event {
+	t.Helper()
+	late := time.After(time.Minute)
+	for {
+		events, _, _ := seen.Take()
+		for _, e := range events { // what follows in the same batch is not looked at
+			switch e.Kind {
+			case kind:
+				return e
+			case never:
+				t.Fatalf("%s: generation %d", e.Kind, e.Generation)
+			}
+		}
+		select {
+		case <-seen.Wake:
+		case <-late:
+			t.Fatalf("no %q", kind)
+		}
+	}
+}
