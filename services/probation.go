@@ -14,7 +14,7 @@ type Probation struct {
 // begin puts what was just promoted on probation. A release that is itself still
 // on probation is no fallback: that stays the one before.
 func (p *Probation) begin(now Instant, before *Release, d time.Duration) {
-	if p.Fallback == nil {
+	if p.Fallback == nil || p.Until <= now { // nobody may have looked since
 		p.Fallback = before
 	}
 	p.Until = now.Add(d)

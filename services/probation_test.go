@@ -70,3 +70,18 @@ func TestAnIncomingGenerationGoesOnWhenTheOneOnProbationEnds(t *testing.T) {
 	b.exit(n, services.Exit{Code: 1})
 	b.want(services.StateStarting, "answer [2] failed", "resolve /releases/1")
 }
+
+func TestAReleaseThatStoodItsProbationIsTheFallbackHoweverBusyTheHost(t *testing.T) {
+	c := web()
+	c.Warmup = 0
+	b := onProbation(t, c)
+	b.ask(2)
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config, Dir: "/releases/3"}})
+	b.tell(services.Spawned{Generation: 3, PID: 103})
+	b.tell(services.Execed{Generation: 3})
+	b.tell(services.Proved{Generation: 3})
+	b.now = b.now.Add(time.Minute) // in which nothing happens, not even a Tick
+	b.tell(services.Proved{Generation: 3})
+	b.exit(3, services.Exit{Code: 1})
+	b.want(services.StateStarting, "resolve new", "TERM to the main of 2", "answer [2] promoted", "resolve /releases/2")
+}
