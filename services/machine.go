@@ -61,6 +61,17 @@ func (m *Machine) Deadline() Instant {
 	return next
 }
 
+// Warming returns the generation that a Tick at this moment promotes; 0 for none.
+// Whoever gives it makes sure that its process lives.
+func (m *Machine) Warming(now Instant) int {
+	for i := range m.Slots {
+		if g := m.Slots[i].Incoming; g != nil && g.Phase == PhaseWarming && g.Deadline <= now {
+			return g.Number
+		}
+	}
+	return 0
+}
+
 // startable tells whether a generation may be started at all.
 func (m *Machine) startable() bool {
 	return m.WantedUp && m.Ending == nil
@@ -97,6 +108,7 @@ func (m *Machine) listens() []config.Listen {
 type step struct {
 	*Machine
 	now     Instant
+	ticked  bool // the input is a Tick
 	effects []Effect
 }
 
@@ -150,6 +162,7 @@ func (s *step) take(in Input) {
 	case Emptied:
 		s.emptied(in)
 	case Tick:
+		s.ticked = true
 	}
 }
 

@@ -212,7 +212,7 @@ func (s *step) advance(sl *Slot) {
 		s.fail(sl, g.unproven())
 	case s.provable(sl):
 		s.proveAgain(sl)
-	default:
+	case s.ticked: // with another input its process may have ended
 		s.promote(sl)
 	}
 }

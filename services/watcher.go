@@ -94,6 +94,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
+			if w.ended(w.machine.Warming(w.host.Now())) {
+				continue // its exit is on the way and goes first
+			}
 			w.step(Tick{})
 		case <-w.inbox.Wake:
 			inputs, _, _ := w.inbox.Take()
@@ -107,6 +110,14 @@ func (w *Watcher) Run(ctx context.Context) error {
 			timer.Reset(max(0, next.Sub(w.host.Now())))
 		}
 	}
+}
+
+// ended reports whether the main process of a generation has ended, though
+// nobody may have been told: after a pause of all of hupwatch, and on a busy
+// host, its end and that of its warm-up come together.
+func (w *Watcher) ended(generation int) bool {
+	p := w.processes[generation]
+	return p != nil && p.Ended()
 }
 
 // arrival is a Spawned that brings the process along.
@@ -123,6 +134,10 @@ func (w *Watcher) step(in Input) {
 	case resolution:
 		in = x.Input
 		defer w.answered(x.of)
+	case Proved:
+		if w.ended(x.Generation) {
+			return // its exit is on the way and goes first
+		}
 	case Emptied:
 		defer delete(w.processes, x.Generation)
 	}

@@ -24,6 +24,26 @@ func (*deaf) DownForGood(string, int)              {}
 func (*deaf) Ended(string)                         {}
 func (*deaf) Save(string, []services.Living) error { return nil }
 
+// After a pause of all of hupwatch (a SIGSTOP, a host without processor time) the
+// end of the warm-up and that of the process came together, and the former could
+// go first: what was dead was promoted, and the old generation stopped for it.
+func TestAProcessThatEndedUnseenIsNotPromoted(t *testing.T) {
+	c := web()
+	c.Command = []string{"/bin/true"}
+	c.Warmup = 500 * time.Millisecond
+	c.Restart = config.RestartNo
+
+	table := process.NewTable() // nobody reaps yet
+	seen := watched(t, c, table)
+	e := await(t, seen, services.KindStarted, services.KindPromoted)
+	if err := unix.Waitid(unix.P_PID, e.PID, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(2 * c.Warmup)
+	go table.Run(t.Context()) //nolint:errcheck // the test tells
+	await(t, seen, services.KindStartFailed, services.KindPromoted)
+}
+
 // A restart asked for a release every time, also where the file system had not
 // answered the last time: the threads that waited there were the end of hupwatch.
 func TestAFileSystemThatHangsKeepsOneThreadPerService(t *testing.T) {

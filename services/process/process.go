@@ -58,6 +58,14 @@ func (p *Process) PID() int { return p.id.PID }
 // Identity returns what tells this process from a later one with its number.
 func (p *Process) Identity() Identity { return p.id }
 
+// Ended reports whether the main process has ended, be it reaped or not.
+func (p *Process) Ended() bool {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+
+	return p.reaped || hasEnded(p.id.PID)
+}
+
 // Signal sends sig to the main process, or returns ErrGone if it was reaped.
 func (p *Process) Signal(sig syscall.Signal) error {
 	p.table.mu.Lock()
