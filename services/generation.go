@@ -116,12 +116,14 @@ func (g *Generation) early(now Instant) string {
 	switch {
 	case g.Phase == PhaseProving && len(g.Proof.Missing) > 0:
 		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.BegunAt)), strings.TrimSuffix(g.Proof.lacks(), ","), listenRemedy)
-	case g.Phase == PhaseProving:
-		return fmt.Sprintf("%s %s after its start", e, round(now.Sub(g.BegunAt)))
-	case g.Phase != PhaseWarming:
+	case g.Phase != PhaseProving && g.Phase != PhaseWarming:
 		return e.String() + " before its command began"
 	}
-	text := fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(now.Sub(g.ReadyAt)), g.service().Warmup)
+	since := g.ReadyAt
+	if g.Phase == PhaseProving {
+		since = g.BegunAt
+	}
+	text := fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(now.Sub(since)), g.service().Warmup)
 	if e.Signal == 0 && e.Code == 0 {
 		text += "; if it puts itself into the background, tell it to stay in the foreground"
 	}

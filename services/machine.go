@@ -61,11 +61,11 @@ func (m *Machine) Deadline() Instant {
 	return next
 }
 
-// Warming returns the generation that a Tick at this moment promotes; 0 for none.
-// Whoever gives it makes sure that its process lives.
+// Warming returns the generation that a Tick or a Proved at this moment may
+// promote; 0 for none. Whoever gives one makes sure that its process lives.
 func (m *Machine) Warming(now Instant) int {
 	for i := range m.Slots {
-		if g := m.Slots[i].Incoming; g != nil && g.Phase == PhaseWarming && g.Deadline <= now {
+		if g := m.Slots[i].Incoming; g != nil && g.Phase == PhaseWarming && (g.Deadline <= now || g.Proof.Asked) {
 			return g.Number
 		}
 	}

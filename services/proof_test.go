@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -81,4 +82,14 @@ func TestWithoutTheOldOneThereIsNothingToProve(t *testing.T) {
 	b.exit(1, services.Exit{Code: 1})
 	b.pass(time.Second)
 	b.want(services.StateRunning, "answer [1] promoted")
+}
+
+func TestOneThatEndsBeforeItIsSeenToListenIsToldOfLikeAnyOther(t *testing.T) {
+	b := proving(t)
+	b.exit(2, services.Exit{})
+	for _, e := range b.saw {
+		if a, ok := e.(services.Answer); ok && (!strings.Contains(a.Reason, "before its warm-up of 1s was over") || !strings.Contains(a.Reason, "foreground")) {
+			t.Errorf("the reason is %q, want the warm-up and the remedy in it", a.Reason)
+		}
+	}
 }

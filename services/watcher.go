@@ -135,7 +135,7 @@ func (w *Watcher) step(in Input) {
 		in = x.Input
 		defer w.answered(x.of)
 	case Proved:
-		if w.ended(x.Generation) {
+		if w.ended(w.machine.Warming(w.host.Now())) {
 			return // its exit is on the way and goes first
 		}
 	case Emptied:
