@@ -36,4 +36,4 @@ install: build
 	install -m 755 bin/hupwatch $(DESTDIR)$(PREFIX)/bin/hupwatch
 
 clean:
-	rm -rf bin examples/demo/run examples/gunicorn/run
+	rm -rf bin examples/demo/run examples/gunicorn/run examples/gunicorn/releases examples/gunicorn/current

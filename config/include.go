@@ -46,8 +46,10 @@ func match(pattern string) ([]string, error) {
 	for _, dir := range parents {
 		entries, err := os.ReadDir(dir)
 		switch {
-		case errors.Is(err, fs.ErrNotExist), isPattern(parent) && errors.Is(err, syscall.ENOTDIR):
+		case isPattern(parent) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
 			continue
+		case errors.Is(err, fs.ErrNotExist): // moved away, it would stop every service in it
+			return nil, fmt.Errorf("there is no directory %s: create it, empty if need be, or take it out of include", dir)
 		case err != nil:
 			return nil, fmt.Errorf("list %s: %w", dir, cause(err))
 		}

@@ -251,8 +251,8 @@ func listenKeys() []Key {
 			Doc: "What LISTEN_FDNAMES says of it. By default the name of the service.",
 		},
 		{
-			Name: "mode", Type: "octal string", example: `"0660"`, decode: octal(func(t *table) *int { return &t.listen.Mode }),
-			Doc: "The permissions of a unix socket.",
+			Name: "mode", Type: "octal string", Default: `"0666"`, example: `"0660"`, decode: octal(func(t *table) *int { return &t.listen.Mode }),
+			Doc: "The permissions of a unix socket: who may connect must be able to write to it.",
 		},
 		{
 			Name: "user", Type: "string", example: `"www-data"`, decode: account(func(t *table) *string { return &t.listen.User }),

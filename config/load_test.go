@@ -18,7 +18,7 @@ func TestIncludedFilesAddServices(t *testing.T) {
 	dir := t.TempDir()
 	mkdir(t, dir, "d", "e", "empty")
 	main := write(t, filepath.Join(dir, "hupwatch.toml"), `
-include = ["d/*.toml", "e/one.toml", "d/a.toml", "missing/*.toml", "empty/*.toml", "*.toml", "*/*.toml"]
+include = ["d/*.toml", "e/one.toml", "d/a.toml", "empty/*.toml", "*.toml", "*/*.toml"]
 [defaults]
 working_dir = "work"
 `+fmt.Sprintf(service, "main"))
@@ -51,7 +51,7 @@ func TestProblemsOfAllFilesAreReportedAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	mkdir(t, dir, "d")
-	write(t, "hupwatch.toml", `include = ["missing.toml", "d/*.toml", "hupwatch.toml/*.toml", "d"]
+	write(t, "hupwatch.toml", `include = ["missing.toml", "gone/*.toml", "d/*.toml", "hupwatch.toml/*.toml", "d"]
 [services.web]
 comand = "x"
 [services.api]
@@ -63,8 +63,9 @@ listen = ["tcp://:80"]
 	write(t, "d/c.toml", "log_level = 1\n\n[services.c]\nuser = 1\n")
 
 	want := `hupwatch.toml:1: include[0]: missing.toml: open it: no such file or directory
-hupwatch.toml:1: include[2]: list hupwatch.toml: not a directory
-hupwatch.toml:1: include[3]: d: this is a directory, not a file
+hupwatch.toml:1: include[1]: there is no directory gone: create it, empty if need be, or take it out of include
+hupwatch.toml:1: include[3]: list hupwatch.toml: not a directory
+hupwatch.toml:1: include[4]: d: this is a directory, not a file
 hupwatch.toml:3: services.web.comand: unknown key, did you mean command?
 d/a.toml:1: include: an included file holds [services.NAME] sections only: move this to hupwatch.toml
 d/a.toml:2: daemon: an included file holds [services.NAME] sections only: move this to hupwatch.toml

@@ -12,9 +12,10 @@ import (
 const containerPatience = 10 * time.Second
 
 // advice is what somebody should know who starts a hupwatch like this.
-func advice(c *config.Config, pid int) []string {
+func advice(o Options, pid int) []string {
+	c := o.Config
 	texts := process.Lacks()
-	if slowest := slowestStop(c); pid == 1 && slowest > containerPatience {
+	if slowest := slowestStop(c); pid == 1 && slowest > containerPatience && !o.OneService {
 		texts = append(texts, fmt.Sprintf("as PID 1 of a container: to stop may take %s, docker stop kills after %s; lower shutdown_timeout or stop_timeout, or raise docker's --stop-timeout",
 			brief(slowest), containerPatience))
 	}

@@ -67,7 +67,7 @@ func Run(o Options) (code int, err error) {
 	defer eventLog.wait(logPatience)
 	defer events.Close()
 	events.Publish(services.Event{Kind: services.KindBegun, PID: os.Getpid(), Reason: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
-	for _, text := range append(why, advice(o.Config, os.Getpid())...) {
+	for _, text := range append(why, advice(o, os.Getpid())...) {
 		events.Publish(services.Event{Kind: services.KindAdvice, Reason: text})
 	}
 

@@ -132,7 +132,16 @@ func logEvent(logger log.Logger, e services.Event) {
 	add("took", brief(e.Elapsed), e.Elapsed > 0)
 	switch e.Kind {
 	case services.KindRolledBack:
-		add("to", e.Release, true)
+		add("release", e.Release, true)
+		add("to", e.ServingRelease, true)
+		add("err", e.Reason, true)
+	case services.KindReloadEnded:
+		add("release", e.Release, e.Release != "")
+		if e.Serving != e.Generation {
+			add("serving", e.Serving, true)
+			add("serving_release", e.ServingRelease, e.ServingRelease != "")
+		}
+		add("err", e.Reason, e.Reason != "")
 	case services.KindStarted:
 		add("release", e.Release, e.Release != "")
 		add("warmup", brief(e.Wait), true)
@@ -159,9 +168,13 @@ func logEvent(logger log.Logger, e services.Event) {
 // leveled picks the level: error is for what somebody has to do something about.
 func leveled(logger log.Logger, e services.Event) log.Logger {
 	switch e.Kind {
+	case services.KindEnding:
+		if e.By == "" { // nobody asked for it
+			return level.Warn(logger)
+		}
 	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed, services.KindRolledBack:
 		return level.Error(logger)
-	case services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice:
+	case services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice, services.KindLeft:
 		return level.Warn(logger)
 	case services.KindReloadEnded:
 		switch e.Result {
@@ -180,7 +193,7 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 
 func reasonKey(e services.Event) string {
 	switch e.Kind {
-	case services.KindKilled, services.KindIgnored, services.KindEnding, services.KindAdvice:
+	case services.KindKilled, services.KindIgnored, services.KindEnding, services.KindLeaving, services.KindLeft, services.KindAdvice:
 		return "reason"
 	default:
 		return "err"

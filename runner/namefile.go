@@ -74,9 +74,9 @@ func readClaimed(path string) ([]byte, error) {
 	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
 		return nil, errors.New("it is not a plain file; write one")
 	case stat.Uid != 0 && int(stat.Uid) != euid:
-		return nil, fmt.Errorf("it belongs to uid %d; only root and uid %d may ask for a reload this way", stat.Uid, euid)
+		return nil, fmt.Errorf("it belonged to uid %d and was removed; write it as root%s", stat.Uid, orMyself(euid))
 	case stat.Mode&0o022 != 0:
-		return nil, fmt.Errorf("its mode %#o lets others write to it; chmod go-w it", stat.Mode&0o777)
+		return nil, fmt.Errorf("its mode %#o let others write to it, so it was removed; write it again under umask 022", stat.Mode&0o777)
 	case stat.Nlink > 1:
 		return nil, errors.New("it has a second name (a hard link); write a file of its own")
 	}
@@ -88,6 +88,13 @@ func readClaimed(path string) ([]byte, error) {
 		return nil, fmt.Errorf("it is longer than %d bytes; one name a line is all it takes", nameFileMax)
 	}
 	return text, nil
+}
+
+func orMyself(euid int) string {
+	if euid == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" or as uid %d", euid)
 }
 
 // parseNames reads one name a line. Blank lines and what follows a # do not

@@ -86,8 +86,8 @@ func TestTheNameFileIsTakenWhateverItIs(t *testing.T) {
 		{"readable by all", write(0o644, "web\n"), ""},
 		{"missing", func(string) error { return nil }, "there is none; write the names"},
 		{"empty", write(0o600, ""), "it names no service"},
-		{"writable by the group", write(0o620, "web\n"), "chmod go-w"},
-		{"writable by others", write(0o602, "web\n"), "chmod go-w"},
+		{"writable by the group", write(0o620, "web\n"), "write it again under umask 022"},
+		{"writable by others", write(0o602, "web\n"), "write it again under umask 022"},
 		{"a link", func(path string) error { return os.Symlink("/etc/passwd", path) }, "it is a symbolic link"},
 		{"a second name", func(path string) error {
 			return errors.Join(write(0o600, "web\n")(path), os.Link(path, path+".other"))
@@ -134,7 +134,7 @@ func TestANameFileOfSomebodyElseIsRefused(t *testing.T) {
 	if err := os.Chown(path, 12345, -1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := claimNameFile(path); err == nil || !strings.Contains(err.Error(), "it belongs to uid 12345") {
+	if _, err := claimNameFile(path); err == nil || !strings.Contains(err.Error(), "it belonged to uid 12345") {
 		t.Errorf("error is %v, want whose it is", err)
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {

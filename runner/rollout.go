@@ -166,7 +166,7 @@ func (r *rollout) configRead(in configRead) []effect {
 				effects = append(effects, emit{services.Event{Kind: services.KindConfigError, By: p.by, Reason: problem.String()}})
 			}
 		}
-		effects = append(effects, refused(p.by, "the configuration has problems; nothing was changed"))
+		effects = append(effects, refused(p.by, fmt.Sprintf("the configuration has %s, nothing was changed; hupwatch check -c %s tells them too", count(effects), r.config.File)))
 	default:
 		effects = r.reload(p, in.config)
 	}
@@ -185,7 +185,7 @@ func (r *rollout) reload(p purpose, c *config.Config) []effect {
 		}
 	}
 	if len(unknown) > 0 {
-		return []effect{refused(p.by, "no such service in "+c.File+": "+strings.Join(unknown, ", ")+"; nothing was reloaded")}
+		return []effect{refused(p.by, fmt.Sprintf("no such service in %s: %s; nothing was reloaded; it has %s", c.File, strings.Join(unknown, ", "), some(c.Services)))}
 	}
 	effects := r.applyDaemon(c)
 	r.lastID++
@@ -291,7 +291,14 @@ func (r *rollout) stop(in stop) []effect {
 		return []effect{ignored(by, "hupwatch ends already")}
 	}
 	leave := r.config.Daemon.AtExit == config.AtExitLeave && in.signal != "INT"
-	return r.end(in.now, leave, services.Event{Kind: services.KindEnding, By: by})
+	why := services.Event{Kind: services.KindEnding, By: by}
+	if in.signal == "INT" {
+		why.Reason = "a second INT kills what is left then"
+	}
+	if leave {
+		why.Kind = services.KindLeaving
+	}
+	return r.end(in.now, leave, why)
 }
 
 // downForGood ends everything since one service that is essential is down, with
@@ -329,6 +336,27 @@ func (r *rollout) finishIfDone() []effect {
 		return nil
 	}
 	return []effect{finish{r.code}}
+}
+
+func count(problems []effect) string {
+	if len(problems) == 1 {
+		return "a problem"
+	}
+	return fmt.Sprintf("%d problems", len(problems))
+}
+
+// some names services, as many as a message can take.
+func some(all []config.Service) string {
+	const enough = 20
+	var names []string
+	for _, s := range all[:min(enough, len(all))] {
+		names = append(names, s.Name)
+	}
+	text := strings.Join(names, ", ")
+	if len(all) > enough {
+		text += fmt.Sprintf(" and %d more", len(all)-enough)
+	}
+	return text
 }
 
 func ignored(by, reason string) effect {

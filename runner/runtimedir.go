@@ -75,7 +75,7 @@ func holdDir(path string) (*runtimeDir, error) {
 	}
 	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open lock: %w", err)
+		return nil, fmt.Errorf("runtime_dir %s: %w; set daemon.runtime_dir to a directory that hupwatch can write to", path, err)
 	}
 	d := &runtimeDir{path: path, lock: lock}
 	if err := d.take(); err != nil {

@@ -42,10 +42,11 @@ func (s *Signals) dispatch(ctx context.Context, f *fleet, tty *terminal, oneServ
 		case <-s.QUIT:
 			f.stop("QUIT")
 		case <-s.INT:
-			f.stop("INT")
 			if interrupts++; interrupts > 1 {
 				f.kill()
+				continue
 			}
+			f.stop("INT")
 		case <-tty.continued():
 			tty.look()
 		}

@@ -49,10 +49,20 @@ func lookupAccount(userName, groupName string) (account, error) {
 		return a, nil
 	}
 	if os.Geteuid() != 0 {
-		return account{}, fmt.Errorf("user %s, group %s: only root may start a service as somebody else", userName, groupName)
+		return account{}, fmt.Errorf("%s: only root may start a service as somebody else; start hupwatch as root, or leave this out", asWhom(userName, groupName))
 	}
 	a.credential = &process.Credential{UID: uint32(uid), GID: uint32(gid), Groups: groups}
 	return a, nil
+}
+
+func asWhom(userName, groupName string) string {
+	switch {
+	case groupName == "":
+		return "user " + userName
+	case userName == "":
+		return "group " + groupName
+	}
+	return "user " + userName + ", group " + groupName
 }
 
 type unixUser struct {

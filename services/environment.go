@@ -87,7 +87,10 @@ func readEnvFile(env map[string]string, file config.EnvFile) error {
 	}
 	values, errs := config.ParseEnvFile(text)
 	if len(errs) > 0 {
-		return fmt.Errorf("env_file %s: %w", file.Path, errs)
+		for i := range errs {
+			errs[i].File = file.Path
+		}
+		return fmt.Errorf("env_file: %s", strings.ReplaceAll(errs.Error(), "\n", "; "))
 	}
 	maps.Copy(env, values)
 	return nil

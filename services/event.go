@@ -28,10 +28,14 @@ type Event struct {
 	Services   int            // how many services are in it
 	Code       int            // hupwatch's own exit code
 	Release    string         // the directory the generation runs in
-	Signal     syscall.Signal
-	Exit       *Exit
-	Elapsed    time.Duration // how long it took: to be promoted, to drain
-	Wait       time.Duration // how long it will take at most: warm-up, delay, time to the KILL
+	// Serving is the generation that serves after a reload, and where it runs.
+	Serving        int
+	ServingRelease string
+
+	Signal  syscall.Signal
+	Exit    *Exit
+	Elapsed time.Duration // how long it took: to be promoted, to drain
+	Wait    time.Duration // how long it will take at most: warm-up, delay, time to the KILL
 }
 
 // Kind says what happened.
@@ -66,5 +70,6 @@ const (
 	KindConfigError Kind = "config error"
 	KindIgnored     Kind = "signal ignored"
 	KindEnding      Kind = "stopping all services"
-	KindEndedAll    Kind = "hupwatch ended" // Code is its exit code
+	KindLeaving     Kind = "leaving all services" // they live on
+	KindEndedAll    Kind = "hupwatch ended"       // Code is its exit code
 )

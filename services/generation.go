@@ -57,6 +57,8 @@ type Generation struct {
 	Aborted    bool // it never became the active one
 	MainGone   bool // its main process ended; others of its group live on
 	LastStatus Exit
+	// Reloads are the requests it was started for, or told to stop for.
+	Reloads []uint64
 }
 
 // Service is the configuration the generation was started with.

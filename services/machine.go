@@ -125,7 +125,11 @@ func (s *step) emit(sl *Slot, g *Generation, e Event) {
 			e.Release = g.Release.Dir
 		}
 	}
-	if s.Under != nil && e.Reloads == nil {
+	switch {
+	case e.Reloads != nil:
+	case g != nil: // not the one under way, if another one stopped it
+		e.Reloads = g.Reloads
+	case s.Under != nil:
 		e.Reloads = s.Under.IDs
 	}
 	s.do(Emit{e})

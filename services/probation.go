@@ -40,7 +40,10 @@ func (s *step) rollBack(sl *Slot, g *Generation) bool {
 	}
 	e := g.LastStatus
 	sl.Good, p.Fallback = p.Fallback, nil
-	s.emit(sl, g, Event{Kind: KindRolledBack, Exit: &e, Release: sl.Good.Dir})
+	s.emit(sl, g, Event{
+		Kind: KindRolledBack, Exit: &e, ServingRelease: sl.Good.Dir,
+		Reason: "it ended within its probation; is its warmup long enough?",
+	})
 	return true
 }
 

@@ -152,7 +152,11 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 // finish ends the reload with its result.
 func (s *step) finish(result Result, reason string, g *Generation) {
 	r := s.Under
-	s.emit(&s.Slots[r.Slot], g, Event{Kind: KindReloadEnded, Result: result, Reason: reason, Elapsed: s.now.Sub(r.BegunAt)})
+	ended := Event{Kind: KindReloadEnded, Result: result, Reason: reason, Elapsed: s.now.Sub(r.BegunAt)}
+	if active := s.Slots[r.Slot].Active; active != nil {
+		ended.Serving, ended.ServingRelease = active.Number, active.Release.Dir
+	}
+	s.emit(&s.Slots[r.Slot], g, ended)
 	s.returnTurn(r)
 	a := Answer{IDs: r.IDs, Result: result, Reason: reason}
 	if active := s.Slots[r.Slot].Active; active != nil {

@@ -80,6 +80,9 @@ func (r Resolver) dir(c config.Service) (string, error) {
 		dir = r.Dir
 	}
 	resolved, err := filepath.EvalSymlinks(dir)
+	if target, linkErr := os.Readlink(dir); err != nil && linkErr == nil {
+		return "", fmt.Errorf("working_dir %s: it is a link to %s: %w", dir, target, plain(err))
+	}
 	if err != nil {
 		return "", fmt.Errorf("working_dir %s: %w", dir, plain(err))
 	}

@@ -99,6 +99,9 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *Release) {
 		Release:  &Release{Service: c},
 		Proof:    Proof{Next: Never},
 	}
+	if cause == CauseReload {
+		sl.Incoming.Reloads = s.Under.IDs
+	}
 	s.do(Resolve{Attempt: s.Attempts, Cause: cause, Config: s.Config, Reuse: reuse})
 }
 
@@ -230,6 +233,7 @@ func (s *step) promote(sl *Slot) {
 	g.Deadline = Never
 	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
 	if old != nil {
+		old.Reloads = g.Reloads
 		s.retire(sl, old, old.service().StopTimeout)
 	}
 	if g.Cause == CauseReload {
@@ -311,7 +315,7 @@ func (s *step) again(sl *Slot, c config.Service, calmRun bool) {
 	if c.Restart == config.RestartNo {
 		sl.Resting = StateFailed
 		if !c.Essential { // else hupwatch ends, and says so
-			s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"`})
+			s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"; mend it, then reload`})
 		}
 		return
 	}
@@ -320,7 +324,7 @@ func (s *step) again(sl *Slot, c config.Service, calmRun bool) {
 	switch {
 	case !ok:
 		sl.Resting = StateFailed
-		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: "restart_limit: ended too often in a row"})
+		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: "restart_limit: ended too often in a row; mend it, then reload"})
 	case sl.Incoming == nil:
 		s.emit(sl, nil, Event{Kind: KindRestart, Wait: delay})
 	}

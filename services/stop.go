@@ -1,6 +1,7 @@
 package services
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,6 +14,8 @@ type Ending struct {
 	Until Instant
 	Final bool
 	Said  bool // Ended was given
+	// Silent is set where there is nothing to tell about its end.
+	Silent bool
 }
 
 // stop ends every generation of the service.
@@ -25,7 +28,8 @@ func (s *step) stop(in Stop) {
 		reason = "hupwatch ends"
 	}
 	s.answerEnding(ResultAborted, reason)
-	s.Ending = &Ending{ID: in.ID, Until: in.Until, Final: in.Final}
+	silent := s.Ending != nil && s.Ending.Said
+	s.Ending = &Ending{ID: in.ID, Until: in.Until, Final: in.Final, Silent: silent || in.Leave}
 	s.abortReloads(reason)
 	for i := range s.Slots {
 		if in.Leave {
@@ -45,7 +49,7 @@ func (s *step) leave(sl *Slot) {
 		if g.Aborted || g.PID == 0 {
 			continue
 		}
-		s.emit(sl, g, Event{Kind: KindLeft})
+		s.emit(sl, g, Event{Kind: KindLeft, Reason: fmt.Sprintf("it lives on; kill %d ends it", g.PID)})
 		sl.remove(g)
 		if sl.Active == g {
 			sl.Active = nil
@@ -167,7 +171,9 @@ func (s *step) finishEnding() {
 	}
 	s.Ending.Said = true
 	s.do(KeepSockets{s.listens()})
-	s.emit(nil, nil, Event{Kind: KindStopped})
+	if !s.Ending.Silent {
+		s.emit(nil, nil, Event{Kind: KindStopped})
+	}
 	s.answerEnding(ResultStopped, "")
 	if s.Ending.Final { // a service that was only removed can come back
 		s.do(Ended{})

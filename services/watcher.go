@@ -104,7 +104,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 				w.step(in)
 			}
 		}
-		w.save()
+		_ = w.save() // it was logged, and is tried again
 		timer.Stop()
 		if next := w.machine.Deadline(); next != Never {
 			timer.Reset(max(0, next.Sub(w.host.Now())))
@@ -151,7 +151,12 @@ func (w *Watcher) carryOut(e Effect) {
 	case Resolve:
 		w.ask(e)
 	case Launch:
-		w.save() // an intent is on disk before its process
+		// An intent is on disk before its process, lest that be run twice. Where
+		// something serves, it can wait for room on the disk.
+		if err := w.save(); err != nil && w.machine.State() == StateRunning {
+			w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
+			return
+		}
 		w.launch(e)
 	case Prove:
 		incoming, active := w.processes[e.Generation], w.processes[e.Active]
@@ -289,7 +294,7 @@ func (w *Watcher) trouble(err error) {
 
 // save writes down what lives, if that changed. What comes in together, as a
 // process and its exec do, is written together.
-func (w *Watcher) save() {
+func (w *Watcher) save() error {
 	living := w.machine.Living()
 	for i := range living {
 		if p := w.processes[living[i].Generation]; p != nil {
@@ -297,16 +302,18 @@ func (w *Watcher) save() {
 		}
 	}
 	if slices.Equal(living, w.saved) {
-		return
+		return nil
 	}
 	if err := w.host.Ledger.Save(w.machine.Name, living); err != nil {
+		err = fmt.Errorf("write state: %w", err)
 		if text := err.Error(); text != w.unsaved { // it is tried again at every step
 			w.unsaved = text
-			w.trouble(fmt.Errorf("write state: %w", err))
+			w.trouble(err)
 		}
-		return
+		return err
 	}
 	w.saved, w.unsaved = living, ""
+	return nil
 }
 
 // Living lists the generations that have a process or are about to get one.

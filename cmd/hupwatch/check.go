@@ -15,6 +15,9 @@ import (
 func check(args []string, stdout, stderr io.Writer) int {
 	file := defaultConfig
 	flags := newFlags(&file)
+	if len(args) == 1 && isCommand(args) { // the file, as people type it
+		file, args = args[0], nil
+	}
 	switch err := parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)

@@ -139,11 +139,13 @@ func TestServiceWithoutAutostartStaysDown(t *testing.T) {
 func TestIncludedFilesAreReadAtHangup(t *testing.T) {
 	t.Parallel()
 	config := "include = [\"more/*.toml\"]\n[daemon]\nruntime_dir = \"run\"\n" + quick + service("web", "serve")
-	d := startDaemonWhole(t, config)
-	d.up("web", 1)
+	d := newDaemon(t, t.TempDir())
 	if err := os.Mkdir(d.path("more"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	d.write("hupwatch.toml", config)
+	d.start()
+	d.up("web", 1)
 	d.write("more/one.toml", service("one", "serve"))
 	d.signal(syscall.SIGHUP)
 	d.up("one", 1) // with the defaults of the main file
@@ -161,16 +163,6 @@ func TestIncludedFilesAreReadAtHangup(t *testing.T) {
 	}
 	d.signal(syscall.SIGHUP)
 	d.sees("msg=reload done", "reload=2", "promoted=1", "stopped=1")
-}
-
-// startDaemonWhole starts hupwatch with this file and no [daemon] section but
-// what is in it.
-func startDaemonWhole(t *testing.T, config string) *daemon {
-	t.Helper()
-	d := newDaemon(t, t.TempDir())
-	d.write("hupwatch.toml", config)
-	d.start()
-	return d
 }
 
 func TestDaemonKeysApplyAtHangup(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"hupwatch/cmd/hupwatch/early"
 	"hupwatch/config"
@@ -13,6 +14,9 @@ import (
 func runFile(file string, stderr io.Writer) int {
 	if code, ok := prepare(stderr); !ok {
 		return code
+	}
+	if absolute, err := filepath.Abs(file); err == nil {
+		file = absolute // what the log says of it is read elsewhere
 	}
 	c, problems := config.Load(file)
 	for _, p := range problems {

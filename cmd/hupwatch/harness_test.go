@@ -248,14 +248,15 @@ func (d *daemon) checkSurvivors() {
 // marked lists the processes that carry the mark of this hupwatch: its services
 // and their children.
 func (d *daemon) marked() []int {
-	mark, err := os.ReadFile(d.path("run", "state", "mark"))
+	text, err := os.ReadFile(d.path("run", "state", "mark"))
 	if err != nil {
 		return nil
 	}
+	mark, _, _ := strings.Cut(string(text), " ") // the boot comes behind it
 	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
 	var pids []int
 	for _, path := range environs {
-		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, append([]byte("HUPWATCH_MARK="), bytes.TrimSpace(mark)...)) {
+		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte("HUPWATCH_MARK="+mark+"/")) {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 			pids = append(pids, pid)
 		}

@@ -33,7 +33,7 @@ var badReleases = []badRelease{
 	{name: "unknown user", keys: `user = "nobody-at-all"`, reasons: []string{"user nobody-at-all", "no such user"}},
 	{name: "unknown group", keys: `group = "nobodies-at-all"`, reasons: []string{"group nobodies-at-all", "no such group"}},
 	{name: "env_file missing", keys: `env_file = ["absent.env"]`, reasons: []string{"env_file", "/absent.env", "no such file"}},
-	{name: "env_file bad", keys: `env_file = ["bad"]`, text: "GOOD=1\nthis is not\n", mode: 0o644, reasons: []string{"env_file", "/bad: 2: "}},
+	{name: "env_file bad", keys: `env_file = ["bad"]`, text: "GOOD=1\nthis is not\n", mode: 0o644, reasons: []string{"env_file", "/bad:2: "}},
 	{name: "env_file is a directory", keys: `env_file = ["/etc"]`, reasons: []string{"env_file", "/etc", "directory"}},
 	{name: "variable unset", keys: `environment = { X = "${NO_SUCH_VARIABLE}" }`, reasons: []string{"environment.X", "NO_SUCH_VARIABLE"}},
 	{name: "variable in command unset", command: `["true", "${NO_SUCH_VARIABLE}"]`, reasons: []string{"command", "NO_SUCH_VARIABLE"}},

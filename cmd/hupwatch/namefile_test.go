@@ -46,15 +46,15 @@ func TestBadNameFileReloadsNothing(t *testing.T) {
 		{"a path", write("../web\n", 0o600), `line 1: "../web" is no name`},
 		{"two names in a line", write("other\nweb other\n", 0o600), `line 2: "web other" is no name of a service; write one name a line`},
 		{"binary", write("web\x00\xff\n", 0o600), "is no name"},
-		{"writable by others", write("web\n", 0o666), "chmod go-w"},
-		{"writable by the group", write("web\n", 0o660), "chmod go-w"},
+		{"writable by others", write("web\n", 0o666), "write it again under umask 022"},
+		{"writable by the group", write("web\n", 0o660), "write it again under umask 022"},
 		{"too long", write(strings.Repeat("web\n", 40_000), 0o600), "longer than"},
 		{"foreign owner", func(path string) error {
 			if err := write("web\n", 0o644)(path); err != nil {
 				return err
 			}
 			return os.Chown(path, 65534, 65534)
-		}, "belongs to uid 65534"},
+		}, "belonged to uid 65534"},
 		{"hard link", func(path string) error {
 			if err := write("web\n", 0o600)(elsewhere); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"hupwatch/config"
@@ -32,8 +33,14 @@ func (o *oneService) flags() *flag.FlagSet {
 	for _, name := range []string{"vv", "vvv"} {
 		flags.BoolVar(&o.all, name, false, "")
 	}
+	o.warmup = 1
 	for _, name := range []string{"w", "warmup-time"} {
-		flags.Float64Var(&o.warmup, name, 1, "")
+		flags.Func(name, "", func(text string) (err error) {
+			if o.warmup, err = strconv.ParseFloat(text, 64); err != nil {
+				return errors.New("it is a number of seconds, like 2 or 0.5")
+			}
+			return nil
+		})
 	}
 	for _, name := range []string{"k", "kill-at-exit"} {
 		flags.BoolVar(&o.killAtExit, name, false, "")

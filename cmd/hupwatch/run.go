@@ -73,7 +73,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case command == "check":
 		return check(rest, stdout, stderr)
 	case slices.Contains(notYet, command):
-		return complain(stderr, fmt.Errorf("%s: not supported yet", command))
+		return complain(stderr, fmt.Errorf("%s: not supported yet; HUP and USR2 reload, see hupwatch help", command))
+	case strings.HasSuffix(command, ".toml"):
+		return complain(stderr, fmt.Errorf("%q: no such command; to run the services of a file: hupwatch -c %s", command, command))
 	default:
 		return complain(stderr, fmt.Errorf("%q: no such command; see hupwatch help", command))
 	}
@@ -87,9 +89,10 @@ func isCommand(args []string) bool {
 // foreground is what hupwatch does without a command: it is the daemon.
 func foreground(args []string, stdout, stderr io.Writer) int {
 	var file string
-	var test bool
+	var test, version bool
 	flags := newFlags(&file)
 	flags.BoolVar(&test, "t", false, "")
+	flags.BoolVar(&version, "version", false, "")
 	switch err := parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)
@@ -98,6 +101,9 @@ func foreground(args []string, stdout, stderr io.Writer) int {
 		return complain(stderr, errors.New("a command goes behind a --: hupwatch [-v] [-w SEC] [-k] -- COMMAND [ARG...]"))
 	case err != nil:
 		return complain(stderr, err)
+	case version:
+		fmt.Fprintln(stdout, "hupwatch", versionText())
+		return exitDone
 	case test:
 		return checkFile(file, stdout, stderr)
 	case file == "":
@@ -116,7 +122,10 @@ func newFlags(file *string) *flag.FlagSet {
 
 func parse(flags *flag.FlagSet, args []string) error {
 	if err := flags.Parse(args); err != nil {
-		return err
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fmt.Errorf("%w; see hupwatch help", err)
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q: too many arguments; see hupwatch help", flags.Arg(0))

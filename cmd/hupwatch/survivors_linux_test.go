@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hupwatch/services/process"
 )
 
 func TestSecondHupwatchOnTheSameRuntimeDirIsRefused(t *testing.T) {
@@ -243,8 +245,10 @@ func TestBrokenRecordIsRefusedWithARemedy(t *testing.T) {
 	if err := os.MkdirAll(d.path("run", "state"), 0o711); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(d.path("run", "state", "web.json"), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"web.json": "{", "mark": "MARK " + process.BootID() + "\n"} {
+		if err := os.WriteFile(d.path("run", "state", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	out, code := output(hupwatch("-c", d.path("hupwatch.toml")))
 	if code != exitOther || !strings.Contains(out, "web.json") || !strings.Contains(out, "remove the file") {

@@ -43,18 +43,37 @@ func Open(dir string) (*Store, error) {
 	}
 	s := &Store{dir: dir}
 	text, err := os.ReadFile(s.path("mark"))
-	switch {
-	case err == nil:
-		s.mark = strings.TrimSpace(string(text))
-		return s, nil
-	case !errors.Is(err, fs.ErrNotExist):
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read mark: %w", err)
 	}
-	s.mark = rand.Text()
-	if err := s.write("mark", []byte(s.mark+"\n")); err != nil {
-		return nil, fmt.Errorf("write mark: %w", err)
+	mark, boot, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	if mark != "" && boot == process.BootID() {
+		s.mark = mark
+		return s, nil
+	}
+	if err := s.begin(); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+// begin forgets what was there before the host booted: nothing of it lives, and
+// after a power cut not every file need be whole.
+func (s *Store) begin() error {
+	old, err := filepath.Glob(s.path("*.json"))
+	if err != nil {
+		return fmt.Errorf("list state: %w", err)
+	}
+	for _, path := range append(old, s.path(".spare")) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget what was before the boot: %w", err)
+		}
+	}
+	s.mark = rand.Text()
+	if err := s.write("mark", []byte(s.mark+" "+process.BootID()+"\n")); err != nil {
+		return fmt.Errorf("write mark: %w", err)
+	}
+	return nil
 }
 
 // Mark is what the generations of whichever hupwatch uses this directory carry

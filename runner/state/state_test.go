@@ -196,3 +196,26 @@ func TestARecordThatMakesNoSenseIsAnErrorWithARemedy(t *testing.T) {
 		}
 	}
 }
+
+func TestRecordsFromBeforeTheBootAreForgotten(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"mark": "OLD another-boot\n", "web.json": "half a rec"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store, err := state.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := store.Survivors(); err != nil || len(found) > 0 {
+		t.Errorf("survivors are %v, %v", found, err)
+	}
+	if store.Mark() == "OLD" {
+		t.Error("the mark is that of another boot")
+	}
+	again, err := state.Open(dir)
+	if err != nil || again.Mark() != store.Mark() {
+		t.Errorf("opened again: %v, mark %q, want %q", err, again.Mark(), store.Mark())
+	}
+}

@@ -12,7 +12,7 @@ import (
 // Alive reports whether this very process still runs. A zombie does not.
 func (id Identity) Alive() bool {
 	s, ok := readStat(id.PID)
-	return ok && s.alive() && s.start == id.Start && bootID() == id.Boot
+	return ok && s.alive() && s.start == id.Start && BootID() == id.Boot
 }
 
 func identify(pid int, boot string) Identity {
@@ -20,7 +20,8 @@ func identify(pid int, boot string) Identity {
 	return Identity{PID: pid, Start: s.start, Boot: boot}
 }
 
-func bootID() string {
+// BootID is what tells this boot of the host from every other one.
+func BootID() string {
 	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b))
 }

@@ -13,6 +13,7 @@ func (id Identity) Alive() bool {
 
 func identify(pid int, boot string) Identity { return Identity{PID: pid, Boot: boot} }
 
-func bootID() string { return "" }
+// BootID is empty: this system does not tell one boot from another.
+func BootID() string { return "" }
 
 func livingGroups() map[int]bool { return nil }

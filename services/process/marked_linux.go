@@ -15,7 +15,7 @@ func FindMarked(mark string) ([]Living, error) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		return nil, err
 	}
-	boot := bootID()
+	boot := BootID()
 	var found []Living
 	for _, pid := range pids() {
 		s, value, ok := readMark(pid)

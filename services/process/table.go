@@ -39,7 +39,7 @@ type Table struct {
 // NewTable returns an empty table, ready to start processes.
 func NewTable() *Table {
 	return &Table{
-		boot:      bootID(),
+		boot:      BootID(),
 		children:  make(map[int]*Process),
 		leftovers: make(map[*Process]struct{}),
 	}

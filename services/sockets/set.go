@@ -10,6 +10,8 @@ import (
 	"errors"
 	"maps"
 
+	"golang.org/x/sys/unix"
+
 	"hupwatch/config"
 )
 
@@ -25,14 +27,15 @@ type key struct{ network, address string }
 func keyOf(l config.Listen) key { return key{l.Network, l.Address} }
 
 // Open opens those of listens that are not open yet and returns the descriptors
-// of all, in their order. The set keeps them. On an error nothing has changed.
+// of all, in their order. The set keeps them. A unix socket whose path somebody
+// removed is opened anew. On an error nothing has changed.
 func (s *Set) Open(listens []config.Listen) ([]int, error) {
 	fresh := make(map[key]*socket)
 	fds := make([]int, 0, len(listens))
 	for _, l := range listens {
 		k := keyOf(l)
 		found := s.open[k]
-		if found == nil {
+		if found == nil || found.pathGone() {
 			found = fresh[k]
 		}
 		if found == nil {
@@ -50,6 +53,11 @@ func (s *Set) Open(listens []config.Listen) ([]int, error) {
 
 	if s.open == nil {
 		s.open = make(map[key]*socket)
+	}
+	for k := range fresh {
+		if old := s.open[k]; old != nil { // who has it already serves it to its end
+			unix.Close(old.fd)
+		}
 	}
 	maps.Copy(s.open, fresh)
 	return fds, nil

@@ -286,3 +286,25 @@ func TestBacklogFollowsTheConfiguration(t *testing.T) {
 		t.Errorf("%d connections wait with a backlog of 1, %d more with 20", few, more)
 	}
 }
+
+func TestAPathThatSomebodyRemovedIsOpenedAnew(t *testing.T) {
+	var set sockets.Set
+	defer set.Close()
+	l := path(t)
+	before, err := set.Open([]config.Listen{l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(l.Address); err != nil {
+		t.Fatal(err)
+	}
+	after, err := set.Open([]config.Listen{l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("unix", l.Address)
+	if err != nil {
+		t.Fatalf("descriptors %v, then %v: %v", before, after, err)
+	}
+	c.Close()
+}

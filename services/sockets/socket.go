@@ -86,6 +86,15 @@ func (s *socket) ownsPath() bool {
 	return err == nil && now.Mode().Type() == fs.ModeSocket && os.SameFile(s.file, now)
 }
 
+// pathGone reports whether nothing is left where a unix socket's path was.
+func (s *socket) pathGone() bool {
+	if s.file == nil {
+		return false
+	}
+	_, err := os.Lstat(s.listen.Address)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // explained adds the remedy where there is one.
 func explained(err error, l config.Listen) error {
 	switch {
