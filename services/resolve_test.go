@@ -111,8 +111,10 @@ func TestTheProgramsOwnLinkIsNotResolved(t *testing.T) {
 func TestANameWithoutASlashIsLookedUpInTheServicesPath(t *testing.T) {
 	dir := host(t)
 	program(t, filepath.Join(dir, "tools/server"))
-	c := config.Service{Name: "web", Command: []string{"server", "-x"}, WorkingDir: filepath.Join(dir, "1"),
-		Environment: map[string]string{"PATH": "bin:${PATH}"}}
+	c := config.Service{
+		Name: "web", Command: []string{"server", "-x"}, WorkingDir: filepath.Join(dir, "1"),
+		Environment: map[string]string{"PATH": "bin:${PATH}"},
+	}
 	r := resolve(t, services.Resolver{Env: []string{"PATH=" + filepath.Join(dir, "tools")}}, c)
 	if want := filepath.Join(dir, "1/bin/server"); r.Path != want {
 		t.Errorf("runs %s, want %s", r.Path, want)

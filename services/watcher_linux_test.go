@@ -40,7 +40,7 @@ func TestAProcessThatEndedUnseenIsNotPromoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-time.After(2 * c.Warmup)
-	go table.Run(t.Context()) //nolint:errcheck // the test tells
+	go table.Run(t.Context())
 	await(t, seen, services.KindStartFailed, services.KindPromoted)
 }
 
@@ -91,7 +91,7 @@ func watched(t *testing.T, c config.Service, table *process.Table) *mailbox.Box[
 		Now: func() services.Instant { return services.Instant(time.Since(began)) },
 	}
 	d.watcher = services.NewWatcher(c, host, d)
-	go d.watcher.Run(t.Context()) //nolint:errcheck // always nil
+	go d.watcher.Run(t.Context())
 	d.watcher.Post(services.Start{})
 	return seen
 }

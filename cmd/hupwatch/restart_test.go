@@ -152,7 +152,7 @@ func TestCrashRestartsTheReleaseThatRan(t *testing.T) {
 	pid := expect(1, "one")
 	deploy("two")
 	crash(pid)
-	pid = expect(2, "one")
+	expect(2, "one")
 	d.signal(syscall.SIGHUP)
 	expect(3, "two")
 	d.sees("msg=generation exited", "generation=2")

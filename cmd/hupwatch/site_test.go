@@ -34,7 +34,7 @@ func newSite(t *testing.T) *site {
 		t.Skip(err)
 	}
 	// Not TempDir: the name of the test would make the path of a socket too long.
-	dir, err := os.MkdirTemp("", "site")
+	dir, err := os.MkdirTemp("", "site") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
