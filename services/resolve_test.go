@@ -161,8 +161,10 @@ func TestLayersOfTheEnvironment(t *testing.T) {
 
 func TestArgumentsAreExpanded(t *testing.T) {
 	dir := host(t)
-	c := config.Service{Name: "web", WorkingDir: filepath.Join(dir, "1"),
-		Command: []string{"${BIN}/server", "--port=${PORT:-80}", "--generation=${HUPWATCH_GENERATION}", "$$"}, Environment: map[string]string{"BIN": "bin"}}
+	c := config.Service{
+		Name: "web", WorkingDir: filepath.Join(dir, "1"),
+		Command: []string{"${BIN}/server", "--port=${PORT:-80}", "--generation=${HUPWATCH_GENERATION}", "$$"}, Environment: map[string]string{"BIN": "bin"},
+	}
 	r := resolve(t, services.Resolver{}, c)
 	argv, err := r.Argv([]string{"HUPWATCH_GENERATION=7"})
 	want := []string{filepath.Join(dir, "1/bin/server"), "--port=80", "--generation=7", "$"}
