@@ -157,6 +157,9 @@ func (s *step) finish(result Result, reason string, g *Generation) {
 		ended.Serving, ended.ServingRelease = active.Number, active.Release.Dir
 	}
 	s.emit(&s.Slots[r.Slot], g, ended)
+	if g != nil && g.Phase == PhaseActive {
+		g.Reloads = nil // what becomes of it now is no part of the reload
+	}
 	s.returnTurn(r)
 	a := Answer{IDs: r.IDs, Result: result, Reason: reason}
 	if active := s.Slots[r.Slot].Active; active != nil {

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if part, found := os.LookupEnv("HELPER"); found {
 		os.Exit(helpers[part]())
 	}
+	if _, err := process.CleanSignals(); err != nil {
+		panic(err)
+	}
 	if err := process.CloseOnExec(); err != nil { // whatever runs the tests may have left some
 		panic(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,10 +45,23 @@ func CleanSignals() (hupIgnored bool, err error) {
 func catch(mask uint64) {
 	nobody := make(chan os.Signal, 1)
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
-		if mask&bit(sig) != 0 {
-			signal.Notify(nobody, sig)
+		if mask&bit(sig) == 0 {
+			continue
+		}
+		signal.Notify(nobody, sig)
+		if sig == 32 || sig == 33 || sig == 34 {
+			resetSignal(sig)
 		}
 	}
+}
+
+// resetSignal gives a signal its default meaning back. The Go runtime leaves those
+// alone that C libraries use internally, and the posix_spawn of glibc, which make
+// starts everything with, ignores one of them in the child.
+func resetSignal(sig syscall.Signal) {
+	const sigsetSize = 8
+	var zeros [8]uint64 // SIG_DFL, no flags, an empty mask
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize, 0, 0)
 }
 
 // execUnblocked returns only if it fails.
