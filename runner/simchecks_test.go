@@ -55,6 +55,7 @@ type before struct {
 	incoming int // the attempt
 	phase    services.Phase
 	deadline services.Instant
+	looking  bool // at what it listens on
 	spawned  bool
 	active   int // the number
 	draining int
@@ -71,6 +72,7 @@ func (w *world) before(a *actor, in services.Input) before {
 	was.asking = m.Under != nil && m.Under.Turn == services.TurnAsked
 	if g := sl.Incoming; g != nil {
 		was.incoming, was.phase, was.deadline, was.spawned = g.Attempt, g.Phase, g.Deadline, g.PID != 0
+		was.looking = g.Proof.Asked
 	}
 	if sl.Active != nil {
 		was.active = sl.Active.Number
@@ -397,7 +399,7 @@ func (w *world) checkIncoming(a *actor, was before, in services.Input) {
 			return
 		}
 	}
-	if was.deadline <= w.now && was.phase != services.PhaseWarming {
+	if was.deadline <= w.now && (was.phase != services.PhaseWarming || was.looking) {
 		return
 	}
 	w.violated("%s gives up its incoming generation for no reason of its own", a.machine.Name)
