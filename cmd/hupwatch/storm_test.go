@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const stormy = 200
+const stormy = 1000
 
 // storm sends many HUPs, and one more when the file has changed. It waits until
 // all that they asked for is done, and returns how long that took.
