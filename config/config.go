@@ -15,6 +15,8 @@ package config
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -35,12 +37,13 @@ type Config struct {
 
 // Service returns the service of that name.
 func (c *Config) Service(name string) (Service, bool) {
-	for i := range c.Services {
-		if c.Services[i].Name == name {
-			return c.Services[i], true
-		}
+	i, found := slices.BinarySearchFunc(c.Services, name, func(s Service, name string) int {
+		return strings.Compare(s.Name, name)
+	})
+	if !found {
+		return Service{}, false
 	}
-	return Service{}, false
+	return c.Services[i], true
 }
 
 // Daemon is the [daemon] section: what is about hupwatch itself. Paths are

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// checkServiceName says what is wrong with the name of a service.
-func checkServiceName(name string) error {
+// CheckServiceName says what is wrong with the name of a service.
+func CheckServiceName(name string) error {
 	const most = 64
 
 	switch {

@@ -35,7 +35,7 @@ func nameAfter(program string) string {
 	if len(name) > 64 {
 		name = name[:64]
 	}
-	if checkServiceName(name) != nil {
+	if CheckServiceName(name) != nil {
 		return "service"
 	}
 	return name

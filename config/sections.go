@@ -50,7 +50,7 @@ func (t *table) addService(at, name string, v any) {
 		t.problem(at, t.noService(name, v))
 		return
 	}
-	if err := checkServiceName(name); err != nil {
+	if err := CheckServiceName(name); err != nil {
 		t.problem(at, err)
 	}
 	if other, ok := t.serviceTables[name]; ok {

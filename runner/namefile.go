@@ -8,17 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"hupwatch/config"
 )
 
 // nameFileMax is more than a thousand services of the longest name need.
 const nameFileMax = 128 << 10
-
-var serviceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 // claimNameFile takes the file at path out of everybody's way, whatever it is,
 // and returns the names in it. The rename makes it ours: who writes the next one
@@ -106,7 +105,7 @@ func parseNames(text []byte) ([]string, error) {
 		name := string(bytes.TrimSpace(line))
 		switch {
 		case name == "":
-		case !serviceName.MatchString(name):
+		case config.CheckServiceName(name) != nil:
 			return nil, fmt.Errorf("line %d: %q is no name of a service; write one name a line", i+1, strings.ToValidUTF8(name, "?"))
 		case !slices.Contains(names, name):
 			names = append(names, name)

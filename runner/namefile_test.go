@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,9 @@ func TestNamesAreOneALine(t *testing.T) {
 		})
 	}
 }
+
+// serviceName is what a name may be.
+var serviceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 func FuzzParseNames(f *testing.F) {
 	for _, text := range []string{"", "web\n", "web\r\n#x\nworker", "a b", "\xff", strings.Repeat("x", 65)} {
