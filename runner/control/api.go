@@ -1,0 +1,210 @@
+// Package control is what hupwatch and its clients say to each other: HTTP and
+// JSON over the socket control.sock in runtime_dir.
+//
+// These types are the interface other people's programs hold on to, so they are
+// nobody's internals. Fields may be added to them, none is taken away. An empty
+// string, an empty list or a zero stands for what there is nothing to say about.
+package control
+
+// Status answers GET /v1/status.
+type Status struct {
+	Version string `json:"version"`
+	PID     int    `json:"pid"`
+	Config  string `json:"config"`
+	// ConfigError is why the file was refused when it was last read.
+	ConfigError string    `json:"config_error"`
+	ConfigHash  string    `json:"config_hash"`
+	Services    []Service `json:"services"`
+}
+
+// Service is how one service is. GET /v1/services/NAME answers with it.
+type Service struct {
+	Name string `json:"name"`
+	// State is stopped, waiting, starting, running, backoff, stopping, exited or
+	// failed.
+	State string `json:"state"`
+	// Wanted is up or down.
+	Wanted     string     `json:"wanted"`
+	Generation int        `json:"generation"`
+	PID        int        `json:"pid"`
+	Instances  []Instance `json:"instances"`
+	// Release is the directory the active generation runs in.
+	Release string `json:"release"`
+	// Since is when the state began: for a running one, when it became active.
+	Since Time `json:"since"`
+	// Restarts counts the starts that nobody asked for.
+	Restarts int  `json:"restarts"`
+	LastExit Exit `json:"last_exit"`
+	// NextStartAt is when it is started again by itself.
+	NextStartAt Time       `json:"next_start_at"`
+	Incoming    []Incoming `json:"incoming"`
+	Draining    []Draining `json:"draining"`
+	LastReload  Outcome    `json:"last_reload"`
+	// MemoryBytes is the resident memory of all processes of the service; only
+	// where the request says ?memory=1.
+	MemoryBytes int64 `json:"memory_bytes,omitempty"`
+}
+
+// Instance is the active generation of one instance.
+type Instance struct {
+	Instance   int `json:"instance"`
+	Generation int `json:"generation"`
+	PID        int `json:"pid"`
+}
+
+// Incoming is a generation on its way to become the active one.
+type Incoming struct {
+	Instance   int    `json:"instance"`
+	Generation int    `json:"generation"`
+	PID        int    `json:"pid"`
+	Phase      string `json:"phase"` // resolving, starting, proving, warming
+	Since      Time   `json:"since"`
+	Until      Time   `json:"until"` // when that phase ends, or is given up
+}
+
+// Draining is a generation that was told to stop and finishes its work.
+type Draining struct {
+	Instance   int  `json:"instance"`
+	Generation int  `json:"generation"`
+	PID        int  `json:"pid"`
+	Since      Time `json:"since"`
+	KillAt     Time `json:"kill_at"`
+}
+
+// Exit is how a process ended.
+type Exit struct {
+	Code   int    `json:"code"`
+	Signal string `json:"signal"`
+	At     Time   `json:"at"`
+	// Reason says why the program never ran.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Outcome is what became of a request, for one service.
+type Outcome struct {
+	// Result is promoted, started, stopped, signalled, skipped, kept_old,
+	// rolled_back, partial, failed or aborted.
+	Result string `json:"result"`
+	Error  string `json:"error"`
+	// Tail are the last lines the generation that failed wrote.
+	Tail      []string `json:"tail"`
+	StartedAt Time     `json:"started_at"`
+	EndedAt   Time     `json:"ended_at"`
+	// ReadySeconds is how long the new generation took to be promoted,
+	// DrainSeconds how long the old one took to be gone.
+	ReadySeconds float64 `json:"ready_seconds"`
+	DrainSeconds float64 `json:"drain_seconds"`
+	Reload       uint64  `json:"reload"`
+	By           string  `json:"by"`
+}
+
+// Request is the body of every POST.
+type Request struct {
+	// Services are the ones to reload; none means all. In a POST for one service
+	// it is left out.
+	Services []string `json:"services,omitempty"`
+	// Changed leaves alone the services that would be started with nothing new.
+	Changed bool `json:"changed,omitempty"`
+	// Key makes the same request, asked again, the same reload.
+	Key string `json:"key,omitempty"`
+	// NoDrain ends the answer with the last result, not with the last old
+	// generation gone.
+	NoDrain bool `json:"no_drain,omitempty"`
+	// NoWait ends the answer as soon as there is an id to ask for later.
+	NoWait bool `json:"no_wait,omitempty"`
+	// Connections asks for a line a second about each generation that drains.
+	Connections bool `json:"connections,omitempty"`
+	// Signal is the name of the signal to send, with or without SIG.
+	Signal string `json:"signal,omitempty"`
+}
+
+// Event is one thing that happened: a line of the answer to a POST, and of GET
+// /v1/events.
+type Event struct {
+	Seq        uint64   `json:"seq,omitempty"`
+	At         Time     `json:"at"`
+	Kind       string   `json:"kind"` // as the log's msg says it; draining; result
+	Service    string   `json:"service,omitempty"`
+	Instance   int      `json:"instance,omitempty"`
+	Generation int      `json:"generation,omitempty"`
+	PID        int      `json:"pid,omitempty"`
+	Reloads    []uint64 `json:"reloads,omitempty"` // the ids of the requests it belongs to
+	By         string   `json:"by,omitempty"`
+	Cause      string   `json:"cause,omitempty"` // start, reload, restart
+	Result     string   `json:"result,omitempty"`
+	Error      string   `json:"error,omitempty"` // or a reason that is no error
+	Tail       []string `json:"tail,omitempty"`
+	Release    string   `json:"release,omitempty"`
+	Signal     string   `json:"signal,omitempty"`
+	Exit       *Exit    `json:"exit,omitempty"`
+	// Seconds is how long it took, WaitSeconds how long it will take at most.
+	Seconds     float64 `json:"seconds,omitempty"`
+	WaitSeconds float64 `json:"wait_seconds,omitempty"`
+	// Connections is how many connections a draining generation holds; nothing
+	// where that cannot be known.
+	Connections *int `json:"connections,omitempty"`
+	// Counts says how many services ended with each result.
+	Counts map[string]int `json:"counts,omitempty"`
+	// Lost says that so many events before this one were lost, since the reader
+	// was too slow.
+	Lost int `json:"lost,omitempty"`
+	// Reload is set in the last line of the answer to a POST, of the kind
+	// result; and with NoWait or a lost daemon it is not Done.
+	Reload *Reload `json:"reload,omitempty"`
+}
+
+// Reload is a request and what became of it. GET /v1/reloads/ID answers with it.
+type Reload struct {
+	ID uint64 `json:"id"`
+	// What is reload, start, stop, restart or signal.
+	What      string          `json:"what"`
+	By        string          `json:"by"`
+	StartedAt Time            `json:"started_at"`
+	EndedAt   Time            `json:"ended_at"`
+	Done      bool            `json:"done"`
+	Services  []ServiceReload `json:"services"`
+}
+
+// ServiceReload is what a request came to for one service.
+type ServiceReload struct {
+	Name string `json:"name"`
+	Outcome
+	// Generation and PID are those of what serves now.
+	Generation int    `json:"generation"`
+	PID        int    `json:"pid"`
+	State      string `json:"state"`
+	Wanted     string `json:"wanted"`
+	Exit       *Exit  `json:"exit,omitempty"` // how the one that failed ended
+}
+
+// Plan answers GET /v1/plan: what a HUP would do now.
+type Plan struct {
+	Config   string        `json:"config"`
+	Problems []string      `json:"problems"` // if there are any, it would do nothing
+	Services []PlanService `json:"services"`
+}
+
+// PlanService is what a HUP would do to one service.
+type PlanService struct {
+	Name string `json:"name"`
+	// Action is reload, start, stop or skip.
+	Action string `json:"action"`
+	// Why says what is new, or why it is skipped.
+	Why string `json:"why"`
+	// Changed are the keys that differ from what runs.
+	Changed []string `json:"changed"`
+	// Error is why the new release could not even be made.
+	Error string `json:"error"`
+}
+
+// Line is one line of output. GET /v1/services/NAME/logs answers with them.
+type Line struct {
+	At         Time   `json:"at"`
+	Service    string `json:"service"`
+	Instance   int    `json:"instance,omitempty"`
+	Generation int    `json:"generation"`
+	Stream     string `json:"stream"` // stdout or stderr
+	Text       string `json:"text"`
+	// Lost says that so many lines before this one were lost.
+	Lost int `json:"lost,omitempty"`
+}
