@@ -32,16 +32,16 @@ type Config struct {
 	File   string
 	Daemon Daemon
 	// Services are in the order of their names.
-	Services []Service
+	Services []*Service
 }
 
 // Service returns the service of that name.
-func (c *Config) Service(name string) (Service, bool) {
-	i, found := slices.BinarySearchFunc(c.Services, name, func(s Service, name string) int {
+func (c *Config) Service(name string) (*Service, bool) {
+	i, found := slices.BinarySearchFunc(c.Services, name, func(s *Service, name string) int {
 		return strings.Compare(s.Name, name)
 	})
 	if !found {
-		return Service{}, false
+		return nil, false
 	}
 	return c.Services[i], true
 }
@@ -68,7 +68,8 @@ const (
 )
 
 // Service is one [services.NAME] section with [defaults] applied. It is plain
-// data that survives a round trip through JSON.
+// data that survives a round trip through JSON, and it is never changed: all
+// that runs with it shares it.
 type Service struct {
 	Name string
 	// Command is the argument vector. ${X} in it is expanded for each new

@@ -159,10 +159,11 @@ func (l *loader) finish(top *table) (*Config, Problems) {
 		top.problem("", errors.New("no services: add a section like [services.web] with a command in it"))
 	}
 
-	slices.SortFunc(l.config.Services, func(a, b Service) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(l.config.Services, func(a, b *Service) int { return strings.Compare(a.Name, b.Name) })
 	ps := problems(l.found)
 	if ps.fatal() {
 		return nil, ps
 	}
-	return &l.config, ps
+	c := l.config // a pointer into the loader would keep all that was read
+	return &c, ps
 }

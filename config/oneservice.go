@@ -22,7 +22,7 @@ func OneService(command []string, warmup time.Duration) *Config {
 	for _, arg := range command {
 		s.Command = append(s.Command, strings.ReplaceAll(arg, "$", "$$")) // a shell has expanded it
 	}
-	c.Services = []Service{s}
+	c.Services = []*Service{&s}
 	return &c
 }
 

@@ -68,7 +68,7 @@ func (t *table) addService(at, name string, v any) {
 	sub.checkCommand()
 	sub.checkDelays()
 	sub.claimAddresses()
-	t.config.Services = append(t.config.Services, service)
+	t.config.Services = append(t.config.Services, &service)
 }
 
 // essentialEnds makes the first end of an essential service its last, unless

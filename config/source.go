@@ -119,7 +119,31 @@ func (s *source) decode() (values map[string]any, line int, err error) {
 	if err != nil {
 		return nil, 1, err
 	}
-	return values, 0, nil
+	return own(values).(map[string]any), 0, nil //nolint:forcetypeassert // a map comes out as one
+}
+
+// own copies the strings of a value. As they are, each keeps the text of the whole
+// file, for as long as a single service runs with what was read then.
+func own(v any) any {
+	switch v := v.(type) {
+	case string:
+		return strings.Clone(v)
+	case []any:
+		for i := range v {
+			v[i] = own(v[i])
+		}
+	case []map[string]any:
+		for i := range v {
+			v[i] = own(v[i]).(map[string]any) //nolint:forcetypeassert // likewise
+		}
+	case map[string]any:
+		owned := make(map[string]any, len(v))
+		for key, value := range v {
+			owned[strings.Clone(key)] = own(value)
+		}
+		return owned
+	}
+	return v
 }
 
 // syntaxLine returns the line of a syntax error. In a header that the end of the

@@ -80,7 +80,7 @@ type (
 		input   services.Input
 	}
 	// add makes the watcher of a service that had none.
-	add struct{ config config.Service }
+	add struct{ config *config.Service }
 	// readConfig asks for the configuration file to be read.
 	readConfig struct{}
 	// claimNames asks for the name file to be taken and read.

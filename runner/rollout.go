@@ -208,7 +208,7 @@ func (r *rollout) reload(p purpose, c *config.Config) []effect {
 	return effects
 }
 
-func (r *rollout) reloadOne(q *request, s config.Service) []effect {
+func (r *rollout) reloadOne(q *request, s *config.Service) []effect {
 	var effects []effect
 	named, known := r.declared[s.Name]
 	switch {
@@ -346,7 +346,7 @@ func count(problems []effect) string {
 }
 
 // some names services, as many as a message can take.
-func some(all []config.Service) string {
+func some(all []*config.Service) string {
 	const enough = 20
 	var names []string
 	for _, s := range all[:min(enough, len(all))] {

@@ -15,7 +15,7 @@ import (
 func fileOf(parallel int, names ...string) *config.Config {
 	c := &config.Config{File: "/etc/hupwatch.toml", Daemon: config.Daemon{RuntimeDir: "/run/hupwatch", MaxParallel: parallel, ShutdownTimeout: config.Infinity}}
 	for _, name := range names {
-		c.Services = append(c.Services, config.Service{Name: name})
+		c.Services = append(c.Services, &config.Service{Name: name})
 	}
 	return c
 }

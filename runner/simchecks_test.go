@@ -112,7 +112,7 @@ func (w *world) heard(a *actor, in services.Input) {
 	a.live = slices.DeleteFunc(a.live, func(p *proc) bool { return p.toldEmpty })
 }
 
-func (a *actor) configured(c config.Service) {
+func (a *actor) configured(c *config.Service) {
 	a.draining = max(a.draining, c.MaxDraining)
 	if a.minMax == 0 {
 		a.minDelay, a.minMax = c.RestartDelay, c.RestartMaxDelay

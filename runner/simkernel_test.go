@@ -87,7 +87,7 @@ func (w *world) resolve(service string, e services.Resolve) {
 	}
 	w.after(took, func() {
 		if e.Reuse != nil && (w.healthy || w.chance(95)) {
-			w.post(service, services.Resolved{Attempt: e.Attempt, Release: *e.Reuse})
+			w.post(service, services.Resolved{Attempt: e.Attempt, Release: e.Reuse})
 			return
 		}
 		if !w.healthy && (w.flaws[w.dir()].noResolve || w.chance(5)) {
@@ -96,7 +96,7 @@ func (w *world) resolve(service string, e services.Resolve) {
 			return
 		}
 		w.releases++
-		release := services.Release{Service: e.Config, Dir: w.dir(), Path: fmt.Sprintf("/bin/server-%d", w.releases)}
+		release := &services.Release{Service: e.Config, Dir: w.dir(), Path: fmt.Sprintf("/bin/server-%d", w.releases)}
 		w.post(service, services.Resolved{Attempt: e.Attempt, Release: release})
 	})
 }

@@ -97,15 +97,16 @@ func (w *world) read() (*config.Config, config.Problems) {
 		c.Daemon.AtExit = config.AtExitLeave
 	}
 	for i := range c.Services {
-		s := &c.Services[i]
+		s := *c.Services[i]
 		s.Environment = map[string]string{"REVISION": strconv.Itoa(w.written)}
 		s.Essential = w.essential[s.Name]
+		c.Services[i] = &s
 	}
 	return &c, w.problems
 }
 
 // revision is which version of the file a configuration comes from.
-func revision(c config.Service) int {
+func revision(c *config.Service) int {
 	n, err := strconv.Atoi(c.Environment["REVISION"])
 	if err != nil {
 		panic(err)

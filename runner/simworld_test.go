@@ -253,7 +253,7 @@ func (w *world) carryOutForRollout(e effect) {
 	}
 }
 
-func (w *world) addActor(c config.Service) {
+func (w *world) addActor(c *config.Service) {
 	a := &actor{machine: services.NewMachine(c), deadline: services.Never, opensItself: w.chance(50)}
 	a.asked = make(map[uint64]int)
 	w.actors[c.Name] = a

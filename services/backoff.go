@@ -23,7 +23,7 @@ type Backoff struct {
 
 // end takes note of an end and returns the delay to the next start, or false
 // where restart_limit forbids one.
-func (b *Backoff) end(now Instant, s config.Service, calmRun bool) (time.Duration, bool) {
+func (b *Backoff) end(now Instant, s *config.Service, calmRun bool) (time.Duration, bool) {
 	b.Ends++
 	if calmRun {
 		b.Ends, b.Restarts = 0, 0
@@ -38,7 +38,7 @@ func (b *Backoff) end(now Instant, s config.Service, calmRun bool) (time.Duratio
 	return delay, true
 }
 
-func (b *Backoff) delay(s config.Service) time.Duration {
+func (b *Backoff) delay(s *config.Service) time.Duration {
 	if b.Restarts == 0 {
 		return 0
 	}

@@ -20,7 +20,7 @@ func TestDelaysDoubleUpToTheLargest(t *testing.T) {
 	for _, table := range tables {
 		t.Run(table.name, func(t *testing.T) {
 			var b Backoff
-			c := config.Service{RestartDelay: table.delay, RestartMaxDelay: table.most}
+			c := &config.Service{RestartDelay: table.delay, RestartMaxDelay: table.most}
 			for i, want := range table.want {
 				now := Instant(i) * Instant(time.Hour)
 				got, ok := b.end(now, c, false)
@@ -34,7 +34,7 @@ func TestDelaysDoubleUpToTheLargest(t *testing.T) {
 
 func TestACalmRunIsForgiven(t *testing.T) {
 	var b Backoff
-	c := config.Service{RestartDelay: time.Second, RestartMaxDelay: time.Minute, RestartLimit: 3}
+	c := &config.Service{RestartDelay: time.Second, RestartMaxDelay: time.Minute, RestartLimit: 3}
 	for range 20 {
 		b.end(0, c, false)
 		b.end(0, c, false)
@@ -46,7 +46,7 @@ func TestACalmRunIsForgiven(t *testing.T) {
 
 func TestTheLimitIsOfEndsInARow(t *testing.T) {
 	var b Backoff
-	c := config.Service{RestartDelay: time.Second, RestartMaxDelay: time.Minute, RestartLimit: 3}
+	c := &config.Service{RestartDelay: time.Second, RestartMaxDelay: time.Minute, RestartLimit: 3}
 	for end := 1; end <= 3; end++ {
 		if _, ok := b.end(0, c, false); ok != (end < 3) {
 			t.Errorf("end %d: a next start: %v", end, ok)

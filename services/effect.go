@@ -17,7 +17,7 @@ type (
 	Resolve struct {
 		Attempt int
 		Cause   Cause
-		Config  config.Service
+		Config  *config.Service
 		Reuse   *Release
 	}
 	// Launch asks for the process of a generation. Spawned or SpawnFailed

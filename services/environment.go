@@ -28,7 +28,7 @@ func aboutHupwatch(name string) bool {
 }
 
 // environment makes the environment of a release, lowest layer first.
-func (r Resolver) environment(c config.Service, dir string, a account) ([]string, error) {
+func (r Resolver) environment(c *config.Service, dir string, a account) ([]string, error) {
 	env := make(map[string]string)
 	for _, entry := range r.Env {
 		name, value, ok := strings.Cut(entry, "=")
@@ -97,7 +97,7 @@ func readEnvFile(env map[string]string, file config.EnvFile) error {
 }
 
 // generationEnv is what differs from one generation of a release to the next.
-func generationEnv(c config.Service, generation, instance int, mark string) []string {
+func generationEnv(c *config.Service, generation, instance int, mark string) []string {
 	env := []string{
 		"HUPWATCH_GENERATION=" + strconv.Itoa(generation),
 		"HUPWATCH_INSTANCE=" + strconv.Itoa(instance),

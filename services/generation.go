@@ -62,7 +62,7 @@ type Generation struct {
 }
 
 // Service is the configuration the generation was started with.
-func (g *Generation) service() config.Service { return g.Release.Service }
+func (g *Generation) service() *config.Service { return g.Release.Service }
 
 // abandoned tells whether it has been waited for long enough after its KILL.
 func (g *Generation) abandoned() bool { return g.Killed && g.KilledAt == Never }
@@ -99,7 +99,7 @@ func (e Exit) shellCode() int {
 // clean tells whether this is a proper end for a process that was sent the
 // signal sent (0 for none): a success code, or dying of that very signal, as
 // puma does after its drain.
-func (e Exit) clean(s config.Service, sent syscall.Signal) bool {
+func (e Exit) clean(s *config.Service, sent syscall.Signal) bool {
 	if e.Reason != "" {
 		return false
 	}

@@ -8,7 +8,7 @@ type Input interface{ input() }
 type (
 	// Declare says that the service is in the file, with this configuration,
 	// and brings back one that had been removed from it. It starts nothing.
-	Declare struct{ Config config.Service }
+	Declare struct{ Config *config.Service }
 	// Start brings the service up if it is wanted up, without waiting for a
 	// turn: what happens to every service when hupwatch begins.
 	Start struct{}
@@ -16,7 +16,7 @@ type (
 	// exactly once, by the reload that begins after it.
 	Reload struct {
 		ID     uint64
-		Config config.Service
+		Config *config.Service
 	}
 	// Turn grants what AskTurn asked for.
 	Turn struct{ Ticket int }
@@ -38,7 +38,7 @@ type (
 	// Resolved answers Resolve.
 	Resolved struct {
 		Attempt int
-		Release Release
+		Release *Release
 	}
 	// ResolveFailed answers Resolve.
 	ResolveFailed struct {

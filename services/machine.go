@@ -11,7 +11,7 @@ type Machine struct {
 	Name string
 	// Config is what the file says now. What runs was started with the
 	// configuration in its Release.
-	Config config.Service
+	Config *config.Service
 	// WantedUp is what autostart says at first.
 	WantedUp bool
 	Slots    []Slot
@@ -33,7 +33,7 @@ type Machine struct {
 }
 
 // NewMachine returns the machine of a service that has nothing running.
-func NewMachine(c config.Service) *Machine {
+func NewMachine(c *config.Service) *Machine {
 	return &Machine{
 		Name:     c.Name,
 		Config:   c,
@@ -184,7 +184,7 @@ func (s *step) settle() {
 	s.finishEnding()
 }
 
-func (s *step) declare(c config.Service) {
+func (s *step) declare(c *config.Service) {
 	s.Config = c
 	if s.Ending == nil || s.Ending.Final {
 		return

@@ -21,8 +21,8 @@ type bench struct {
 	saw []services.Effect
 }
 
-func web() config.Service {
-	return config.Service{
+func web() *config.Service {
+	return &config.Service{
 		Name: "web", Command: []string{"/bin/web"}, Umask: -1, Autostart: true,
 		Warmup: time.Second, StartTimeout: time.Minute,
 		StopSignal: syscall.SIGTERM, StopTimeout: 30 * time.Second, KillMode: config.KillMixed,
@@ -32,12 +32,12 @@ func web() config.Service {
 }
 
 // newBench returns a machine that has nothing running.
-func newBench(t *testing.T, c config.Service) *bench {
+func newBench(t *testing.T, c *config.Service) *bench {
 	return &bench{Machine: services.NewMachine(c), t: t, now: services.Instant(time.Hour)}
 }
 
 // serving returns a machine whose generation 1 serves.
-func serving(t *testing.T, c config.Service) *bench {
+func serving(t *testing.T, c *config.Service) *bench {
 	t.Helper()
 	b := newBench(t, c)
 	b.tell(services.Start{})
@@ -74,7 +74,7 @@ func (b *bench) turn() { b.tell(services.Turn{Ticket: b.Tickets}) }
 
 // start brings the incoming generation as far as its first instruction.
 func (b *bench) start(dir string) int {
-	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config, Dir: dir}})
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: &services.Release{Service: b.Config, Dir: dir}})
 	n := b.Generations
 	b.tell(services.Spawned{Generation: n, PID: 100 + n})
 	for _, e := range b.tell(services.Execed{Generation: n}) {
@@ -167,11 +167,11 @@ func TestReloadThatFailsKeepsTheOldOne(t *testing.T) {
 		}, nil},
 		{"it is never resolved", func(b *bench) { b.pass(time.Minute) }, nil},
 		{"it gets no process", func(b *bench) {
-			b.tell(services.Resolved{Attempt: b.Attempts})
+			b.tell(services.Resolved{Attempt: b.Attempts, Release: &services.Release{Service: b.Config}})
 			b.tell(services.SpawnFailed{Generation: 2, Reason: "listen: address already in use"})
 		}, nil},
 		{"its command does not begin", func(b *bench) {
-			b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config}})
+			b.tell(services.Resolved{Attempt: b.Attempts, Release: &services.Release{Service: b.Config}})
 			b.tell(services.Spawned{Generation: 2, PID: 102})
 			b.pass(time.Minute)
 		}, []string{"TERM to the main of 2"}},
@@ -202,9 +202,9 @@ func TestTheIncomingOneGoesOnWhenTheOldOneDies(t *testing.T) {
 
 func TestACrashIsFollowedByAStartOfTheSameReleaseAtOnceThenEverLater(t *testing.T) {
 	b := serving(t, web())
-	c := b.Config
+	c := *b.Config
 	c.Warmup = 0
-	b.tell(services.Reload{ID: 7, Config: c}) // asked for, but it never gets its turn
+	b.tell(services.Reload{ID: 7, Config: &c}) // asked for, but it never gets its turn
 	b.saw = nil
 	b.pass(10 * time.Second)
 	b.exit(1, services.Exit{Signal: syscall.SIGSEGV})
@@ -381,7 +381,7 @@ func TestATermWinsInEveryPhase(t *testing.T) {
 func TestWhatIsBeingForkedWhenItIsGivenUpIsKilledOnceItIsThere(t *testing.T) {
 	b := serving(t, web())
 	b.ask(7)
-	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config}})
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: &services.Release{Service: b.Config}})
 	b.tell(services.Stop{Until: services.Never, Final: true})
 	b.saw = nil
 	b.tell(services.Spawned{Generation: 2, PID: 102})
@@ -393,9 +393,11 @@ func TestSocketsOfAStartThatCameTooLateAreClosed(t *testing.T) {
 		c := web()
 		c.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:8000", Name: "web"}}
 		b := serving(t, c)
-		b.Config.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:8001", Name: "web"}}
+		next := *c
+		next.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:8001", Name: "web"}}
+		b.Config = &next
 		b.ask(7)
-		b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config}})
+		b.tell(services.Resolved{Attempt: b.Attempts, Release: &services.Release{Service: b.Config}})
 		b.pass(time.Minute) // the fork hangs, and is given up
 		kept := keeps(b.tell(in))
 		if !slices.Contains(kept, c.Listen[0]) || slices.Contains(kept, b.Config.Listen[0]) {
@@ -409,8 +411,9 @@ func TestSocketsOfAServiceThatComesBackWantedDownAreClosed(t *testing.T) {
 	c.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:8000", Name: "web"}}
 	b := serving(t, c)
 	b.tell(services.Stop{ID: 7, Until: services.Never})
-	c.Autostart = false
-	if kept := keeps(b.tell(services.Declare{Config: c})); kept == nil || len(kept) > 0 {
+	down := *c
+	down.Autostart = false
+	if kept := keeps(b.tell(services.Declare{Config: &down})); kept == nil || len(kept) > 0 {
 		t.Errorf("sockets kept: %v, want none", kept)
 	}
 }
@@ -480,7 +483,7 @@ func TestAnEssentialServiceThatIsDownForGoodSaysSoOnce(t *testing.T) {
 func TestAStartThatHungForLongIsWaitedForOnceMoreAtTheEnd(t *testing.T) {
 	b := serving(t, web())
 	b.ask(1)
-	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config, Dir: "/releases/2"}})
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: &services.Release{Service: b.Config, Dir: "/releases/2"}})
 	b.pass(5 * time.Minute) // start_timeout, KILL, abandoned
 	b.tell(services.Stop{Final: true, Until: services.Never})
 	b.tell(services.Exited{Generation: 1})

@@ -9,7 +9,7 @@ import (
 )
 
 // onProbation returns a machine whose generation 2 has just taken the place of 1.
-func onProbation(t *testing.T, c config.Service) *bench {
+func onProbation(t *testing.T, c *config.Service) *bench {
 	t.Helper()
 	c.Probation = 10 * time.Second
 	b := serving(t, c)
@@ -76,7 +76,7 @@ func TestAReleaseThatStoodItsProbationIsTheFallbackHoweverBusyTheHost(t *testing
 	c.Warmup = 0
 	b := onProbation(t, c)
 	b.ask(2)
-	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config, Dir: "/releases/3"}})
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: &services.Release{Service: b.Config, Dir: "/releases/3"}})
 	b.tell(services.Spawned{Generation: 3, PID: 103})
 	b.tell(services.Execed{Generation: 3})
 	b.tell(services.Proved{Generation: 3})

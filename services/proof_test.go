@@ -13,7 +13,7 @@ func proving(t *testing.T) *bench {
 	t.Helper()
 	b := serving(t, web())
 	b.ask(1)
-	b.tell(services.Resolved{Attempt: b.Attempts, Release: services.Release{Service: b.Config, Dir: "/releases/2"}})
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: &services.Release{Service: b.Config, Dir: "/releases/2"}})
 	b.tell(services.Spawned{Generation: 2, PID: 102})
 	b.tell(services.Execed{Generation: 2})
 	b.wantLooks(1)

@@ -6,9 +6,9 @@ import (
 )
 
 // Release is everything a generation is started with. A crash restart uses the
-// whole of the one that was promoted last.
+// whole of the one that was promoted last. It is never changed.
 type Release struct {
-	Service config.Service
+	Service *config.Service
 	// Dir is the working directory with its symbolic links resolved.
 	Dir string
 	// Path is the program, Args its argument vector.

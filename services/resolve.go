@@ -23,25 +23,25 @@ type Resolver struct {
 
 // Resolve makes a release. It may block on a file system that does not answer.
 // Its errors name the key at fault and the remedy.
-func (r Resolver) Resolve(c config.Service) (Release, error) {
-	rel := Release{Service: c}
+func (r Resolver) Resolve(c *config.Service) (*Release, error) {
+	rel := &Release{Service: c}
 	var err error
 	if rel.Dir, err = r.dir(c); err != nil {
-		return Release{}, err
+		return nil, err
 	}
 	account, err := lookupAccount(c.User, c.Group)
 	if err != nil {
-		return Release{}, err
+		return nil, err
 	}
 	rel.Credential = account.credential
 	if rel.Env, err = r.environment(c, rel.Dir, account); err != nil {
-		return Release{}, err
+		return nil, err
 	}
 	if rel.Path, err = program(c, rel); err != nil {
-		return Release{}, err
+		return nil, err
 	}
 	if _, err := rel.Argv(generationEnv(c, 0, 0, "")); err != nil {
-		return Release{}, err
+		return nil, err
 	}
 	return rel, nil
 }
@@ -74,7 +74,7 @@ func (rel *Release) Argv(generation []string) ([]string, error) {
 	return argv, nil
 }
 
-func (r Resolver) dir(c config.Service) (string, error) {
+func (r Resolver) dir(c *config.Service) (string, error) {
 	dir := c.WorkingDir
 	if dir == "" {
 		dir = r.Dir
@@ -99,7 +99,7 @@ func (r Resolver) dir(c config.Service) (string, error) {
 // program finds the binary: below the working directory if its name has a
 // slash, else in the PATH the service will have. Only the directory is resolved,
 // never the binary's own link: a virtualenv's python is known by its place.
-func program(c config.Service, rel Release) (string, error) {
+func program(c *config.Service, rel *Release) (string, error) {
 	name, err := config.Expand(c.Command[0], lookupIn(generationEnv(c, 0, 0, ""), rel.Env))
 	if err != nil {
 		return "", fmt.Errorf("command: %w", err)

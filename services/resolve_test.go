@@ -46,7 +46,7 @@ func link(t *testing.T, target, path string) {
 	}
 }
 
-func resolve(t *testing.T, r services.Resolver, c config.Service) services.Release {
+func resolve(t *testing.T, r services.Resolver, c *config.Service) *services.Release {
 	t.Helper()
 	release, err := r.Resolve(c)
 	if err != nil {
@@ -55,7 +55,7 @@ func resolve(t *testing.T, r services.Resolver, c config.Service) services.Relea
 	return release
 }
 
-func variable(r services.Release, name string) string {
+func variable(r *services.Release, name string) string {
 	for _, entry := range r.Env {
 		if n, value, _ := strings.Cut(entry, "="); n == name {
 			return value
@@ -66,11 +66,11 @@ func variable(r services.Release, name string) string {
 
 func TestLinksAreResolvedAnewForEveryRelease(t *testing.T) {
 	dir := host(t)
-	c := config.Service{Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "current")}
+	c := &config.Service{Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "current")}
 	first := resolve(t, services.Resolver{}, c)
 	link(t, "2", filepath.Join(dir, "current"))
 	second := resolve(t, services.Resolver{}, c)
-	for want, r := range map[string]services.Release{"1": first, "2": second} {
+	for want, r := range map[string]*services.Release{"1": first, "2": second} {
 		want = filepath.Join(dir, want)
 		if r.Dir != want || r.Path != filepath.Join(want, "bin/server") || variable(r, "PWD") != want {
 			t.Errorf("release in %s with PWD=%s runs %s, want everything in %s", r.Dir, variable(r, "PWD"), r.Path, want)
@@ -84,7 +84,7 @@ func TestLinksAreResolvedAnewForEveryRelease(t *testing.T) {
 func TestDefaultDirectoryIsHupwatchsOwnAsTyped(t *testing.T) {
 	dir := host(t)
 	r := services.Resolver{Dir: filepath.Join(dir, "current")}
-	c := config.Service{Name: "web", Command: []string{"./bin/server"}}
+	c := &config.Service{Name: "web", Command: []string{"./bin/server"}}
 	if got := resolve(t, r, c).Dir; got != filepath.Join(dir, "1") {
 		t.Errorf("runs in %s, want 1", got)
 	}
@@ -101,7 +101,7 @@ func TestTheProgramsOwnLinkIsNotResolved(t *testing.T) {
 	link(t, filepath.Join(dir, "usr/bin/python3"), filepath.Join(dir, "1/bin/python"))
 	want := filepath.Join(dir, "1/bin/python")
 	for _, command := range []string{"bin/python", filepath.Join(dir, "current/bin/python")} {
-		c := config.Service{Name: "web", Command: []string{command}, WorkingDir: filepath.Join(dir, "current")}
+		c := &config.Service{Name: "web", Command: []string{command}, WorkingDir: filepath.Join(dir, "current")}
 		if got := resolve(t, services.Resolver{}, c).Path; got != want {
 			t.Errorf("%s: runs %s, want %s", command, got, want)
 		}
@@ -111,7 +111,7 @@ func TestTheProgramsOwnLinkIsNotResolved(t *testing.T) {
 func TestANameWithoutASlashIsLookedUpInTheServicesPath(t *testing.T) {
 	dir := host(t)
 	program(t, filepath.Join(dir, "tools/server"))
-	c := config.Service{
+	c := &config.Service{
 		Name: "web", Command: []string{"server", "-x"}, WorkingDir: filepath.Join(dir, "1"),
 		Environment: map[string]string{"PATH": "bin:${PATH}"},
 	}
@@ -133,7 +133,7 @@ func TestLayersOfTheEnvironment(t *testing.T) {
 		}
 		return path
 	}
-	c := config.Service{
+	c := &config.Service{
 		Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "1"),
 		UnsetEnvironment: []string{"AWS_*"},
 		EnvFiles: []config.EnvFile{
@@ -161,7 +161,7 @@ func TestLayersOfTheEnvironment(t *testing.T) {
 
 func TestArgumentsAreExpanded(t *testing.T) {
 	dir := host(t)
-	c := config.Service{
+	c := &config.Service{
 		Name: "web", WorkingDir: filepath.Join(dir, "1"),
 		Command: []string{"${BIN}/server", "--port=${PORT:-80}", "--generation=${HUPWATCH_GENERATION}", "$$"}, Environment: map[string]string{"BIN": "bin"},
 	}
@@ -178,7 +178,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "plain"), []byte("text"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	good := config.Service{Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "1")}
+	good := &config.Service{Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "1")}
 	cases := []struct {
 		name   string
 		change func(c *config.Service)
@@ -198,9 +198,9 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	}
 	for _, miss := range cases {
 		t.Run(miss.name, func(t *testing.T) {
-			c := good
+			c := *good
 			miss.change(&c)
-			_, err := services.Resolver{}.Resolve(c)
+			_, err := services.Resolver{}.Resolve(&c)
 			if err == nil || !strings.Contains(err.Error(), miss.want) {
 				t.Errorf("error is %v, want %q in it", err, miss.want)
 			}
@@ -210,22 +210,22 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 
 func TestAReleaseIsUsableWhileItsDirectoryAndBinaryAreThere(t *testing.T) {
 	dir := host(t)
-	r := resolve(t, services.Resolver{}, config.Service{Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "current")})
+	r := resolve(t, services.Resolver{}, &config.Service{Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "current")})
 	link(t, "2", filepath.Join(dir, "current"))
-	if !services.Usable(&r) {
+	if !services.Usable(r) {
 		t.Error("not usable, though nothing of it changed")
 	}
 	if err := os.Remove(r.Path); err != nil {
 		t.Fatal(err)
 	}
-	if services.Usable(&r) {
+	if services.Usable(r) {
 		t.Error("usable without its binary")
 	}
 }
 
 func TestANumberTooLongForAnAccountIsNotRoot(t *testing.T) {
 	t.Parallel()
-	for _, c := range []config.Service{
+	for _, c := range []*config.Service{
 		{Command: []string{"/bin/sh"}, User: "4294967296", Group: "4294967296"},
 		{Command: []string{"/bin/sh"}, User: "4294967295", Group: "0"}, // "leave it as it is" to the kernel
 		{Command: []string{"/bin/sh"}, User: "0", Group: "4294967296"},

@@ -122,7 +122,7 @@ func (s *step) resolved(in Resolved) {
 	s.Generations++
 	g.Number = s.Generations
 	g.Phase = PhaseStarting
-	g.Release = &in.Release
+	g.Release = in.Release
 	s.do(Launch{Generation: g.Number, Instance: sl.Instance, Release: g.Release})
 }
 
@@ -308,7 +308,7 @@ func (s *step) crashed(sl *Slot, g *Generation) {
 }
 
 // again schedules the next start after an end.
-func (s *step) again(sl *Slot, c config.Service, calmRun bool) {
+func (s *step) again(sl *Slot, c *config.Service, calmRun bool) {
 	if !s.startable() {
 		return
 	}

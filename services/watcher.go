@@ -71,7 +71,7 @@ type Watcher struct {
 }
 
 // NewWatcher returns the watcher of a service that has nothing running.
-func NewWatcher(c config.Service, h *Host, r Rollout) *Watcher {
+func NewWatcher(c *config.Service, h *Host, r Rollout) *Watcher {
 	return &Watcher{
 		machine:   NewMachine(c),
 		host:      h,
@@ -219,7 +219,7 @@ func (w *Watcher) answered(i *inquiry) {
 
 func (w *Watcher) resolve(e Resolve) Input {
 	if e.Reuse != nil && Usable(e.Reuse) {
-		return Resolved{Attempt: e.Attempt, Release: *e.Reuse}
+		return Resolved{Attempt: e.Attempt, Release: e.Reuse}
 	}
 	release, err := w.host.Resolver.Resolve(e.Config)
 	if err != nil {

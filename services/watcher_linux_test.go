@@ -80,7 +80,7 @@ func threads(t *testing.T) int {
 }
 
 // watched starts a service and returns what happens to it.
-func watched(t *testing.T, c config.Service, table *process.Table) *mailbox.Box[services.Event] {
+func watched(t *testing.T, c *config.Service, table *process.Table) *mailbox.Box[services.Event] {
 	t.Helper()
 	events := &services.Stream{}
 	seen := events.Subscribe()
