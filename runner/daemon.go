@@ -75,6 +75,7 @@ func Run(o Options) (code int, err error) {
 	host := &services.Host{
 		Table:     table,
 		Resolver:  services.Resolver{Env: os.Environ(), Dir: logicalDir()},
+		Stepping:  services.NewGate(runtime.GOMAXPROCS(0)),
 		Resolving: services.NewGate(runtime.GOMAXPROCS(0)),
 		Starting:  services.NewGate(runtime.GOMAXPROCS(0)),
 		Ledger:    dir.ledger,

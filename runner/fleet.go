@@ -128,12 +128,11 @@ func (f *fleet) watch(cohort []*services.Watcher) {
 		return
 	}
 	var g run.Group
-	ctx, cancel := context.WithCancel(f.ending)
 	for _, w := range cohort {
-		g.Add(func() error { return w.Run(ctx) }, func(error) { cancel() })
+		g.Add(w.Run, w.Interrupt)
 	}
 	// The keeper: the first actor to return ends the group, and none of the
 	// watchers returns by itself.
-	g.Add(func() error { <-ctx.Done(); return errEnded }, func(error) { cancel() })
+	g.Add(func() error { <-f.ending.Done(); return errEnded }, func(error) {})
 	f.cohorts.Go(func() { _ = g.Run() }) // always errEnded or nil
 }

@@ -11,13 +11,14 @@ const gatePatience = time.Second
 
 // Gate keeps a host with a thousand services from doing a thousand things with
 // its file system at the same time: each would cost a thread that stays, and
-// each that waits a stack. It is no lock: where those inside hang, all that wait
-// go in after a while.
+// each that waits a stack. It is no lock: where those inside hang, they are
+// counted no more after a while, and all that wait go in.
 type Gate struct {
 	width    int
 	patience *time.Timer
 
 	mu      sync.Mutex // guards what is below
+	shift   int        // of those that are counted
 	inside  int
 	waiting []func()
 }
@@ -25,7 +26,7 @@ type Gate struct {
 // NewGate returns a gate for so many at a time.
 func NewGate(width int) *Gate {
 	g := &Gate{width: width}
-	g.patience = time.AfterFunc(gatePatience, g.letAllIn)
+	g.patience = time.AfterFunc(gatePatience, g.nextShift)
 	g.patience.Stop()
 	return g
 }
@@ -46,18 +47,22 @@ func (g *Gate) Pass(job func()) {
 
 func (g *Gate) enter(job func()) {
 	g.inside++
+	shift := g.shift
 	go func() { // ends with the last job that waits
 		for job != nil {
 			job()
-			job = g.next()
+			job = g.next(shift)
 		}
 	}()
 }
 
 // next returns the job to go on with, or nil to leave.
-func (g *Gate) next() func() {
+func (g *Gate) next(shift int) func() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if shift != g.shift {
+		return nil // others have its place
+	}
 	if len(g.waiting) == 0 || g.inside > g.width {
 		g.inside--
 		return nil
@@ -72,10 +77,12 @@ func (g *Gate) next() func() {
 	return job
 }
 
-// letAllIn is called when nobody inside came to an end for too long.
-func (g *Gate) letAllIn() {
+// nextShift is called when nobody inside came to an end for too long.
+func (g *Gate) nextShift() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.shift++
+	g.inside = 0
 	for _, job := range g.waiting {
 		g.enter(job)
 	}

@@ -49,14 +49,17 @@ func TestWhereThoseInsideAGateHangTheOthersGoIn(t *testing.T) {
 		if after < 100*time.Millisecond || after > 2*time.Second {
 			t.Errorf("the others went in after %v, want about a second", after)
 		}
-		close(thaw)
-		synctest.Wait()
-
-		passed := false
-		gate.Pass(func() { passed = true })
-		synctest.Wait()
-		if !passed {
-			t.Error("the gate stayed shut after what had hung went on")
+		for _, where := range []string{"while it hangs", "after it went on"} {
+			passed := false
+			gate.Pass(func() { passed = true })
+			synctest.Wait()
+			if !passed {
+				t.Errorf("what hung once delays the others %s", where)
+			}
+			if where == "while it hangs" {
+				close(thaw)
+				synctest.Wait()
+			}
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package services
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -43,9 +42,9 @@ type Living struct {
 type Host struct {
 	Table    *process.Table
 	Resolver Resolver
-	// Resolving and Starting are the gates for these. With one for both, a
-	// thousand starts would wait for a thousand releases to be made first.
-	Resolving, Starting *Gate
+	// Stepping, Resolving and Starting are the gates for these. With one for all,
+	// a thousand starts would wait for a thousand releases to be made first.
+	Stepping, Resolving, Starting *Gate
 	Ledger              Ledger
 	Events              *Stream
 	// Mark tells this hupwatch's generations from all other processes, in
@@ -62,53 +61,99 @@ type Watcher struct {
 	rollout Rollout
 	inbox   *mailbox.Box[Input]
 
-	// Owned by Run.
+	turned chan struct{} // the end of a turn
+
+	// Owned by turn.
 	inquiries []*inquiry
-	processes map[int]*process.Process
+	processes []started
 	sockets   sockets.Set
+	timer     *time.Timer // nil while nothing is waited for
 	saved     []Living
 	unsaved   string // why the last record could not be written
+}
+
+// started is the process of a generation.
+type started struct {
+	generation int
+	process    *process.Process
 }
 
 // NewWatcher returns the watcher of a service that has nothing running.
 func NewWatcher(c *config.Service, h *Host, r Rollout) *Watcher {
 	return &Watcher{
-		machine:   NewMachine(c),
-		host:      h,
-		rollout:   r,
-		inbox:     mailbox.New[Input](0),
-		processes: make(map[int]*process.Process),
+		machine: NewMachine(c),
+		host:    h,
+		rollout: r,
+		inbox:   mailbox.New[Input](0),
+		turned:  make(chan struct{}),
 	}
 }
 
 // Post tells the watcher something. It does not block.
 func (w *Watcher) Post(in Input) { w.inbox.Put(in) }
 
-// Run is the life of the watcher, until ctx is done.
-func (w *Watcher) Run(ctx context.Context) error {
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-timer.C:
-			if w.ended(w.machine.Warming(w.host.Now())) {
-				continue // its exit is on the way and goes first
-			}
-			w.step(Tick{})
-		case <-w.inbox.Wake:
-			inputs, _, _ := w.inbox.Take()
-			for _, in := range inputs {
-				w.step(in)
-			}
+// Interrupt ends Run.
+func (w *Watcher) Interrupt(error) { w.inbox.Close() }
+
+// Run is the life of the watcher, until Interrupt. It only waits: what there is
+// to do it has done behind a gate, for a goroutine that did it would keep a
+// stack several times as large, a thousand times.
+func (w *Watcher) Run() error {
+	for range w.inbox.Wake {
+		inputs, _, closed := w.inbox.Take()
+		if closed {
+			break
 		}
-		_ = w.save() // it was logged, and is tried again
-		timer.Stop()
-		if next := w.machine.Deadline(); next != Never {
-			timer.Reset(max(0, next.Sub(w.host.Now())))
+		w.host.Stepping.Pass(func() {
+			w.turn(inputs)
+			w.turned <- struct{}{}
+		})
+		<-w.turned
+	}
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	return nil
+}
+
+// turn takes what came in, and does what is due.
+func (w *Watcher) turn(inputs []Input) {
+	for _, in := range inputs {
+		w.step(in)
+	}
+	awaited := false
+	if w.machine.Deadline() <= w.host.Now() {
+		awaited = !w.tick()
+	}
+	_ = w.save() // it was logged, and is tried again
+	if !awaited {
+		w.arm()
+	}
+}
+
+// tick does what is due, unless the exit of what would be promoted is on the
+// way: that goes first.
+func (w *Watcher) tick() bool {
+	if w.ended(w.machine.Warming(w.host.Now())) {
+		return false
+	}
+	w.step(Tick{})
+	return true
+}
+
+// arm has the watcher woken when something is due.
+func (w *Watcher) arm() {
+	next := w.machine.Deadline()
+	switch {
+	case next == Never:
+		if w.timer != nil {
+			w.timer.Stop()
+			w.timer = nil
 		}
+	case w.timer == nil:
+		w.timer = time.AfterFunc(max(0, next.Sub(w.host.Now())), w.inbox.Rouse)
+	default:
+		w.timer.Reset(max(0, next.Sub(w.host.Now())))
 	}
 }
 
@@ -116,8 +161,22 @@ func (w *Watcher) Run(ctx context.Context) error {
 // nobody may have been told: after a pause of all of hupwatch, and on a busy
 // host, its end and that of its warm-up come together.
 func (w *Watcher) ended(generation int) bool {
-	p := w.processes[generation]
+	p := w.process(generation)
 	return p != nil && p.Ended()
+}
+
+// process returns that of a generation; nil for none.
+func (w *Watcher) process(generation int) *process.Process {
+	for _, s := range w.processes {
+		if s.generation == generation {
+			return s.process
+		}
+	}
+	return nil
+}
+
+func (w *Watcher) forget(generation int) {
+	w.processes = slices.DeleteFunc(w.processes, func(s started) bool { return s.generation == generation })
 }
 
 // arrival is a Spawned that brings the process along.
@@ -129,7 +188,7 @@ type arrival struct {
 func (w *Watcher) step(in Input) {
 	switch x := in.(type) {
 	case arrival:
-		w.processes[x.Generation] = x.process
+		w.processes = append(w.processes, started{x.Generation, x.process})
 		in = x.Spawned
 	case resolution:
 		in = x.Input
@@ -139,7 +198,7 @@ func (w *Watcher) step(in Input) {
 			return // its exit is on the way and goes first
 		}
 	case Emptied:
-		defer delete(w.processes, x.Generation)
+		defer w.forget(x.Generation)
 	}
 	for _, e := range w.machine.Step(w.host.Now(), in) {
 		w.carryOut(e)
@@ -159,7 +218,7 @@ func (w *Watcher) carryOut(e Effect) {
 		}
 		w.launch(e)
 	case Prove:
-		incoming, active := w.processes[e.Generation], w.processes[e.Active]
+		incoming, active := w.process(e.Generation), w.process(e.Active)
 		w.host.Resolving.Pass(func() { w.Post(look(e, incoming, active)) })
 	case Signal:
 		w.signal(e)
@@ -272,7 +331,7 @@ func (rel *Release) spec() process.Spec {
 // signal sends what the machine decided. A process that is gone already is none
 // to complain about: its exit is on the way.
 func (w *Watcher) signal(e Signal) {
-	p := w.processes[e.Generation]
+	p := w.process(e.Generation)
 	if p == nil {
 		return
 	}
@@ -297,7 +356,7 @@ func (w *Watcher) trouble(err error) {
 func (w *Watcher) save() error {
 	living := w.machine.Living()
 	for i := range living {
-		if p := w.processes[living[i].Generation]; p != nil {
+		if p := w.process(living[i].Generation); p != nil {
 			living[i].Identity = p.Identity()
 		}
 	}

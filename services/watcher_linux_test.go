@@ -87,11 +87,12 @@ func watched(t *testing.T, c *config.Service, table *process.Table) *mailbox.Box
 	d := &deaf{}
 	began := time.Now()
 	host := &services.Host{
-		Table: table, Resolver: services.Resolver{Dir: "/"}, Resolving: services.NewGate(100), Starting: services.NewGate(1), Ledger: d, Events: events,
+		Table: table, Resolver: services.Resolver{Dir: "/"}, Stepping: services.NewGate(1), Resolving: services.NewGate(100), Starting: services.NewGate(1), Ledger: d, Events: events,
 		Now: func() services.Instant { return services.Instant(time.Since(began)) },
 	}
 	d.watcher = services.NewWatcher(c, host, d)
-	go d.watcher.Run(t.Context())
+	go d.watcher.Run()
+	t.Cleanup(func() { d.watcher.Interrupt(nil) })
 	d.watcher.Post(services.Start{})
 	return seen
 }

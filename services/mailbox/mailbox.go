@@ -36,6 +36,9 @@ func (b *Box[T]) Put(v T) {
 	b.signal()
 }
 
+// Rouse wakes the receiver though there may be nothing to Take.
+func (b *Box[T]) Rouse() { b.signal() }
+
 // Take empties the box: it returns the values in the order they came, how many
 // were lost since the last call, and whether the box was closed after them.
 func (b *Box[T]) Take() (values []T, lost int, closed bool) {
