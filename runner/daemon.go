@@ -74,7 +74,7 @@ func Run(o Options) (code int, err error) {
 	table := process.NewTable()
 	host := &services.Host{
 		Table:     table,
-		Resolver:  services.Resolver{Env: os.Environ(), Dir: logicalDir()},
+		Resolver:  services.Resolver{Env: services.Inheritable(os.Environ()), Dir: logicalDir()},
 		Stepping:  services.NewGate(runtime.GOMAXPROCS(0)),
 		Resolving: services.NewGate(runtime.GOMAXPROCS(0)),
 		Starting:  services.NewGate(runtime.GOMAXPROCS(0)),

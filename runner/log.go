@@ -24,6 +24,7 @@ type eventLog struct {
 	events *mailbox.Box[services.Event]
 	output io.Writer
 	format atomic.Pointer[logFormat]
+	rest   *rest
 	done   chan struct{}
 }
 
@@ -32,7 +33,7 @@ type logFormat struct{ level, format string }
 
 // startLog logs the events of the stream until it is closed.
 func startLog(s *services.Stream, output io.Writer, d config.Daemon) *eventLog {
-	l := &eventLog{events: s.Subscribe(), output: output, done: make(chan struct{})}
+	l := &eventLog{events: s.Subscribe(), output: output, rest: newRest(), done: make(chan struct{})}
 	l.apply(d)
 	go l.run() // ends with the stream; wait waits for it
 	return l
@@ -56,6 +57,7 @@ func (l *eventLog) wait(patience time.Duration) {
 
 func (l *eventLog) run() {
 	defer close(l.done)
+	defer l.rest.stop()
 	for range l.events.Wake {
 		events, lost, closed := l.events.Take()
 		w := &lineWriter{output: l.output}
@@ -67,6 +69,7 @@ func (l *eventLog) run() {
 			log.WithPrefix(level.Warn(logger), "ts", timestamp(time.Now())).Log("msg", "log fell behind", "lost", lost)
 		}
 		w.flush()
+		l.rest.later()
 		if closed {
 			return
 		}

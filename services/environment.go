@@ -27,54 +27,91 @@ func aboutHupwatch(name string) bool {
 	return strings.HasPrefix(name, "HUPWATCH_") || slices.Contains(notInherited, name)
 }
 
-// environment makes the environment of a release, lowest layer first.
-func (r Resolver) environment(c *config.Service, dir string, a account) ([]string, error) {
-	env := make(map[string]string)
+// Inheritable returns the entries of an environment that are not about hupwatch
+// itself.
+func Inheritable(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, ok := strings.Cut(entry, "=")
+		return !ok || name == "" || aboutHupwatch(name)
+	})
+}
+
+// inherited is what a service gets of hupwatch's own environment: all of it is
+// the same list for every service.
+func (r Resolver) inherited(c *config.Service) []string {
+	kept := func(entry string) bool {
+		name, _, ok := strings.Cut(entry, "=")
+		switch {
+		case !ok, name == "", aboutHupwatch(name), matchesAny(c.UnsetEnvironment, name):
+			return false
+		case name == "JOURNAL_STREAM": // it names hupwatch's own output
+			return c.Output == config.OutputInherit
+		}
+		return true
+	}
+	if !slices.ContainsFunc(r.Env, func(entry string) bool { return !kept(entry) }) {
+		return r.Env
+	}
+	var list []string
 	for _, entry := range r.Env {
-		name, value, ok := strings.Cut(entry, "=")
-		if ok && name != "" && !aboutHupwatch(name) && !matchesAny(c.UnsetEnvironment, name) {
-			env[name] = value
+		if kept(entry) {
+			list = append(list, entry)
 		}
 	}
-	if c.Output != config.OutputInherit {
-		delete(env, "JOURNAL_STREAM") // it names hupwatch's own output
-	}
+	return list
+}
+
+// environment makes what of the environment of a release is its own, lowest layer
+// first.
+func (r Resolver) environment(c *config.Service, rel *Release, a account) ([]string, error) {
+	env := make(map[string]string)
 	maps.Copy(env, a.variables)
-	env["PWD"] = dir
+	env["PWD"] = rel.Dir
 	for _, file := range c.EnvFiles {
 		if err := readEnvFile(env, file); err != nil {
 			return nil, err
 		}
 	}
+	inherited := lookupIn(rel.Inherited)
+	below := func(name string) (string, bool) {
+		if value, ok := env[name]; ok {
+			return value, true
+		}
+		return inherited(name)
+	}
 	expanded := make(map[string]string, len(c.Environment))
 	for name, value := range c.Environment {
-		text, err := config.Expand(value, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+		text, err := config.Expand(value, below)
 		if err != nil {
 			return nil, fmt.Errorf("environment.%s: %w", name, err)
 		}
 		expanded[name] = text
 	}
 	maps.Copy(env, expanded)
-	env["HUPWATCH_SERVICE"] = c.Name
-	return r.list(env), nil
-}
-
-// list makes a sorted list of an environment. What is inherited unchanged is
-// the same string in every service's.
-func (r Resolver) list(env map[string]string) []string {
 	list := make([]string, 0, len(env))
-	for _, entry := range r.Env {
-		name, inherited, _ := strings.Cut(entry, "=")
-		if value, found := env[name]; found && value == inherited {
-			list = append(list, entry)
-			delete(env, name)
-		}
-	}
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}
 	slices.Sort(list)
-	return list
+	return list, nil
+}
+
+// environ is the whole environment of a generation of the release that has
+// these variables besides. No name is in it twice: programs would differ in which
+// one they take.
+func (rel *Release) environ(generation []string) []string {
+	layers := [][]string{generation, rel.Env, rel.Inherited}
+	all := make([]string, 0, len(generation)+len(rel.Env)+len(rel.Inherited))
+	for i, layer := range layers {
+		above := lookupIn(layers[:i]...)
+		for _, entry := range layer {
+			name, _, _ := strings.Cut(entry, "=")
+			if _, ok := above(name); !ok {
+				all = append(all, entry)
+			}
+		}
+	}
+	return all
 }
 
 func readEnvFile(env map[string]string, file config.EnvFile) error {
@@ -99,6 +136,7 @@ func readEnvFile(env map[string]string, file config.EnvFile) error {
 // generationEnv is what differs from one generation of a release to the next.
 func generationEnv(c *config.Service, generation, instance int, mark string) []string {
 	env := []string{
+		"HUPWATCH_SERVICE=" + c.Name,
 		"HUPWATCH_GENERATION=" + strconv.Itoa(generation),
 		"HUPWATCH_INSTANCE=" + strconv.Itoa(instance),
 	}

@@ -15,7 +15,9 @@ type Release struct {
 	Path string
 	Args []string
 	// Env is the environment but for what differs from one generation to the
-	// next.
+	// next, and for what comes from hupwatch's own and is in Inherited: many
+	// releases share that. Env goes first.
 	Env        []string
+	Inherited  []string
 	Credential *process.Credential
 }

@@ -34,7 +34,8 @@ func (r Resolver) Resolve(c *config.Service) (*Release, error) {
 		return nil, err
 	}
 	rel.Credential = account.credential
-	if rel.Env, err = r.environment(c, rel.Dir, account); err != nil {
+	rel.Inherited = r.inherited(c)
+	if rel.Env, err = r.environment(c, rel, account); err != nil {
 		return nil, err
 	}
 	if rel.Path, err = program(c, rel); err != nil {
@@ -59,7 +60,7 @@ func Usable(rel *Release) bool {
 // Argv is the argument vector of a generation of the release that has these
 // variables besides those of the release.
 func (rel *Release) Argv(generation []string) ([]string, error) {
-	lookup := lookupIn(generation, rel.Env)
+	lookup := lookupIn(generation, rel.Env, rel.Inherited)
 	argv := make([]string, len(rel.Service.Command))
 	for i, arg := range rel.Service.Command {
 		text, err := config.Expand(arg, lookup)
@@ -100,14 +101,14 @@ func (r Resolver) dir(c *config.Service) (string, error) {
 // slash, else in the PATH the service will have. Only the directory is resolved,
 // never the binary's own link: a virtualenv's python is known by its place.
 func program(c *config.Service, rel *Release) (string, error) {
-	name, err := config.Expand(c.Command[0], lookupIn(generationEnv(c, 0, 0, ""), rel.Env))
+	name, err := config.Expand(c.Command[0], lookupIn(generationEnv(c, 0, 0, ""), rel.Env, rel.Inherited))
 	if err != nil {
 		return "", fmt.Errorf("command: %w", err)
 	}
 	if strings.ContainsRune(name, '/') {
 		return programAt(name, rel.Dir)
 	}
-	path, ok := lookupIn(rel.Env)("PATH")
+	path, ok := lookupIn(rel.Env, rel.Inherited)("PATH")
 	if !ok {
 		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	}

@@ -56,7 +56,7 @@ func resolve(t *testing.T, r services.Resolver, c *config.Service) *services.Rel
 }
 
 func variable(r *services.Release, name string) string {
-	for _, entry := range r.Env {
+	for _, entry := range slices.Concat(r.Env, r.Inherited) {
 		if n, value, _ := strings.Cut(entry, "="); n == name {
 			return value
 		}
@@ -147,7 +147,7 @@ func TestLayersOfTheEnvironment(t *testing.T) {
 		"A=inherited", "KEPT=yes", "AWS_SECRET=x", "NOTIFY_SOCKET=/run/systemd/notify", "LISTEN_FDS=3", "HUPWATCH_MARK=other",
 	}}, c)
 	for name, want := range map[string]string{
-		"A": "first", "B": "second", "C": "own second and nothing", "E": "${A}", "KEPT": "yes", "HUPWATCH_SERVICE": "web",
+		"A": "first", "B": "second", "C": "own second and nothing", "E": "${A}", "KEPT": "yes",
 		"AWS_SECRET": "(unset)", "NOTIFY_SOCKET": "(unset)", "LISTEN_FDS": "(unset)", "HUPWATCH_MARK": "(unset)",
 	} {
 		if got := variable(r, name); got != want {

@@ -45,8 +45,8 @@ type Host struct {
 	// Stepping, Resolving and Starting are the gates for these. With one for all,
 	// a thousand starts would wait for a thousand releases to be made first.
 	Stepping, Resolving, Starting *Gate
-	Ledger              Ledger
-	Events              *Stream
+	Ledger                        Ledger
+	Events                        *Stream
 	// Mark tells this hupwatch's generations from all other processes, in
 	// HUPWATCH_MARK.
 	Mark string
@@ -308,7 +308,7 @@ func (w *Watcher) start(e Launch, fds []int) error {
 	}
 	spec := e.Release.spec()
 	spec.Args = argv
-	spec.Env = append(slices.Clone(e.Release.Env), variables...)
+	spec.Env = e.Release.environ(variables)
 	spec.Sockets = fds
 	return w.host.Table.Start(spec, watch{w, e.Generation})
 }

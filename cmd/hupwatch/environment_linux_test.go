@@ -57,7 +57,7 @@ func status(t *testing.T, pid int, key string) string {
 func TestEnvironmentOfAGenerationHasItsLayersInOrder(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t, t.TempDir())
-	d.write("first.env", "FROM=first\nFIRST=1\nQUOTED=\"two words\"\nRAW=${OWN}\n")
+	d.write("first.env", "HUPWATCH_GENERATION=99\nINHERITED=first\nFROM=first\nFIRST=1\nQUOTED=\"two words\"\nRAW=${OWN}\n")
 	d.write("second.env", "FROM=second\nSECOND=2\n")
 	if err := os.MkdirAll(d.path("releases", "7"), 0o755); err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ MONEY = "$$5"
 	pid := d.promoted("web", 1)
 	env := environOf(t, pid)
 	for name, want := range map[string]string{
-		"INHERITED": "yes", "SECRETS": "kept", "SECOND": "2", "QUOTED": "two words", "RAW": "${OWN}",
+		"INHERITED": "first", "SECRETS": "kept", "SECOND": "2", "QUOTED": "two words", "RAW": "${OWN}",
 		"FROM": "own", "FIRST": "1+", "MONEY": "$5", "OWN": "2-default-" + os.Getenv("PATH"),
 		"PWD":              d.path("releases", "7"),
 		"HUPWATCH_SERVICE": "web", "HUPWATCH_GENERATION": "1", "HUPWATCH_INSTANCE": "0",

@@ -1,0 +1,66 @@
+package runner
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+// restAfter is how long after the last event hupwatch takes it that there is
+// quiet.
+const restAfter = time.Second
+
+// What is collected less often while the services come up, when hardly anything
+// becomes garbage, and afterwards.
+const (
+	collectAtStart = 400
+	collectLater   = 100
+)
+
+// rest gives the memory of a storm back to the system when there is quiet again:
+// the start, or the reload, of a thousand services takes several times what it
+// takes to watch them.
+type rest struct {
+	timer *time.Timer
+	// kept is what was left the last time, in bytes.
+	kept uint64
+	// collect says that how often to collect is for hupwatch to say, not for
+	// whoever set GOGC.
+	collect bool
+}
+
+func newRest() *rest {
+	r := &rest{collect: os.Getenv("GOGC") == ""}
+	if r.collect {
+		debug.SetGCPercent(collectAtStart)
+	}
+	r.timer = time.AfterFunc(restAfter, r.begin)
+	return r
+}
+
+// later puts the rest off: something happened.
+func (r *rest) later() { r.timer.Reset(restAfter) }
+
+func (r *rest) stop() { r.timer.Stop() }
+
+// begin gives back what is worth it: after the reload of a single service that is
+// nothing.
+func (r *rest) begin() {
+	const worth = 1 << 20
+	if resident() < r.kept+r.kept/8+worth {
+		return
+	}
+	if r.collect {
+		debug.SetGCPercent(collectLater)
+	}
+	debug.FreeOSMemory()
+	r.kept = resident()
+}
+
+// resident is the memory that the runtime has from the system.
+func resident() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Sys - m.HeapReleased
+}
