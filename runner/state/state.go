@@ -134,7 +134,7 @@ func (s *Store) write(name string, text []byte) error {
 	if exchange(spare, s.path(name)) == nil {
 		return nil
 	}
-	if err := os.Rename(spare, s.path(name)); err != nil {
+	if err := unix.Rename(spare, s.path(name)); err != nil {
 		return fmt.Errorf("replace %s: %w", s.path(name), err)
 	}
 	return nil

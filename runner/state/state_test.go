@@ -54,8 +54,10 @@ func self(t *testing.T) (self, dead process.Identity) {
 	if id.Start, err = strconv.ParseUint(fields[22-3], 10, 64); err != nil {
 		t.Fatal(err)
 	}
+	id.Latest = id.Start
 	dead = id
 	dead.Start--
+	dead.Latest--
 	return id, dead
 }
 

@@ -3,9 +3,11 @@ package process
 // Identity tells a process from every other one, past and future.
 type Identity struct {
 	PID int `json:"pid"`
-	// Start is when it started, in clock ticks since boot; 0 where the system
-	// does not say.
-	Start uint64 `json:"start"`
+	// It started between Start and Latest, in clock ticks since boot; both are 0
+	// where the system does not say. The kernel gives no number to two processes
+	// within so short a time.
+	Start  uint64 `json:"start"`
+	Latest uint64 `json:"latest"`
 	// Boot is the identity of the boot it was started in; empty where the system
 	// has none.
 	Boot string `json:"boot"`

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,12 +13,21 @@ import (
 // Alive reports whether this very process still runs. A zombie does not.
 func (id Identity) Alive() bool {
 	s, ok := readStat(id.PID)
-	return ok && s.alive() && s.start == id.Start && BootID() == id.Boot
+	return ok && s.alive() && id.Start <= s.start && s.start <= id.Latest && BootID() == id.Boot
 }
 
-func identify(pid int, boot string) Identity {
-	s, _ := readStat(pid)
-	return Identity{PID: pid, Start: s.start, Boot: boot}
+// clockTick is that of /proc/PID/stat: USER_HZ, 100 on all that Go runs on.
+const clockTick = time.Second / 100
+
+// ticks are how many there have been since the boot. To look at the clock before
+// and after a fork costs next to nothing; to read when the process started would
+// make entries in /proc that the kernel has to clear away at its end.
+func ticks() uint64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		panic(err) // there is no Linux without it
+	}
+	return uint64(ts.Nano() / int64(clockTick))
 }
 
 // BootID is what tells this boot of the host from every other one.

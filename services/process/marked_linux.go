@@ -22,7 +22,7 @@ func FindMarked(mark string) ([]Living, error) {
 		if !ok {
 			continue
 		}
-		l := Living{Identity: Identity{PID: pid, Start: s.start, Boot: boot}, Leader: s.session == pid}
+		l := Living{Identity: Identity{PID: pid, Start: s.start, Latest: s.start, Boot: boot}, Leader: s.session == pid}
 		if l.Service, l.Generation, ok = parseMark(value, mark); !ok {
 			continue
 		}

@@ -31,6 +31,9 @@ func (m *mounts) local(spec Spec) bool {
 		return false
 	}
 	distant, ok := m.read()
+	if ok && len(distant) == 0 {
+		return true
+	}
 	if !ok || !reach(path, distant) || spec.Dir != "" && !reach(spec.Dir, distant) {
 		return false
 	}

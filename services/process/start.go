@@ -65,11 +65,12 @@ func (p *Process) fork(path string, args []string, attr *syscall.ProcAttr) error
 
 	p.table.mu.Lock()
 	defer p.table.mu.Unlock()
+	before := ticks()
 	pid, err := syscall.ForkExec(path, args, attr)
 	if err != nil {
 		return err
 	}
-	p.id = identify(pid, p.table.boot)
+	p.id = Identity{PID: pid, Start: before, Latest: ticks(), Boot: p.table.boot}
 	p.table.children[pid] = p
 	return nil
 }
