@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 )
 
@@ -23,11 +24,13 @@ const (
 // takes to watch them.
 type rest struct {
 	timer *time.Timer
-	// kept is what was left the last time, in bytes.
-	kept uint64
 	// collect says that how often to collect is for hupwatch to say, not for
 	// whoever set GOGC.
 	collect bool
+
+	mu sync.Mutex // guards what is below
+	// kept is what was left the last time, in bytes.
+	kept uint64
 }
 
 func newRest() *rest {
@@ -48,6 +51,9 @@ func (r *rest) stop() { r.timer.Stop() }
 // nothing.
 func (r *rest) begin() {
 	const worth = 1 << 20
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if resident() < r.kept+r.kept/8+worth {
 		return
 	}

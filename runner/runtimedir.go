@@ -60,6 +60,8 @@ func withoutDir() *runtimeDir { return &runtimeDir{ledger: forgetful(rand.Text()
 // is its mark.
 type forgetful string
 
+func (forgetful) Intend(string, int) error             { return nil }
+func (forgetful) Settle(string, int)                   {}
 func (forgetful) Save(string, []services.Living) error { return nil }
 
 func (f forgetful) Mark() string { return string(f) }

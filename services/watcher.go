@@ -25,12 +25,16 @@ type Rollout interface {
 
 // Ledger keeps on disk what lives, so that a later hupwatch knows it.
 type Ledger interface {
+	// Intend says that a generation is about to get a process: whoever reads the
+	// ledger later finds that by its mark. Settle says that it did not get one,
+	// or that it is in what was saved.
+	Intend(service string, generation int) error
+	Settle(service string, generation int)
 	// Save replaces what is known of a service.
 	Save(service string, living []Living) error
 }
 
-// Living is one generation in the ledger. Its identity is empty from just before
-// its process is made until it is known.
+// Living is one generation in the ledger.
 type Living struct {
 	Generation int
 	Instance   int
@@ -66,6 +70,7 @@ type Watcher struct {
 	// Owned by turn.
 	inquiries []*inquiry
 	processes []started
+	intended  []int // generations that have no process yet
 	sockets   sockets.Set
 	timer     *time.Timer // nil while nothing is waited for
 	saved     []Living
@@ -125,7 +130,7 @@ func (w *Watcher) turn(inputs []Input) {
 	if w.machine.Deadline() <= w.host.Now() {
 		awaited = !w.tick()
 	}
-	_ = w.save() // it was logged, and is tried again
+	w.save()
 	if !awaited {
 		w.arm()
 	}
@@ -212,7 +217,7 @@ func (w *Watcher) carryOut(e Effect) {
 	case Launch:
 		// An intent is on disk before its process, lest that be run twice. Where
 		// something serves, it can wait for room on the disk.
-		if err := w.save(); err != nil && w.machine.State() == StateRunning {
+		if err := w.intend(e.Generation); err != nil && w.machine.State() == StateRunning {
 			w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
 			return
 		}
@@ -351,28 +356,50 @@ func (w *Watcher) trouble(err error) {
 	w.host.Events.Publish(Event{Kind: KindTrouble, Service: w.machine.Name, Reason: err.Error()})
 }
 
+// intend writes down that a process is about to be made.
+func (w *Watcher) intend(generation int) error {
+	if err := w.host.Ledger.Intend(w.machine.Name, generation); err != nil {
+		return w.notWritten(err)
+	}
+	w.intended = append(w.intended, generation)
+	return nil
+}
+
 // save writes down what lives, if that changed. What comes in together, as a
-// process and its exec do, is written together.
-func (w *Watcher) save() error {
+// process and its exec do, is written together. What cannot be written was logged
+// and is tried again.
+func (w *Watcher) save() {
 	living := w.machine.Living()
 	for i := range living {
 		if p := w.process(living[i].Generation); p != nil {
 			living[i].Identity = p.Identity()
 		}
 	}
-	if slices.Equal(living, w.saved) {
-		return nil
-	}
-	if err := w.host.Ledger.Save(w.machine.Name, living); err != nil {
-		err = fmt.Errorf("write state: %w", err)
-		if text := err.Error(); text != w.unsaved { // it is tried again at every step
-			w.unsaved = text
-			w.trouble(err)
+	recorded := slices.DeleteFunc(slices.Clone(living), func(l Living) bool { return l.PID == 0 })
+	if !slices.Equal(recorded, w.saved) {
+		if err := w.host.Ledger.Save(w.machine.Name, recorded); err != nil {
+			_ = w.notWritten(err)
+			return
 		}
-		return err
+		w.saved, w.unsaved = recorded, ""
 	}
-	w.saved, w.unsaved = living, ""
-	return nil
+	w.intended = slices.DeleteFunc(w.intended, func(generation int) bool {
+		if slices.ContainsFunc(living, func(l Living) bool { return l.Generation == generation && l.PID == 0 }) {
+			return false
+		}
+		w.host.Ledger.Settle(w.machine.Name, generation)
+		return true
+	})
+}
+
+// notWritten tells of an error of the ledger once.
+func (w *Watcher) notWritten(err error) error {
+	err = fmt.Errorf("write state: %w", err)
+	if text := err.Error(); text != w.unsaved {
+		w.unsaved = text
+		w.trouble(err)
+	}
+	return err
 }
 
 // Living lists the generations that have a process or are about to get one.

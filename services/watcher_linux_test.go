@@ -22,6 +22,8 @@ func (*deaf) TurnReturned(string, int)             {}
 func (*deaf) Answered(string, services.Answer)     {}
 func (*deaf) DownForGood(string, int)              {}
 func (*deaf) Ended(string)                         {}
+func (*deaf) Intend(string, int) error             { return nil }
+func (*deaf) Settle(string, int)                   {}
 func (*deaf) Save(string, []services.Living) error { return nil }
 
 // After a pause of all of hupwatch (a SIGSTOP, a host without processor time) the

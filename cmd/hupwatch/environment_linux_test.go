@@ -57,7 +57,7 @@ func status(t *testing.T, pid int, key string) string {
 func TestEnvironmentOfAGenerationHasItsLayersInOrder(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t, t.TempDir())
-	d.write("first.env", "HUPWATCH_GENERATION=99\nINHERITED=first\nFROM=first\nFIRST=1\nQUOTED=\"two words\"\nRAW=${OWN}\n")
+	d.write("first.env", "INHERITED=first\nFROM=first\nFIRST=1\nQUOTED=\"two words\"\nRAW=${OWN}\n")
 	d.write("second.env", "FROM=second\nSECOND=2\n")
 	if err := os.MkdirAll(d.path("releases", "7"), 0o755); err != nil {
 		t.Fatal(err)

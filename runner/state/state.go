@@ -1,5 +1,5 @@
-// Package state keeps on disk which generations live, one small file per
-// service, so that a later hupwatch never runs anything twice.
+// Package state keeps on disk which generations live, one small file per service,
+// and which are about to, so that a later hupwatch never runs anything twice.
 package state
 
 import (
@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -33,6 +34,7 @@ type Store struct {
 	// writing lets one write at a time. The kernel would do no better in one
 	// directory, and a thread that stays would wait there for each of the others.
 	writing sync.Mutex
+	starts  starts // likewise one at a time
 }
 
 // Open makes the directory if need be. Who holds the lock of the runtime
@@ -41,7 +43,7 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, starts: starts{path: filepath.Join(dir, "starts")}}
 	text, err := os.ReadFile(s.path("mark"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read mark: %w", err)
@@ -64,7 +66,7 @@ func (s *Store) begin() error {
 	if err != nil {
 		return fmt.Errorf("list state: %w", err)
 	}
-	for _, path := range append(old, s.path(".spare")) {
+	for _, path := range append(old, s.path(".spare"), s.starts.path) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("forget what was before the boot: %w", err)
 		}
@@ -74,6 +76,20 @@ func (s *Store) begin() error {
 		return fmt.Errorf("write mark: %w", err)
 	}
 	return nil
+}
+
+// Intend implements services.Ledger.
+func (s *Store) Intend(service string, generation int) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.starts.begin(start{service, generation})
+}
+
+// Settle implements services.Ledger.
+func (s *Store) Settle(service string, generation int) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.starts.end(start{service, generation})
 }
 
 // Mark is what the generations of whichever hupwatch uses this directory carry
@@ -178,6 +194,15 @@ func (s *Store) load() (map[string][]services.Living, error) {
 		}
 		for _, g := range r.Generations {
 			all[r.Service] = append(all[r.Service], services.Living{Generation: g.Number, Instance: g.Instance, Phase: g.Phase, Identity: g.Process})
+		}
+	}
+	cutShort, err := s.starts.load()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range cutShort {
+		if !slices.ContainsFunc(all[c.service], func(l services.Living) bool { return l.Generation == c.generation }) {
+			all[c.service] = append(all[c.service], services.Living{Generation: c.generation})
 		}
 	}
 	return all, nil

@@ -31,6 +31,13 @@ func save(t *testing.T, s *state.Store, service string, living ...services.Livin
 	}
 }
 
+func intend(t *testing.T, s *state.Store, service string, generation int) {
+	t.Helper()
+	if err := s.Intend(service, generation); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func survivors(t *testing.T, s *state.Store) []state.Survivor {
 	t.Helper()
 	found, err := s.Survivors()
@@ -90,7 +97,7 @@ func TestWhatWasRecordedAndLivesIsASurvivor(t *testing.T) {
 	s := open(t, dir)
 	save(t, s, "web", services.Living{Generation: 3, Identity: dead}, services.Living{Generation: 4, Identity: lives})
 	save(t, s, "worker", services.Living{Generation: 1, Identity: dead})
-	save(t, s, "intent", services.Living{Generation: 1}) // its process was never made
+	intend(t, s, "intent", 1) // its process was never made
 	found := survivors(t, open(t, dir))
 	if len(found) != 1 || found[0] != (state.Survivor{Service: "web", Generation: 4, PID: os.Getpid()}) {
 		t.Errorf("survivors are %v, want generation 4 of web alone", found)
@@ -101,13 +108,11 @@ func TestWhatWasRecordedAndLivesIsASurvivor(t *testing.T) {
 	}
 }
 
-func TestAStartThatWasCutShortIsFoundByItsMark(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("this system does not show the environment of a process")
-	}
-	s := open(t, t.TempDir())
+// marked starts a process that carries the mark of a generation.
+func marked(t *testing.T, s *state.Store, service string, generation int) (pid int) {
+	t.Helper()
 	cat := exec.Command("cat") // lives until its input ends
-	cat.Env = []string{"HUPWATCH_MARK=" + s.Mark() + "/web/7"}
+	cat.Env = []string{"HUPWATCH_MARK=" + s.Mark() + "/" + service + "/" + strconv.Itoa(generation)}
 	cat.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	input, err := cat.StdinPipe()
 	if err != nil {
@@ -120,10 +125,41 @@ func TestAStartThatWasCutShortIsFoundByItsMark(t *testing.T) {
 		_ = input.Close()
 		_ = cat.Wait()
 	})
-	save(t, s, "web", services.Living{Generation: 7})
-	save(t, s, "other", services.Living{Generation: 7})
-	if found := survivors(t, s); len(found) != 1 || found[0] != (state.Survivor{Service: "web", Generation: 7, PID: cat.Process.Pid}) {
-		t.Errorf("survivors are %v, want generation 7 of web, pid %d", found, cat.Process.Pid)
+	return cat.Process.Pid
+}
+
+func TestAStartThatWasCutShortIsFoundByItsMark(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system does not show the environment of a process")
+	}
+	s := open(t, t.TempDir())
+	pid := marked(t, s, "web", 7)
+	intend(t, s, "web", 7)
+	intend(t, s, "other", 7)
+	if found := survivors(t, s); len(found) != 1 || found[0] != (state.Survivor{Service: "web", Generation: 7, PID: pid}) {
+		t.Errorf("survivors are %v, want generation 7 of web, pid %d", found, pid)
+	}
+}
+
+func TestAStartThatCameToItsEndIsNotLookedFor(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for generation := range 10_000 {
+		intend(t, s, "web", generation)
+		intend(t, s, "worker", generation)
+		s.Settle("web", generation)
+		s.Settle("worker", generation)
+	}
+	info, err := os.Stat(filepath.Join(dir, "starts"))
+	if err != nil || info.Size() > 128<<10 {
+		t.Errorf("the file of starts is %v, %v; want it to stay small", info, err)
+	}
+	if runtime.GOOS != "linux" {
+		return
+	}
+	marked(t, s, "worker", 9999)
+	if found := survivors(t, open(t, dir)); len(found) > 0 {
+		t.Errorf("survivors are %v, want none: both starts came to their end", found)
 	}
 }
 

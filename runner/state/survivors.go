@@ -1,7 +1,9 @@
 package state
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -39,11 +41,16 @@ func (s *Store) Survivors() ([]Survivor, error) {
 			}
 		}
 		if len(here) == 0 {
-			if err := os.Remove(s.path(service + ".json")); err != nil {
+			if err := os.Remove(s.path(service + ".json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("forget %s: %w", service, err)
 			}
 		}
 		found = append(found, here...)
+	}
+	if len(found) == 0 {
+		if err := s.starts.forget(); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(found, func(a, b Survivor) int { return a.PID - b.PID })
 	return found, nil
