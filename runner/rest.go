@@ -16,7 +16,7 @@ const restAfter = time.Second
 // becomes garbage, and afterwards.
 const (
 	collectAtStart = 400
-	collectLater   = 100
+	collectLater   = 200
 )
 
 // rest gives the memory of a storm back to the system when there is quiet again:

@@ -101,6 +101,35 @@ func readSome(path string, most int) ([]byte, bool) {
 	return b[:max(n, 0)], err == nil
 }
 
+// readAll reads a file of /proc, like readSome.
+func readAll(path string) ([]byte, bool) {
+	const most = 4096
+	b, ok := readSome(path, most)
+	if !ok || len(b) <= most/2 { // the kernel gives whole entries: more than that may not be all
+		return b, ok
+	}
+	b, err := os.ReadFile(path)
+	return b, err == nil
+}
+
+// names are those in a directory of /proc, in no order, with as few system calls.
+func names(dir string) []string {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	var found []string
+	buf := make([]byte, 2048)
+	for {
+		n, err := unix.ReadDirent(fd, buf)
+		if err != nil || n <= 0 {
+			return found
+		}
+		_, _, found = unix.ParseDirent(buf[:n], -1, found)
+	}
+}
+
 // parseStat reads what comes after the name of the program, which may hold
 // anything, parentheses and newlines too.
 func parseStat(b []byte) (stat, bool) {

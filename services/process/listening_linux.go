@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Listening returns the addresses that a process and its descendants listen on,
@@ -38,14 +40,10 @@ func family(pid int) []int {
 	all := []int{pid}
 	for i := 0; i < len(all); i++ {
 		tasks := "/proc/" + strconv.Itoa(all[i]) + "/task/"
-		entries, err := os.ReadDir(tasks)
-		if err != nil {
-			continue // it has gone
-		}
-		for _, task := range entries {
-			text, err := os.ReadFile(tasks + task.Name() + "/children")
-			if err != nil {
-				continue
+		for _, task := range names(tasks) {
+			text, ok := readAll(tasks + task + "/children")
+			if !ok {
+				continue // it has gone
 			}
 			for field := range strings.FieldsSeq(string(text)) {
 				if child, err := strconv.Atoi(field); err == nil {
@@ -60,13 +58,13 @@ func family(pid int) []int {
 // sockets adds the inodes of the sockets a process has open.
 func sockets(pid int, inodes map[string]bool) {
 	dir := "/proc/" + strconv.Itoa(pid) + "/fd/"
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		target, err := os.Readlink(dir + e.Name())
-		if inode, ok := strings.CutPrefix(target, "socket:["); ok && err == nil {
+	var target [64]byte
+	for _, name := range names(dir) {
+		n, err := unix.Readlink(dir+name, target[:])
+		if err != nil {
+			continue
+		}
+		if inode, ok := strings.CutPrefix(string(target[:n]), "socket:["); ok {
 			inodes[strings.TrimSuffix(inode, "]")] = true
 		}
 	}
