@@ -100,7 +100,7 @@ func group(table *process.Table, f *fleet, o Options) *run.Group {
 	tty := openTerminal(o.HUPIgnored)
 	g.Add(func() error { return o.Signals.dispatch(listening, f, tty, o.OneService) }, func(error) { stopListening() })
 	// Only a broken invariant of another actor can interrupt the fleet.
-	g.Add(func() error { return f.run(o.Config) }, func(error) { f.stop("TERM") })
+	g.Add(func() error { return f.run(o.Config, nil) }, func(error) { f.stop("TERM") })
 	return &g
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/oklog/run"
 
 	"hupwatch/config"
+	"hupwatch/runner/control"
 	"hupwatch/services"
 	"hupwatch/services/mailbox"
 )
@@ -21,6 +22,7 @@ type fleet struct {
 	load  func() (*config.Config, config.Problems)
 	apply func(config.Daemon)
 	inbox *mailbox.Box[input]
+	asking
 
 	// Owned by run.
 	rollout  *rollout
@@ -68,12 +70,13 @@ func (f *fleet) DownForGood(service string, code int) {
 func (f *fleet) Ended(service string) { f.inbox.Put(ended{service}) }
 
 // run brings the services up and returns when everything has ended after stop.
-func (f *fleet) run(c *config.Config) error {
+func (f *fleet) run(c *config.Config, wanted map[string]services.Wanted) error {
+	defer f.asking.end()
 	ctx, cancel := context.WithCancel(context.Background())
 	f.ending = ctx
 	defer f.cohorts.Wait()
 	defer cancel()
-	for done := f.step(boot{c}); !done; {
+	for done := f.step(boot{c, wanted}); !done; {
 		<-f.inbox.Wake
 		inputs, _, _ := f.inbox.Take()
 		for _, in := range inputs {
@@ -106,6 +109,10 @@ func (f *fleet) step(in input) (done bool) {
 				names, err := claimNameFile(path)
 				f.inbox.Put(namesClaimed{names, err})
 			}()
+		case accepted:
+			f.asking.tell(e.token, verdict{id: e.id})
+		case rejected:
+			f.asking.tell(e.token, verdict{err: &control.Error{Message: e.text, Reason: e.reason, Problems: e.problems}})
 		case apply:
 			f.nameFile = e.daemon.NameFile
 			f.apply(e.daemon)

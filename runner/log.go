@@ -114,7 +114,7 @@ func (w *lineWriter) flush() {
 func timestamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
 
 func logEvent(logger log.Logger, e services.Event) {
-	line := []any{"msg", string(e.Kind)}
+	line := []any{"msg", message(e)}
 	add := func(key string, value any, present bool) {
 		if present {
 			line = append(line, key, value)
@@ -158,6 +158,8 @@ func logEvent(logger log.Logger, e services.Event) {
 		add("services", e.Services, true)
 	case services.KindEndedAll:
 		add("code", e.Code, true)
+	case services.KindAnswered:
+		add("err", e.Reason, e.Reason != "")
 	case services.KindRequest:
 		add("only", e.Reason, e.Reason != "")
 	case services.KindRequestDone:
@@ -189,9 +191,27 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 		if e.Reason != "" {
 			return level.Error(logger)
 		}
+	case services.KindAnswered:
+		if e.Result == services.ResultStopped || e.Result == services.ResultSignalled { // which was said before
+			return level.Debug(logger)
+		}
 	default:
 	}
 	return level.Info(logger)
+}
+
+// message says what happened; where something else than a reload was asked, what
+// that was.
+func message(e services.Event) string {
+	if e.Cause == "" {
+		return string(e.Kind)
+	}
+	switch e.Kind {
+	case services.KindRequest, services.KindRequestDone:
+		return strings.Replace(string(e.Kind), "reload", string(e.Cause), 1)
+	default:
+		return string(e.Kind)
+	}
 }
 
 func reasonKey(e services.Event) string {

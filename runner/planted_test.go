@@ -24,8 +24,8 @@ var plants = []planted{
 	{
 		name: "a HUP shortens the warm-up",
 		file: "services/reload.go",
-		code: "s.Merged = append(s.Merged, in.ID)",
-		bug: `s.Merged = append(s.Merged, in.ID)
+		code: "s.Merged = append(s.Merged, id)",
+		bug: `s.Merged = append(s.Merged, id)
 		if g := s.Slots[s.Under.Slot].Incoming; PLANTED && g != nil && g.Phase == PhaseWarming {
 			g.Deadline = s.now
 		}`,
@@ -71,8 +71,8 @@ var plants = []planted{
 	{
 		name: "merged requests are dropped",
 		file: "services/reload.go",
-		code: "		s.Under, s.Merged = &Run{IDs: s.Merged}, nil\n",
-		bug: `		if s.Under, s.Merged = (&Run{IDs: s.Merged}), nil; PLANTED {
+		code: "		s.Under, s.Merged = &next, nil\n",
+		bug: `		if s.Under, s.Merged = &next, nil; PLANTED {
 			s.Under = nil
 		}
 `,
@@ -179,27 +179,27 @@ var plants = []planted{
 	{
 		name: "a HUP is merged into the read that is under way",
 		file: "runner/rollout.go",
-		code: "		for _, q := range r.purposes[1:] {\n",
-		bug: `		pending := r.purposes[1:]
-		if PLANTED {
-			pending = r.purposes
-		}
-		for _, q := range pending {
+		code: "	for i := 1; i < len(r.purposes); i++ {\n",
+		bug: `	first := 1
+	if PLANTED {
+		first = 0
+	}
+	for i := first; i < len(r.purposes); i++ {
 `,
 		want: "a HUP or USR2 is forgotten",
 	},
 	{
 		name: "a name file with an unknown name is half acted on",
 		file: "runner/rollout.go",
-		code: "	if len(unknown) > 0 {\n",
-		bug:  "	if len(unknown) > 0 && !(PLANTED && len(unknown) < len(p.names)) {\n",
+		code: "unknown := missing(a.names, c); len(unknown) > 0 {\n",
+		bug:  "unknown := missing(a.names, c); len(unknown) > 0 && !(PLANTED && len(unknown) < len(a.names)) {\n",
 		want: "what was refused is half done",
 	},
 	{
 		name: "a name file stops what was removed from the configuration file",
 		file: "runner/rollout.go",
-		code: "	if p.names == nil {\n		effects = append(effects, r.remove",
-		bug:  "	if p.names == nil || PLANTED {\n		effects = append(effects, r.remove",
+		code: "	if a.names == nil && a.what == verbReload {\n",
+		bug:  "	if a.names == nil && a.what == verbReload || PLANTED {\n",
 		want: "for .* touches",
 	},
 	{
@@ -212,8 +212,8 @@ var plants = []planted{
 	{
 		name: "a service that was removed, and comes back at a TERM, counts as ended",
 		file: "services/stop.go",
-		code: "	if s.Ending.Final { // a service that was only removed can come back\n",
-		bug:  "	if s.Ending.Final || PLANTED {\n",
+		code: "	case s.Ending.Final: // a service that was only removed can come back\n",
+		bug:  "	case s.Ending.Final || PLANTED:\n",
 		want: "hupwatch ends",
 	},
 }

@@ -4,8 +4,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 
 	"hupwatch/config"
+	"hupwatch/runner/control"
 	"hupwatch/services"
 )
 
@@ -13,10 +15,19 @@ import (
 type input interface{ input() }
 
 type (
-	// boot brings up every service of the file hupwatch begins with.
-	boot struct{ config *config.Config }
+	// boot brings up every service of the file hupwatch begins with; wanted is what
+	// an earlier hupwatch was told of them.
+	boot struct {
+		config *config.Config
+		wanted map[string]services.Wanted
+	}
 	// hangup asks for a reload of everything.
 	hangup struct{}
+	// asked is what a client asks for. It is accepted, with an id, or rejected.
+	asked struct {
+		token uint64 // the client's
+		demand
+	}
 	// namesAsked asks for a reload of the services in the name file.
 	namesAsked struct{}
 	// namesClaimed answers claimNames.
@@ -52,6 +63,7 @@ type (
 )
 
 func (boot) input()         {}
+func (asked) input()        {}
 func (hangup) input()       {}
 func (namesAsked) input()   {}
 func (namesClaimed) input() {}
@@ -85,6 +97,14 @@ type (
 	readConfig struct{}
 	// claimNames asks for the name file to be taken and read.
 	claimNames struct{}
+	// accepted and rejected answer asked.
+	accepted struct{ token, id uint64 }
+	rejected struct {
+		token    uint64
+		reason   control.Reason
+		text     string
+		problems []string
+	}
 	// apply puts daemon keys into force.
 	apply struct{ daemon config.Daemon }
 	// emit tells the world what happened.
@@ -97,22 +117,68 @@ func (tell) effect()       {}
 func (add) effect()        {}
 func (readConfig) effect() {}
 func (claimNames) effect() {}
+func (accepted) effect()   {}
+func (rejected) effect()   {}
 func (apply) effect()      {}
 func (emit) effect()       {}
 func (finish) effect()     {}
 
-// request is a reload that somebody asked for, until every service it concerns
-// has answered.
-type request struct {
-	id      uint64
+// verb is what can be asked for.
+type verb string
+
+const (
+	verbReload  verb = "reload"
+	verbStart   verb = "start"
+	verbStop    verb = "stop"
+	verbRestart verb = "restart"
+	verbSignal  verb = "signal"
+)
+
+// demand is what somebody asks for.
+type demand struct {
+	what    verb
 	by      string
+	names   []string // nil for all
+	changed bool     // leave alone what would be started with nothing new
+	signal  syscall.Signal
+}
+
+// forService is what is asked of one service.
+func (d demand) forService(id uint64, s *config.Service) services.Input {
+	switch d.what {
+	case verbStart:
+		return services.Up{ID: id, Config: s}
+	case verbStop:
+		return services.Down{ID: id}
+	case verbRestart:
+		return services.Restart{ID: id, Config: s}
+	case verbSignal:
+		return services.Forward{ID: id, Signal: d.signal}
+	case verbReload:
+	}
+	return services.Reload{ID: id, Config: s, Changed: d.changed}
+}
+
+// cause is how events say what was asked where it is no reload.
+func (d demand) cause() services.Cause {
+	if d.what == verbReload {
+		return ""
+	}
+	return services.Cause(d.what)
+}
+
+// request is what somebody asked for, until every service it concerns has
+// answered.
+type request struct {
+	demand
+	id      uint64
 	waiting map[string]bool
 	results map[services.Result]int
 	broken  []string // the services that did not get the new release
 }
 
-func newRequest(id uint64, by string) *request {
-	return &request{id: id, by: by, waiting: make(map[string]bool), results: make(map[services.Result]int)}
+func newRequest(id uint64, d demand) *request {
+	return &request{demand: d, id: id, waiting: make(map[string]bool), results: make(map[services.Result]int)}
 }
 
 func (r *request) answer(service string, a services.Answer) {
@@ -132,6 +198,7 @@ func (r *request) summary() services.Event {
 		Kind:    services.KindRequestDone,
 		Reloads: []uint64{r.id},
 		By:      r.by,
+		Cause:   r.cause(),
 		Counts:  maps.Clone(r.results),
 		Reason:  strings.Join(r.broken, ","),
 	}

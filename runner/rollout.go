@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"hupwatch/config"
+	"hupwatch/runner/control"
 	"hupwatch/services"
 )
 
@@ -23,8 +25,10 @@ type rollout struct {
 	// purposes are the reads of the file that are still to come; the first one
 	// is under way.
 	purposes []purpose
-	claiming bool // a claim of the name file is under way
-	reclaim  bool // and another was asked for since
+	// configError is why the file was refused when it was last read.
+	configError string
+	claiming    bool // a claim of the name file is under way
+	reclaim     bool // and another was asked for since
 
 	requests map[uint64]*request
 	lastID   uint64
@@ -37,10 +41,19 @@ type rollout struct {
 	unruly map[string]bool // services that have not ended yet
 }
 
-// purpose is why the file is read: for all services, or for these.
+// purpose is why the file is read: for a signal, or for all that clients asked
+// before it.
 type purpose struct {
-	by    string
-	names []string // nil for all
+	signal demand
+	asked  []asked
+}
+
+// by says who it is read for.
+func (p purpose) by() string {
+	if len(p.asked) > 0 {
+		return p.asked[0].by
+	}
+	return p.signal.by
 }
 
 // nameFileDefault is where in runtime_dir the name file is by default.
@@ -57,7 +70,9 @@ func newRollout() *rollout {
 func (r *rollout) step(in input) []effect {
 	switch in := in.(type) {
 	case boot:
-		return r.boot(in.config)
+		return r.boot(in)
+	case asked:
+		return r.asked(in)
 	case hangup:
 		return r.hangup()
 	case namesAsked:
@@ -90,12 +105,13 @@ func (r *rollout) step(in input) []effect {
 }
 
 // boot brings up the services: all at once, for max_parallel is about reloads.
-func (r *rollout) boot(c *config.Config) []effect {
+func (r *rollout) boot(in boot) []effect {
+	c := in.config
 	r.config, r.runtimeDir = c, c.Daemon.RuntimeDir
 	effects := []effect{apply{c.Daemon}}
 	for _, s := range c.Services {
 		r.declared[s.Name] = true
-		effects = append(effects, add{s}, tell{s.Name, services.Start{}})
+		effects = append(effects, add{s}, tell{s.Name, services.Start{Wanted: in.wanted[s.Name]}})
 	}
 	return effects
 }
@@ -104,17 +120,59 @@ func (r *rollout) hangup() []effect {
 	if r.ending {
 		return []effect{ignored("signal HUP", "hupwatch ends")}
 	}
-	return r.read(purpose{by: "signal HUP"})
+	return r.read(purpose{signal: demand{what: verbReload, by: "signal HUP"}})
+}
+
+// asked takes what a client asks for. To stop a service or to signal it takes no
+// look at the file.
+func (r *rollout) asked(in asked) []effect {
+	switch {
+	case r.ending:
+		return []effect{rejected{token: in.token, reason: control.ReasonEnding, text: "hupwatch ends"}}
+	case in.what == verbStop, in.what == verbSignal:
+		return r.directly(in)
+	}
+	return r.read(purpose{asked: []asked{in}})
+}
+
+// directly asks the services that have a watcher.
+func (r *rollout) directly(in asked) []effect {
+	names := in.names
+	if names == nil {
+		for _, name := range sorted(r.declared) {
+			if r.declared[name] {
+				names = append(names, name)
+			}
+		}
+	}
+	var unknown []string
+	for _, name := range names {
+		if !r.declared[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		return []effect{rejected{token: in.token, reason: control.ReasonUnknown, text: noSuchService(r.config, unknown)}}
+	}
+	q, effects := r.begin(in)
+	for _, name := range names {
+		q.waiting[name] = true
+		effects = append(effects, tell{name, in.forService(q.id, nil)})
+	}
+	return append(effects, r.doneIfAnswered(q)...)
 }
 
 // read has the file read once for each purpose, one after the other. What has
 // not begun yet covers a later one of the same kind.
 func (r *rollout) read(p purpose) []effect {
-	if len(r.purposes) > 0 && p.names == nil {
-		for _, q := range r.purposes[1:] {
-			if q.names == nil {
-				return nil
-			}
+	for i := 1; i < len(r.purposes); i++ {
+		q := &r.purposes[i]
+		switch {
+		case len(p.asked) > 0 && len(q.asked) > 0:
+			q.asked = append(q.asked, p.asked...)
+			return nil
+		case len(p.asked)+len(q.asked) == 0 && p.signal.names == nil && q.signal.names == nil:
+			return nil
 		}
 	}
 	r.purposes = append(r.purposes, p)
@@ -149,7 +207,7 @@ func (r *rollout) namesClaimed(in namesClaimed) []effect {
 	case r.ending:
 		return append(effects, ignored("signal USR2", "hupwatch ends"))
 	}
-	return append(effects, r.read(purpose{by: "signal USR2", names: in.names})...)
+	return append(effects, r.read(purpose{signal: demand{what: verbReload, by: "signal USR2", names: in.names}})...)
 }
 
 // configRead goes on with what the file was read for.
@@ -159,16 +217,12 @@ func (r *rollout) configRead(in configRead) []effect {
 	var effects []effect
 	switch {
 	case r.ending:
-		return nil
+		return r.rejectAll(append(r.purposes, p))
 	case in.config == nil:
-		for _, problem := range in.problems {
-			if !problem.Warning {
-				effects = append(effects, emit{services.Event{Kind: services.KindConfigError, By: p.by, Reason: problem.String()}})
-			}
-		}
-		effects = append(effects, refused(p.by, fmt.Sprintf("the configuration has %s, nothing was changed; hupwatch check -c %s tells them too", count(effects), r.config.File)))
+		effects = r.badConfig(p, in.problems)
 	default:
-		effects = r.reload(p, in.config)
+		r.configError = ""
+		effects = r.serve(p, in.config)
 	}
 	if len(r.purposes) > 0 {
 		effects = append(effects, readConfig{})
@@ -176,39 +230,124 @@ func (r *rollout) configRead(in configRead) []effect {
 	return effects
 }
 
-// reload makes the file so read come true for the services it was read for.
-func (r *rollout) reload(p purpose, c *config.Config) []effect {
-	var unknown []string
-	for _, name := range p.names {
-		if _, ok := c.Service(name); !ok {
-			unknown = append(unknown, fmt.Sprintf("%q", name))
+// badConfig says what is wrong with the file. Nothing is changed.
+func (r *rollout) badConfig(p purpose, problems config.Problems) []effect {
+	var effects []effect
+	var texts []string
+	for _, problem := range problems {
+		if !problem.Warning {
+			texts = append(texts, problem.String())
+			effects = append(effects, emit{services.Event{Kind: services.KindConfigError, By: p.by(), Reason: problem.String()}})
 		}
 	}
-	if len(unknown) > 0 {
-		return []effect{refused(p.by, fmt.Sprintf("no such service in %s: %s; nothing was reloaded; it has %s", c.File, strings.Join(unknown, ", "), some(c.Services)))}
+	text := fmt.Sprintf("the configuration has %s, nothing was changed; hupwatch check -c %s tells them too", count(texts), r.config.File)
+	r.configError = text
+	if len(texts) > 0 {
+		r.configError = texts[0]
 	}
-	effects := r.applyDaemon(c)
-	r.lastID++
-	q := newRequest(r.lastID, p.by)
-	r.requests[q.id] = q
-	effects = append(effects, emit{services.Event{Kind: services.KindRequest, Reloads: []uint64{q.id}, By: p.by, Reason: strings.Join(p.names, ",")}})
-	if p.names == nil {
-		effects = append(effects, r.remove(q, c)...)
-	}
-	for _, s := range c.Services {
-		if p.names != nil && !slices.Contains(p.names, s.Name) {
-			continue
-		}
-		effects = append(effects, r.reloadOne(q, s)...)
-	}
-	if len(q.waiting) == 0 {
-		delete(r.requests, q.id)
-		effects = append(effects, emit{q.summary()})
+	effects = append(effects, refused(p.by(), text))
+	for _, a := range p.asked {
+		effects = append(effects, rejected{a.token, control.ReasonConfig, text, texts})
 	}
 	return effects
 }
 
-func (r *rollout) reloadOne(q *request, s *config.Service) []effect {
+// rejectAll is for clients that were too late.
+func (r *rollout) rejectAll(all []purpose) []effect {
+	r.purposes = nil
+	var effects []effect
+	for _, p := range all {
+		for _, a := range p.asked {
+			effects = append(effects, rejected{token: a.token, reason: control.ReasonEnding, text: "hupwatch ends"})
+		}
+	}
+	return effects
+}
+
+// serve does what the file was read for, where it names all that is asked for.
+func (r *rollout) serve(p purpose, c *config.Config) []effect {
+	all := p.asked
+	if len(all) == 0 {
+		all = []asked{{demand: p.signal}}
+	}
+	var effects []effect
+	applied := false
+	for _, a := range all {
+		if unknown := missing(a.names, c); len(unknown) > 0 {
+			effects = append(effects, unknownTo(c, a, unknown))
+			continue
+		}
+		if !applied {
+			applied = true
+			effects = append(effects, r.applyDaemon(c)...)
+		}
+		effects = append(effects, r.carryOut(a, c)...)
+	}
+	return effects
+}
+
+func missing(names []string, c *config.Config) []string {
+	var found []string
+	for _, name := range names {
+		if _, ok := c.Service(name); !ok {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+func unknownTo(c *config.Config, a asked, names []string) effect {
+	text := noSuchService(c, names)
+	if a.token != 0 {
+		return rejected{token: a.token, reason: control.ReasonUnknown, text: text}
+	}
+	return refused(a.by, text)
+}
+
+func noSuchService(c *config.Config, names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+	return fmt.Sprintf("no such service in %s: %s; nothing was reloaded; it has %s", c.File, strings.Join(quoted, ", "), some(c.Services))
+}
+
+// carryOut makes the file so read come true for the services it was read for.
+func (r *rollout) carryOut(a asked, c *config.Config) []effect {
+	q, effects := r.begin(a)
+	if a.names == nil && a.what == verbReload {
+		effects = append(effects, r.remove(q, c)...)
+	}
+	for _, s := range c.Services {
+		if a.names == nil || slices.Contains(a.names, s.Name) {
+			effects = append(effects, r.ask(q, s)...)
+		}
+	}
+	return append(effects, r.doneIfAnswered(q)...)
+}
+
+// begin makes a request of what was asked.
+func (r *rollout) begin(a asked) (*request, []effect) {
+	r.lastID++
+	q := newRequest(r.lastID, a.demand)
+	r.requests[q.id] = q
+	effects := []effect{emit{services.Event{Kind: services.KindRequest, Reloads: []uint64{q.id}, By: a.by, Cause: a.cause(), Reason: strings.Join(a.names, ",")}}}
+	if a.token != 0 {
+		effects = append(effects, accepted{a.token, q.id})
+	}
+	return q, effects
+}
+
+func (r *rollout) doneIfAnswered(q *request) []effect {
+	if len(q.waiting) > 0 {
+		return nil
+	}
+	delete(r.requests, q.id)
+	return []effect{emit{q.summary()}}
+}
+
+// ask asks one service for what it is in the file for.
+func (r *rollout) ask(q *request, s *config.Service) []effect {
 	var effects []effect
 	named, known := r.declared[s.Name]
 	switch {
@@ -219,7 +358,7 @@ func (r *rollout) reloadOne(q *request, s *config.Service) []effect {
 	}
 	r.declared[s.Name] = true
 	q.waiting[s.Name] = true
-	return append(effects, tell{s.Name, services.Reload{ID: q.id, Config: s}})
+	return append(effects, tell{s.Name, q.forService(q.id, s)})
 }
 
 // remove stops the services that the file names no more.
@@ -269,6 +408,11 @@ func (r *rollout) grant() []effect {
 
 func (r *rollout) answered(in answered) []effect {
 	var effects []effect
+	if a := in.answer; !a.Told {
+		effects = append(effects, emit{services.Event{
+			Kind: services.KindAnswered, Service: in.service, Reloads: a.IDs, Result: a.Result, Reason: a.Reason, Generation: a.Generation, PID: a.PID,
+		}})
+	}
 	for _, id := range in.answer.IDs {
 		q := r.requests[id]
 		if q == nil || !q.waiting[in.service] { // a bug, but no reason to end what serves
@@ -276,10 +420,7 @@ func (r *rollout) answered(in answered) []effect {
 			continue
 		}
 		q.answer(in.service, in.answer)
-		if len(q.waiting) == 0 {
-			delete(r.requests, id)
-			effects = append(effects, emit{q.summary()})
-		}
+		effects = append(effects, r.doneIfAnswered(q)...)
 	}
 	return effects
 }
@@ -338,7 +479,7 @@ func (r *rollout) finishIfDone() []effect {
 	return []effect{finish{r.code}}
 }
 
-func count(problems []effect) string {
+func count(problems []string) string {
 	if len(problems) == 1 {
 		return "a problem"
 	}

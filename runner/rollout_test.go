@@ -22,7 +22,7 @@ func fileOf(parallel int, names ...string) *config.Config {
 
 func booted(c *config.Config) *rollout {
 	r := newRollout()
-	r.step(boot{c})
+	r.step(boot{config: c})
 	return r
 }
 
@@ -134,10 +134,10 @@ func TestAReloadIsDoneWhenAllHaveAnswered(t *testing.T) {
 	r := booted(fileOf(2, "a", "b"))
 	r.step(hangup{})
 	r.step(configRead{config: fileOf(2, "a", "b")})
-	if effects := r.step(answered{"b", services.Answer{IDs: []uint64{1}, Result: services.ResultKeptOld}}); len(effects) > 0 {
+	if effects := r.step(answered{"b", services.Answer{Told: true, IDs: []uint64{1}, Result: services.ResultKeptOld}}); len(effects) > 0 {
 		t.Errorf("after one answer: %v", effects)
 	}
-	effects := r.step(answered{"a", services.Answer{IDs: []uint64{1}, Result: services.ResultPromoted}})
+	effects := r.step(answered{"a", services.Answer{Told: true, IDs: []uint64{1}, Result: services.ResultPromoted}})
 	if len(effects) != 1 {
 		t.Fatalf("after both answers: %v, want a summary", effects)
 	}

@@ -141,7 +141,7 @@ func (w *world) begin() {
 	}
 	w.parsed = c
 	w.healthy = w.chance(20)
-	w.inbox = append(w.inbox, boot{c})
+	w.inbox = append(w.inbox, boot{config: c})
 }
 
 func (w *world) drawShutdown() {

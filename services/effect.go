@@ -37,6 +37,11 @@ type (
 		Signal     syscall.Signal
 		Group      bool
 	}
+	// Pass sends the main process of a generation a signal that somebody asked for.
+	Pass struct {
+		Generation int
+		Signal     syscall.Signal
+	}
 	// AskTurn asks for a turn among the services that want to reload; a Turn
 	// grants it.
 	AskTurn struct{ Ticket int }
@@ -44,7 +49,9 @@ type (
 	ReturnTurn struct{ Ticket int }
 	// Answer gives the result of the requests of these ids.
 	Answer struct {
-		IDs        []uint64
+		IDs []uint64
+		// Told is set where an event said so already.
+		Told       bool
 		Result     Result
 		Reason     string
 		Generation int
@@ -67,6 +74,7 @@ func (Resolve) effect()     {}
 func (Launch) effect()      {}
 func (Prove) effect()       {}
 func (Signal) effect()      {}
+func (Pass) effect()        {}
 func (AskTurn) effect()     {}
 func (ReturnTurn) effect()  {}
 func (Answer) effect()      {}
@@ -80,12 +88,13 @@ type Result string
 
 // The results.
 const (
-	ResultPromoted Result = "promoted" // the new generation serves, the old one drains
-	ResultStarted  Result = "started"  // nothing served before; now the new generation does
-	ResultStopped  Result = "stopped"  // it was to stop and did
-	ResultSkipped  Result = "skipped"  // it is wanted down
-	ResultKeptOld  Result = "kept_old" // the new generation was no good; the old one serves on
-	ResultPartial  Result = "partial"  // some instances have the new release, some were kept
-	ResultFailed   Result = "failed"   // the new generation was no good and nothing serves
-	ResultAborted  Result = "aborted"  // hupwatch ends, or the service was removed
+	ResultPromoted  Result = "promoted"  // the new generation serves, the old one drains
+	ResultStarted   Result = "started"   // nothing served before; now the new generation does
+	ResultStopped   Result = "stopped"   // it was to stop and did
+	ResultSignalled Result = "signalled" // it was sent the signal
+	ResultSkipped   Result = "skipped"   // it is wanted down, or there is nothing new
+	ResultKeptOld   Result = "kept_old"  // the new generation was no good; the old one serves on
+	ResultPartial   Result = "partial"   // some instances have the new release, some were kept
+	ResultFailed    Result = "failed"    // the new generation was no good and nothing serves
+	ResultAborted   Result = "aborted"   // hupwatch ends, the service was removed, or somebody stopped it
 )

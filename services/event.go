@@ -60,13 +60,15 @@ const (
 	KindAbandoned     Kind = "abandoned"           // it does not even die of KILL
 	KindLeft          Kind = "generation left"     // it lives on without hupwatch
 	KindAdvice        Kind = "advice"              // something to know
+	KindForwarded     Kind = "signal sent"         // that somebody asked for
 	KindStopped       Kind = "service stopped"     //
 	KindTrouble       Kind = "trouble"             // Reason says what hupwatch could not do
 
 	KindBegun       Kind = "hupwatch started" // Config and Services say with what
-	KindRequest     Kind = "reload asked"
-	KindRequestDone Kind = "reload done"
-	KindRefused     Kind = "reload refused" // nothing was changed; Reason says why
+	KindRequest     Kind = "reload asked"     // Cause says what else it was that was asked
+	KindAnswered    Kind = "answered"         // for one service, where nothing else said so
+	KindRequestDone Kind = "reload done"      // the last service has answered
+	KindRefused     Kind = "reload refused"   // nothing was changed; Reason says why
 	KindConfigError Kind = "config error"
 	KindIgnored     Kind = "signal ignored"
 	KindEnding      Kind = "stopping all services"

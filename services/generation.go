@@ -49,6 +49,7 @@ type Generation struct {
 	BegunAt    Instant // when its start was decided
 	Deadline   Instant // when starting takes too long, or the warm-up ends
 	ReadyAt    Instant
+	ActiveAt   Instant
 	StoppedAt  Instant        // when its end was decided
 	KillAt     Instant        // when its group gets KILL
 	KilledAt   Instant        // Never once it is waited for no more

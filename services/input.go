@@ -1,6 +1,10 @@
 package services
 
-import "hupwatch/config"
+import (
+	"syscall"
+
+	"hupwatch/config"
+)
 
 // Input is one thing a Machine is told: the closed set of types below.
 type Input interface{ input() }
@@ -10,13 +14,34 @@ type (
 	// and brings back one that had been removed from it. It starts nothing.
 	Declare struct{ Config *config.Service }
 	// Start brings the service up if it is wanted up, without waiting for a
-	// turn: what happens to every service when hupwatch begins.
-	Start struct{}
+	// turn: what happens to every service when hupwatch begins. Wanted says what an
+	// earlier hupwatch was told.
+	Start struct{ Wanted Wanted }
 	// Reload asks for a new generation with this configuration. It is answered
 	// exactly once, by the reload that begins after it.
 	Reload struct {
 		ID     uint64
 		Config *config.Service
+		// Changed leaves what serves alone where it would be started with nothing
+		// new.
+		Changed bool
+	}
+	// Up, Down and Restart are what somebody asks who wants the service to run, or
+	// not to, or to be stopped and then started. Each is answered exactly once, and
+	// decides from then on what is wanted.
+	Up struct {
+		ID     uint64
+		Config *config.Service
+	}
+	Down    struct{ ID uint64 }
+	Restart struct {
+		ID     uint64
+		Config *config.Service
+	}
+	// Forward passes a signal on to the main process of every active instance.
+	Forward struct {
+		ID     uint64
+		Signal syscall.Signal
 	}
 	// Turn grants what AskTurn asked for.
 	Turn struct{ Ticket int }
@@ -74,6 +99,10 @@ type (
 func (Declare) input()       {}
 func (Start) input()         {}
 func (Reload) input()        {}
+func (Up) input()            {}
+func (Down) input()          {}
+func (Restart) input()       {}
+func (Forward) input()       {}
 func (Turn) input()          {}
 func (Stop) input()          {}
 func (Kill) input()          {}

@@ -12,14 +12,21 @@ type Machine struct {
 	// Config is what the file says now. What runs was started with the
 	// configuration in its Release.
 	Config *config.Service
-	// WantedUp is what autostart says at first.
-	WantedUp bool
-	Slots    []Slot
+	// WantedUp is what autostart says at first. Commanded is set once somebody said
+	// so instead.
+	WantedUp  bool
+	Commanded bool
+	Slots     []Slot
+	// Since is when the service came into its state, Was.
+	Since Instant
+	Was   State
 
 	// Under is the reload under way, or waiting to begin; Merged are the
 	// requests that came after it had begun: the next one answers them all.
 	Under  *Run
 	Merged []uint64
+	// MergedRun is how that one is going to be.
+	MergedRun Run
 
 	// Ending is the Stop being carried out.
 	Ending *Ending
@@ -29,6 +36,7 @@ type Machine struct {
 
 	Generations int // the number last given
 	Attempts    int // the attempt last made
+	Restarts    int // the starts that nobody asked for
 	Tickets     int // the turn last asked for
 }
 
@@ -38,6 +46,7 @@ func NewMachine(c *config.Service) *Machine {
 		Name:     c.Name,
 		Config:   c,
 		WantedUp: c.Autostart,
+		Was:      StateStopped,
 		Slots:    []Slot{{Backoff: Backoff{NextStart: Never}}},
 	}
 }
@@ -48,6 +57,9 @@ func (m *Machine) Step(now Instant, in Input) []Effect {
 	s := &step{Machine: m, now: now}
 	s.take(in)
 	s.settle()
+	if state := m.State(); state != m.Was {
+		m.Was, m.Since = state, now
+	}
 	return s.effects
 }
 
@@ -140,7 +152,15 @@ func (s *step) take(in Input) {
 	case Declare:
 		s.declare(in.Config)
 	case Start:
-		s.start()
+		s.start(in)
+	case Up:
+		s.up(in)
+	case Down:
+		s.down(in)
+	case Restart:
+		s.restart(in)
+	case Forward:
+		s.forward(in)
 	case Reload:
 		s.ask(in)
 	case Turn:
@@ -186,19 +206,22 @@ func (s *step) settle() {
 
 func (s *step) declare(c *config.Service) {
 	s.Config = c
-	if s.Ending == nil || s.Ending.Final {
+	if s.Ending == nil || s.Ending.Final || s.Ending.Asked {
 		return
 	}
 	// Back in the file: what of the earlier life still drains goes on doing so.
 	s.answerEnding(ResultAborted, "the service is in the file again")
 	s.Ending = nil
-	s.WantedUp = c.Autostart
+	s.WantedUp, s.Commanded = c.Autostart, false
 	if !s.WantedUp {
 		s.do(KeepSockets{s.listens()})
 	}
 }
 
-func (s *step) start() {
+func (s *step) start(in Start) {
+	if in.Wanted != "" {
+		s.WantedUp, s.Commanded = in.Wanted == WantedUp, true
+	}
 	if !s.startable() {
 		return
 	}

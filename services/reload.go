@@ -8,6 +8,10 @@ type Run struct {
 	Begun  bool
 	Turn   TurnState
 	Ticket int
+	// Up is set where all of them only want the service to run, Changed where all
+	// of them want it left alone if there is nothing new.
+	Up      bool
+	Changed bool
 	// Waits is set once people were told that it waits for a drain slot.
 	Waits bool
 	// Slot is the instance being reloaded; those before it are done.
@@ -29,24 +33,35 @@ const (
 
 // ask takes a request for a reload.
 func (s *step) ask(in Reload) {
-	switch {
-	case s.Ending != nil && s.Ending.Final:
-		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultAborted, Reason: "hupwatch ends"})
-		return
-	case s.Ending != nil:
-		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultAborted, Reason: "the service was removed from the file"})
+	if s.isGone(in.ID) {
 		return
 	}
 	s.Config = in.Config
 	switch {
 	case !s.WantedUp:
 		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultSkipped, Reason: "it is wanted down"})
-	case s.Under == nil:
-		s.Under = &Run{IDs: []uint64{in.ID}}
-	case !s.Under.Begun:
-		s.Under.IDs = append(s.Under.IDs, in.ID)
+	case s.Ending != nil: // it is started again soon
+		s.Ending.Again = append(s.Ending.Again, in.ID)
 	default:
-		s.Merged = append(s.Merged, in.ID)
+		s.demand(in.ID, Run{Changed: in.Changed})
+	}
+}
+
+// demand has a request answered by the reload that begins after it.
+func (s *step) demand(id uint64, run Run) {
+	switch r := s.Under; {
+	case r == nil:
+		run.IDs = []uint64{id}
+		s.Under = &run
+	case !r.Begun:
+		r.IDs = append(r.IDs, id)
+		r.Up, r.Changed = r.Up && run.Up, r.Changed && run.Changed
+	default:
+		if len(s.Merged) == 0 {
+			s.MergedRun = run
+		}
+		s.Merged = append(s.Merged, id)
+		s.MergedRun.Up, s.MergedRun.Changed = s.MergedRun.Up && run.Up, s.MergedRun.Changed && run.Changed
 	}
 }
 
@@ -64,6 +79,13 @@ func (s *step) turn(in Turn) {
 func (s *step) begin() {
 	r := s.Under
 	if r == nil || r.Begun {
+		return
+	}
+	if r.Up && s.serves() { // a start that was under way did it
+		s.returnTurn(r)
+		s.Under = nil
+		active := s.Slots[0].Active
+		s.do(Answer{IDs: r.IDs, Result: ResultStarted, Generation: active.Number, PID: active.PID})
 		return
 	}
 	if !s.mayBegin(r) {
@@ -161,7 +183,7 @@ func (s *step) finish(result Result, reason string, g *Generation) {
 		g.Reloads = nil // what becomes of it now is no part of the reload
 	}
 	s.returnTurn(r)
-	a := Answer{IDs: r.IDs, Result: result, Reason: reason}
+	a := Answer{IDs: r.IDs, Told: true, Result: result, Reason: reason}
 	if active := s.Slots[r.Slot].Active; active != nil {
 		a.Generation, a.PID = active.Number, active.PID
 	}
@@ -169,7 +191,9 @@ func (s *step) finish(result Result, reason string, g *Generation) {
 	s.do(KeepSockets{s.listens()})
 	s.Under = nil
 	if len(s.Merged) > 0 {
-		s.Under, s.Merged = &Run{IDs: s.Merged}, nil
+		next := s.MergedRun
+		next.IDs = s.Merged
+		s.Under, s.Merged = &next, nil
 		s.begin()
 	}
 }
@@ -189,8 +213,6 @@ func (s *step) abortReloads(reason string) {
 		s.do(Answer{IDs: r.IDs, Result: ResultAborted, Reason: reason})
 		s.Under = nil
 	}
-	if len(s.Merged) > 0 {
-		s.do(Answer{IDs: s.Merged, Result: ResultAborted, Reason: reason})
-		s.Merged = nil
-	}
+	s.abort(s.Merged, reason)
+	s.Merged = nil
 }

@@ -38,7 +38,7 @@ func (r Resolver) Resolve(c *config.Service) (*Release, error) {
 	if rel.Env, err = r.environment(c, rel, account); err != nil {
 		return nil, err
 	}
-	if rel.Path, err = program(c, rel); err != nil {
+	if err = rel.find(); err != nil {
 		return nil, err
 	}
 	if _, err := rel.Argv(generationEnv(c, 0, 0, "")); err != nil {
@@ -54,7 +54,8 @@ func Usable(rel *Release) bool {
 	if err != nil || !info.IsDir() {
 		return false
 	}
-	return executable(rel.Path) == nil
+	_, err = executable(rel.Path)
+	return err == nil
 }
 
 // Argv is the argument vector of a generation of the release that has these
@@ -97,16 +98,17 @@ func (r Resolver) dir(c *config.Service) (string, error) {
 	return resolved, nil
 }
 
-// program finds the binary: below the working directory if its name has a
+// find finds the binary: below the working directory if its name has a
 // slash, else in the PATH the service will have. Only the directory is resolved,
 // never the binary's own link: a virtualenv's python is known by its place.
-func program(c *config.Service, rel *Release) (string, error) {
+func (rel *Release) find() error {
+	c := rel.Service
 	name, err := config.Expand(c.Command[0], lookupIn(generationEnv(c, 0, 0, ""), rel.Env, rel.Inherited))
 	if err != nil {
-		return "", fmt.Errorf("command: %w", err)
+		return fmt.Errorf("command: %w", err)
 	}
 	if strings.ContainsRune(name, '/') {
-		return programAt(name, rel.Dir)
+		return rel.findAt(name)
 	}
 	path, ok := lookupIn(rel.Env, rel.Inherited)("PATH")
 	if !ok {
@@ -119,39 +121,42 @@ func program(c *config.Service, rel *Release) (string, error) {
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(rel.Dir, dir)
 		}
-		if candidate := filepath.Join(dir, name); executable(candidate) == nil {
-			return candidate, nil
+		candidate := filepath.Join(dir, name)
+		if p, err := executable(candidate); err == nil {
+			rel.Path, rel.Program = candidate, p
+			return nil
 		}
 	}
-	return "", fmt.Errorf("command: no program %q in PATH=%s; give its full path, or set PATH in environment", name, path)
+	return fmt.Errorf("command: no program %q in PATH=%s; give its full path, or set PATH in environment", name, path)
 }
 
-func programAt(name, workingDir string) (string, error) {
+func (rel *Release) findAt(name string) error {
 	if !filepath.IsAbs(name) {
-		name = filepath.Join(workingDir, name)
+		name = filepath.Join(rel.Dir, name)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
 	if err != nil {
-		return "", fmt.Errorf("command %s: %w", name, plain(err))
+		return fmt.Errorf("command %s: %w", name, plain(err))
 	}
 	path := filepath.Join(dir, filepath.Base(name))
-	if err := executable(path); err != nil {
-		return "", fmt.Errorf("command %s: %w", path, err)
+	if rel.Program, err = executable(path); err != nil {
+		return fmt.Errorf("command %s: %w", path, err)
 	}
-	return path, nil
+	rel.Path = path
+	return nil
 }
 
-func executable(path string) error {
+func executable(path string) (Program, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return plain(err)
+		return Program{}, plain(err)
 	case info.IsDir():
-		return errors.New("it is a directory")
+		return Program{}, errors.New("it is a directory")
 	case info.Mode()&0o111 == 0:
-		return errors.New("it is not executable; chmod +x it")
+		return Program{}, errors.New("it is not executable; chmod +x it")
 	}
-	return nil
+	return Program{Size: info.Size(), Modified: info.ModTime().UnixNano()}, nil
 }
 
 // plain takes the operation and path out of an error that is about to be put

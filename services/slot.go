@@ -36,8 +36,9 @@ type Slot struct {
 	// Resting is why nothing is started by itself, where that is so: the last
 	// generation ended as restart says it may, or restart_limit was reached.
 	Resting State
-	// LastEnd is how the last generation ended that was not told to.
-	LastEnd Exit
+	// LastEnd is how the last generation ended that was not told to, at LastEndAt.
+	LastEnd   Exit
+	LastEndAt Instant
 }
 
 func (sl *Slot) generations() []*Generation {
@@ -99,8 +100,12 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *Release) {
 		Release:  &Release{Service: c},
 		Proof:    Proof{Next: Never},
 	}
-	if cause == CauseReload {
+	switch cause {
+	case CauseReload:
 		sl.Incoming.Reloads = s.Under.IDs
+	case CauseRestart:
+		s.Restarts++
+	case CauseStart:
 	}
 	s.do(Resolve{Attempt: s.Attempts, Cause: cause, Config: s.Config, Reuse: reuse})
 }
@@ -118,6 +123,9 @@ func (s *step) resolved(in Resolved) {
 	sl, g := s.incoming(in.Attempt)
 	if g == nil {
 		return // given up meanwhile
+	}
+	if s.nothingNew(sl, in.Release) {
+		return
 	}
 	s.Generations++
 	g.Number = s.Generations
@@ -230,6 +238,7 @@ func (s *step) promote(sl *Slot) {
 	}
 	sl.Good = g.Release
 	g.Phase = PhaseActive
+	g.ActiveAt = s.now
 	g.Deadline = Never
 	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
 	if old != nil {
@@ -247,7 +256,7 @@ func (s *step) promote(sl *Slot) {
 func (s *step) fail(sl *Slot, reason string) {
 	g := sl.Incoming
 	sl.Incoming = nil
-	sl.LastEnd = g.LastStatus
+	sl.LastEnd, sl.LastEndAt = g.LastStatus, s.now
 	if !g.MainGone || g.PID == 0 {
 		sl.LastEnd = Exit{Code: exitNeverRan, Reason: reason}
 	}
@@ -292,7 +301,7 @@ func (s *step) exited(in Exited) {
 func (s *step) crashed(sl *Slot, g *Generation) {
 	sl.Active = nil
 	e := g.LastStatus
-	sl.LastEnd = e
+	sl.LastEnd, sl.LastEndAt = e, s.now
 	s.emit(sl, g, Event{Kind: KindEnded, Exit: &e, Elapsed: s.now.Sub(g.ReadyAt)})
 	if e.Rest {
 		s.retire(sl, g, g.service().StopTimeout)

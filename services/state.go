@@ -14,6 +14,26 @@ const (
 	StateFailed   State = "failed"   // it is not started any more by itself
 )
 
+// Wanted is what somebody asked a service to be.
+type Wanted string
+
+// What a service can be wanted to be; nobody asked for the empty one.
+const (
+	WantedUp   Wanted = "up"
+	WantedDown Wanted = "down"
+)
+
+// Wanted returns what was asked of the service; empty where autostart decided.
+func (m *Machine) Wanted() Wanted {
+	switch {
+	case !m.Commanded:
+		return ""
+	case m.WantedUp:
+		return WantedUp
+	}
+	return WantedDown
+}
+
 // State returns the state of the service: that of its worst instance.
 func (m *Machine) State() State {
 	if !m.startable() {

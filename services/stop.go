@@ -10,9 +10,13 @@ import (
 
 // Ending is a Stop being carried out.
 type Ending struct {
-	ID    uint64
+	IDs   []uint64
 	Until Instant
 	Final bool
+	// Asked is set where somebody asked for it: it can be undone. Again are the
+	// requests to start the service when it is done.
+	Asked bool
+	Again []uint64
 	Said  bool // Ended was given
 	// Silent is set where there is nothing to tell about its end.
 	Silent bool
@@ -29,12 +33,21 @@ func (s *step) stop(in Stop) {
 	}
 	s.answerEnding(ResultAborted, reason)
 	silent := s.Ending != nil && s.Ending.Said
-	s.Ending = &Ending{ID: in.ID, Until: in.Until, Final: in.Final, Silent: silent || in.Leave}
+	s.Ending = &Ending{Until: in.Until, Final: in.Final, Silent: silent || in.Leave}
+	if in.ID != 0 {
+		s.Ending.IDs = []uint64{in.ID}
+	}
 	s.abortReloads(reason)
-	for i := range s.Slots {
-		if in.Leave {
+	if in.Leave {
+		for i := range s.Slots {
 			s.leave(&s.Slots[i])
 		}
+	}
+	s.stopSlots()
+}
+
+func (s *step) stopSlots() {
+	for i := range s.Slots {
 		s.stopSlot(&s.Slots[i])
 	}
 }
@@ -170,13 +183,24 @@ func (s *step) finishEnding() {
 		return
 	}
 	s.Ending.Said = true
-	s.do(KeepSockets{s.listens()})
-	if !s.Ending.Silent {
-		s.emit(nil, nil, Event{Kind: KindStopped})
+	again := s.Ending.Again
+	if len(again) == 0 { // else who connects meanwhile waits
+		s.do(KeepSockets{s.listens()})
 	}
+	if !s.Ending.Silent {
+		s.emit(nil, nil, Event{Kind: KindStopped, Reloads: slices.Concat(s.Ending.IDs, again)})
+	}
+	s.Ending.Again = nil
 	s.answerEnding(ResultStopped, "")
-	if s.Ending.Final { // a service that was only removed can come back
+	switch {
+	case s.Ending.Final: // a service that was only removed can come back
 		s.do(Ended{})
+	case s.Ending.Asked:
+		s.Ending = nil
+	}
+	if len(again) > 0 {
+		s.Under = &Run{IDs: again}
+		s.begin()
 	}
 }
 
@@ -193,10 +217,15 @@ func (s *step) allGone() bool {
 	return true
 }
 
+// answerEnding answers who asked for the stop, and who asked for what was to come
+// after it.
 func (s *step) answerEnding(r Result, reason string) {
-	if s.Ending == nil || s.Ending.ID == 0 {
+	if s.Ending == nil {
 		return
 	}
-	s.do(Answer{IDs: []uint64{s.Ending.ID}, Result: r, Reason: reason})
-	s.Ending.ID = 0
+	if len(s.Ending.IDs) > 0 {
+		s.do(Answer{IDs: s.Ending.IDs, Result: r, Reason: reason})
+	}
+	s.abort(s.Ending.Again, reason)
+	s.Ending.IDs, s.Ending.Again = nil, nil
 }

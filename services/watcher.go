@@ -227,6 +227,8 @@ func (w *Watcher) carryOut(e Effect) {
 		w.host.Resolving.Pass(func() { w.Post(look(e, incoming, active)) })
 	case Signal:
 		w.signal(e)
+	case Pass:
+		w.pass(e)
 	case AskTurn:
 		w.rollout.TurnAsked(w.machine.Name, e.Ticket)
 	case ReturnTurn:
@@ -349,6 +351,17 @@ func (w *Watcher) signal(e Signal) {
 	}
 	if e.Signal != killSignal {
 		_ = send(syscall.SIGCONT) // one that was stopped could not end
+	}
+}
+
+// pass sends what somebody asked for, and nothing else.
+func (w *Watcher) pass(e Pass) {
+	p := w.process(e.Generation)
+	if p == nil {
+		return
+	}
+	if err := p.Signal(e.Signal); err != nil && !errors.Is(err, process.ErrGone) {
+		w.trouble(fmt.Errorf("signal generation %d: %w", e.Generation, err))
 	}
 }
 

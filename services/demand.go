@@ -1,0 +1,108 @@
+package services
+
+import "slices"
+
+// up brings the service up, and keeps it wanted up.
+func (s *step) up(in Up) {
+	if s.isGone(in.ID) {
+		return
+	}
+	s.Config = in.Config
+	s.WantedUp, s.Commanded = true, true
+	if e := s.Ending; e != nil {
+		if len(e.Again) > 0 {
+			e.Again = append(e.Again, in.ID)
+			return
+		}
+		s.answerEnding(ResultAborted, "it was started again meanwhile")
+		s.Ending = nil
+	}
+	if s.serves() {
+		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultSkipped, Reason: "it runs already", Generation: s.Slots[0].Active.Number, PID: s.Slots[0].Active.PID})
+		return
+	}
+	s.demand(in.ID, Run{Up: true})
+}
+
+// down stops the service, and keeps it wanted down.
+func (s *step) down(in Down) {
+	if s.isGone(in.ID) {
+		return
+	}
+	const reason = "it was stopped meanwhile"
+	s.WantedUp, s.Commanded = false, true
+	if e := s.Ending; e != nil {
+		s.abort(e.Again, reason)
+		e.Again, e.IDs = nil, append(e.IDs, in.ID)
+		return
+	}
+	s.Ending = &Ending{IDs: []uint64{in.ID}, Until: Never, Asked: true}
+	s.abortReloads(reason)
+	s.stopSlots()
+}
+
+// restart stops the service and starts it when all of it has gone. What was asked
+// meanwhile gets its answer from that start.
+func (s *step) restart(in Restart) {
+	if s.isGone(in.ID) {
+		return
+	}
+	s.Config = in.Config
+	s.WantedUp, s.Commanded = true, true
+	switch {
+	case s.Ending != nil:
+		s.Ending.Again = append(s.Ending.Again, in.ID)
+		return
+	case s.living() == 0:
+		s.demand(in.ID, Run{})
+		return
+	}
+	again := []uint64{in.ID}
+	if r := s.Under; r != nil {
+		s.returnTurn(r)
+		again = append(again, r.IDs...)
+	}
+	again = append(again, s.Merged...)
+	s.Under, s.Merged = nil, nil
+	s.Ending = &Ending{Until: Never, Asked: true, Again: again}
+	s.stopSlots()
+}
+
+// forward passes a signal on to what serves.
+func (s *step) forward(in Forward) {
+	a := Answer{IDs: []uint64{in.ID}, Result: ResultFailed, Reason: "nothing of it runs that could be signalled"}
+	for i := range s.Slots {
+		g := s.Slots[i].Active
+		if g == nil {
+			continue
+		}
+		s.do(Pass{Generation: g.Number, Signal: in.Signal})
+		s.emit(&s.Slots[i], g, Event{Kind: KindForwarded, Signal: in.Signal, Reloads: a.IDs})
+		a.Result, a.Reason, a.Generation, a.PID = ResultSignalled, "", g.Number, g.PID
+	}
+	s.do(a)
+}
+
+// isGone answers a request to a service that cannot do anything any more.
+func (s *step) isGone(id uint64) bool {
+	switch {
+	case s.Ending == nil || s.Ending.Asked:
+		return false
+	case s.Ending.Final:
+		s.abort([]uint64{id}, "hupwatch ends")
+	default:
+		s.abort([]uint64{id}, "the service was removed from the file")
+	}
+	return true
+}
+
+func (s *step) abort(ids []uint64, reason string) {
+	if len(ids) > 0 {
+		s.do(Answer{IDs: ids, Result: ResultAborted, Reason: reason})
+	}
+}
+
+// serves tells whether every instance does.
+func (s *step) serves() bool {
+	return !slices.ContainsFunc(s.Slots, func(sl Slot) bool { return sl.Active == nil })
+}

@@ -1,0 +1,52 @@
+package services
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"hupwatch/config"
+)
+
+// nothingNew ends the reload of an instance that was asked for only if there is
+// something new, where there is not: what serves gets the keys that take effect
+// without a new process.
+func (s *step) nothingNew(sl *Slot, made *Release) bool {
+	g, r := sl.Active, s.Under
+	if g == nil || sl.Incoming.Cause != CauseReload || !r.Changed || !g.Release.starts(made) {
+		return false
+	}
+	reason := "nothing new"
+	if live := liveKeys(g.Release.Service, made.Service); len(live) > 0 {
+		reason += " to start with; now in force: " + strings.Join(live, ", ")
+	}
+	amended := *g.Release
+	amended.Service = made.Service
+	g.Release, sl.Good = &amended, &amended
+	sl.Incoming = nil
+	if r.Slot+1 < len(s.Slots) {
+		r.Slot++
+		s.beginInstance(r)
+		return true
+	}
+	s.finish(ResultSkipped, reason, g)
+	return true
+}
+
+// starts tells whether a process started with either release would be the same.
+func (rel *Release) starts(other *Release) bool {
+	anew := func(c config.Change) bool { return !c.Live }
+	return rel.Dir == other.Dir && rel.Path == other.Path && rel.Program == other.Program &&
+		slices.Equal(rel.Env, other.Env) && slices.Equal(rel.Inherited, other.Inherited) &&
+		reflect.DeepEqual(rel.Credential, other.Credential) &&
+		!slices.ContainsFunc(config.Changes(rel.Service, other.Service), anew)
+}
+
+// liveKeys are the keys in which two configurations differ.
+func liveKeys(a, b *config.Service) []string {
+	var keys []string
+	for _, c := range config.Changes(a, b) {
+		keys = append(keys, c.Key)
+	}
+	return keys
+}
