@@ -84,7 +84,7 @@ func Run(o Options) (code int, err error) {
 		Now:       monotonic,
 	}
 	f := newFleet(host, o.Load, eventLog.apply)
-	err = group(table, f, o).Run()
+	err = group(table, f, o, dir.wanted).Run()
 	events.Publish(services.Event{Kind: services.KindEndedAll, Code: f.code})
 	return f.code, err
 }
@@ -92,7 +92,7 @@ func Run(o Options) (code int, err error) {
 // group puts together what runs. Only the fleet returns by itself, when
 // everything has ended; the others go on until then, so that signals are heard
 // and processes reaped to the last.
-func group(table *process.Table, f *fleet, o Options) *run.Group {
+func group(table *process.Table, f *fleet, o Options, wanted map[string]services.Wanted) *run.Group {
 	var g run.Group
 	reaping, stopReaping := context.WithCancel(context.Background())
 	g.Add(func() error { return table.Run(reaping) }, func(error) { stopReaping() })
@@ -100,7 +100,7 @@ func group(table *process.Table, f *fleet, o Options) *run.Group {
 	tty := openTerminal(o.HUPIgnored)
 	g.Add(func() error { return o.Signals.dispatch(listening, f, tty, o.OneService) }, func(error) { stopListening() })
 	// Only a broken invariant of another actor can interrupt the fleet.
-	g.Add(func() error { return f.run(o.Config, nil) }, func(error) { f.stop("TERM") })
+	g.Add(func() error { return f.run(o.Config, wanted) }, func(error) { f.stop("TERM") })
 	return &g
 }
 

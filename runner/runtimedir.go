@@ -21,6 +21,7 @@ type runtimeDir struct {
 	path   string // empty for none
 	lock   *os.File
 	ledger ledger
+	wanted map[string]services.Wanted // what an earlier hupwatch was asked
 }
 
 // ledger is where what lives is written down, and its mark.
@@ -60,9 +61,9 @@ func withoutDir() *runtimeDir { return &runtimeDir{ledger: forgetful(rand.Text()
 // is its mark.
 type forgetful string
 
-func (forgetful) Intend(string, int) error             { return nil }
-func (forgetful) Settle(string, int)                   {}
-func (forgetful) Save(string, []services.Living) error { return nil }
+func (forgetful) Intend(string, int) error                              { return nil }
+func (forgetful) Settle(string, int)                                    {}
+func (forgetful) Save(string, []services.Living, services.Wanted) error { return nil }
 
 func (f forgetful) Mark() string { return string(f) }
 
@@ -106,6 +107,9 @@ func (d *runtimeDir) take() error {
 	}
 	if len(survivors) > 0 {
 		return d.refuse(survivors)
+	}
+	if d.wanted, err = store.Wanted(); err != nil {
+		return err
 	}
 	d.ledger = store
 	return d.writePID()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,8 +31,9 @@ type Ledger interface {
 	// or that it is in what was saved.
 	Intend(service string, generation int) error
 	Settle(service string, generation int)
-	// Save replaces what is known of a service.
-	Save(service string, living []Living) error
+	// Save replaces what is known of a service: what lives of it, and what somebody
+	// asked it to be.
+	Save(service string, living []Living, wanted Wanted) error
 }
 
 // Living is one generation in the ledger.
@@ -60,7 +62,9 @@ type Host struct {
 // Watcher runs one service: it feeds what happens into its Machine and carries
 // out what that wants. It decides nothing.
 type Watcher struct {
+	mu      sync.Mutex // held while machine changes, which only turn does
 	machine *Machine
+
 	host    *Host
 	rollout Rollout
 	inbox   *mailbox.Box[Input]
@@ -74,6 +78,7 @@ type Watcher struct {
 	sockets   sockets.Set
 	timer     *time.Timer // nil while nothing is waited for
 	saved     []Living
+	wanted    Wanted // likewise saved
 	unsaved   string // why the last record could not be written
 }
 
@@ -92,6 +97,13 @@ func NewWatcher(c *config.Service, h *Host, r Rollout) *Watcher {
 		inbox:   mailbox.New[Input](0),
 		turned:  make(chan struct{}),
 	}
+}
+
+// Look shows the machine as it is, which is not to be kept.
+func (w *Watcher) Look(at func(*Machine)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at(w.machine)
 }
 
 // Post tells the watcher something. It does not block.
@@ -205,7 +217,10 @@ func (w *Watcher) step(in Input) {
 	case Emptied:
 		defer w.forget(x.Generation)
 	}
-	for _, e := range w.machine.Step(w.host.Now(), in) {
+	w.mu.Lock()
+	effects := w.machine.Step(w.host.Now(), in)
+	w.mu.Unlock()
+	for _, e := range effects {
 		w.carryOut(e)
 	}
 }
@@ -389,12 +404,12 @@ func (w *Watcher) save() {
 		}
 	}
 	recorded := slices.DeleteFunc(slices.Clone(living), func(l Living) bool { return l.PID == 0 })
-	if !slices.Equal(recorded, w.saved) {
-		if err := w.host.Ledger.Save(w.machine.Name, recorded); err != nil {
+	if wanted := w.machine.Wanted(); !slices.Equal(recorded, w.saved) || wanted != w.wanted {
+		if err := w.host.Ledger.Save(w.machine.Name, recorded, wanted); err != nil {
 			_ = w.notWritten(err)
 			return
 		}
-		w.saved, w.unsaved = recorded, ""
+		w.saved, w.wanted, w.unsaved = recorded, wanted, ""
 	}
 	w.intended = slices.DeleteFunc(w.intended, func(generation int) bool {
 		if slices.ContainsFunc(living, func(l Living) bool { return l.Generation == generation && l.PID == 0 }) {

@@ -17,14 +17,14 @@ import (
 // deaf is a rollout that gives every turn and hears nothing else, and a ledger.
 type deaf struct{ watcher *services.Watcher }
 
-func (d *deaf) TurnAsked(_ string, ticket int)     { d.watcher.Post(services.Turn{Ticket: ticket}) }
-func (*deaf) TurnReturned(string, int)             {}
-func (*deaf) Answered(string, services.Answer)     {}
-func (*deaf) DownForGood(string, int)              {}
-func (*deaf) Ended(string)                         {}
-func (*deaf) Intend(string, int) error             { return nil }
-func (*deaf) Settle(string, int)                   {}
-func (*deaf) Save(string, []services.Living) error { return nil }
+func (d *deaf) TurnAsked(_ string, ticket int)                      { d.watcher.Post(services.Turn{Ticket: ticket}) }
+func (*deaf) TurnReturned(string, int)                              {}
+func (*deaf) Answered(string, services.Answer)                      {}
+func (*deaf) DownForGood(string, int)                               {}
+func (*deaf) Ended(string)                                          {}
+func (*deaf) Intend(string, int) error                              { return nil }
+func (*deaf) Settle(string, int)                                    {}
+func (*deaf) Save(string, []services.Living, services.Wanted) error { return nil }
 
 // After a pause of all of hupwatch (a SIGSTOP, a host without processor time) the
 // end of the warm-up and that of the process came together, and the former could

@@ -98,9 +98,10 @@ func (s *Store) Mark() string { return s.mark }
 
 // record is the content of a service's file.
 type record struct {
-	Version     int          `json:"version"`
-	Service     string       `json:"service"`
-	Generations []generation `json:"generations"`
+	Version     int             `json:"version"`
+	Service     string          `json:"service"`
+	Wanted      services.Wanted `json:"wanted,omitempty"`
+	Generations []generation    `json:"generations"`
 }
 
 type generation struct {
@@ -110,12 +111,13 @@ type generation struct {
 	Process  process.Identity `json:"process"`
 }
 
-// Save replaces what is known of a service; it is forgotten when nothing lives.
+// Save replaces what is known of a service; it is forgotten when nothing lives
+// and nobody asked it to be anything.
 // The file is whole at every instant. It is not synced: it says nothing worth
 // knowing after the next boot, and until then the page cache keeps it.
-func (s *Store) Save(service string, living []services.Living) error {
+func (s *Store) Save(service string, living []services.Living, wanted services.Wanted) error {
 	name := service + ".json"
-	if len(living) == 0 {
+	if len(living) == 0 && wanted == "" {
 		s.writing.Lock()
 		defer s.writing.Unlock()
 		if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -123,7 +125,7 @@ func (s *Store) Save(service string, living []services.Living) error {
 		}
 		return nil
 	}
-	r := record{Version: version, Service: service}
+	r := record{Version: version, Service: service, Wanted: wanted}
 	for _, l := range living {
 		r.Generations = append(r.Generations, generation{l.Generation, l.Instance, l.Phase, l.Identity})
 	}
@@ -173,13 +175,19 @@ func overwrite(path string, text []byte) error {
 	return errors.Join(err, unix.Close(fd))
 }
 
+// known is what an earlier hupwatch left of a service.
+type known struct {
+	living []services.Living
+	wanted services.Wanted
+}
+
 // load reads what an earlier hupwatch left, by service.
-func (s *Store) load() (map[string][]services.Living, error) {
+func (s *Store) load() (map[string]known, error) {
 	paths, err := filepath.Glob(s.path("*.json"))
 	if err != nil {
 		return nil, fmt.Errorf("list state: %w", err)
 	}
-	all := make(map[string][]services.Living)
+	all := make(map[string]known)
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -192,17 +200,21 @@ func (s *Store) load() (map[string][]services.Living, error) {
 		if r.Version != version {
 			return nil, fmt.Errorf("read state %s: it is of version %d, this hupwatch knows %d; stop what it names and remove the file", path, r.Version, version)
 		}
+		k := known{wanted: r.Wanted}
 		for _, g := range r.Generations {
-			all[r.Service] = append(all[r.Service], services.Living{Generation: g.Number, Instance: g.Instance, Phase: g.Phase, Identity: g.Process})
+			k.living = append(k.living, services.Living{Generation: g.Number, Instance: g.Instance, Phase: g.Phase, Identity: g.Process})
 		}
+		all[r.Service] = k
 	}
 	cutShort, err := s.starts.load()
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range cutShort {
-		if !slices.ContainsFunc(all[c.service], func(l services.Living) bool { return l.Generation == c.generation }) {
-			all[c.service] = append(all[c.service], services.Living{Generation: c.generation})
+		k := all[c.service]
+		if !slices.ContainsFunc(k.living, func(l services.Living) bool { return l.Generation == c.generation }) {
+			k.living = append(k.living, services.Living{Generation: c.generation})
+			all[c.service] = k
 		}
 	}
 	return all, nil

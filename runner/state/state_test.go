@@ -26,7 +26,7 @@ func open(t *testing.T, dir string) *state.Store {
 
 func save(t *testing.T, s *state.Store, service string, living ...services.Living) {
 	t.Helper()
-	if err := s.Save(service, living); err != nil {
+	if err := s.Save(service, living, ""); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -163,6 +163,33 @@ func TestAStartThatCameToItsEndIsNotLookedFor(t *testing.T) {
 	}
 }
 
+func TestWhatWasAskedOfAServiceIsKeptUntilItIsTakenBack(t *testing.T) {
+	dir := t.TempDir()
+	_, dead := self(t)
+	s := open(t, dir)
+	for service, asked := range map[string]services.Wanted{"web": services.WantedDown, "worker": services.WantedUp, "other": ""} {
+		if err := s.Save(service, []services.Living{{Generation: 1, Identity: dead}}, asked); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = open(t, dir)
+	for range 2 { // what does not live is forgotten the first time
+		if found := survivors(t, s); len(found) > 0 {
+			t.Errorf("survivors are %v", found)
+		}
+		wanted, err := s.Wanted()
+		if err != nil || len(wanted) != 2 || wanted["web"] != services.WantedDown || wanted["worker"] != services.WantedUp {
+			t.Errorf("wanted is %v, %v", wanted, err)
+		}
+	}
+	if err := s.Save("web", nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	if wanted, err := s.Wanted(); err != nil || len(wanted) != 1 {
+		t.Errorf("wanted is %v, %v; want that of worker", wanted, err)
+	}
+}
+
 func TestARecordIsGoneWhenNothingLives(t *testing.T) {
 	dir := t.TempDir()
 	lives, _ := self(t)
@@ -214,7 +241,7 @@ func TestAWriteThatFailsLeavesTheOldRecord(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, ".spare"), 0o700); err != nil { // stands in the way
 		t.Fatal(err)
 	}
-	if err := s.Save("web", []services.Living{{Generation: 2, Identity: lives}}); err == nil {
+	if err := s.Save("web", []services.Living{{Generation: 2, Identity: lives}}, ""); err == nil {
 		t.Error("no error, though it could not be written")
 	}
 	if found := survivors(t, s); len(found) != 1 || found[0].Generation != 1 {

@@ -33,14 +33,20 @@ func (s *Store) Survivors() ([]Survivor, error) {
 		return nil, fmt.Errorf("look for processes of an earlier hupwatch: %w", err)
 	}
 	var found []Survivor
-	for service, generations := range recorded {
+	for service, k := range recorded {
 		var here []Survivor
-		for _, l := range generations {
+		for _, l := range k.living {
 			for _, pid := range survivors(service, l, marked) {
 				here = append(here, Survivor{service, l.Generation, pid})
 			}
 		}
-		if len(here) == 0 {
+		switch {
+		case len(here) > 0:
+		case k.wanted != "":
+			if err := s.Save(service, nil, k.wanted); err != nil {
+				return nil, err
+			}
+		default:
 			if err := os.Remove(s.path(service + ".json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("forget %s: %w", service, err)
 			}
@@ -54,6 +60,21 @@ func (s *Store) Survivors() ([]Survivor, error) {
 	}
 	slices.SortFunc(found, func(a, b Survivor) int { return a.PID - b.PID })
 	return found, nil
+}
+
+// Wanted returns what an earlier hupwatch was asked of services.
+func (s *Store) Wanted() (map[string]services.Wanted, error) {
+	recorded, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	wanted := make(map[string]services.Wanted)
+	for service, k := range recorded {
+		if k.wanted != "" {
+			wanted[service] = k.wanted
+		}
+	}
+	return wanted, nil
 }
 
 func survivors(service string, l services.Living, marked []process.Living) []int {
