@@ -32,6 +32,10 @@ type Event struct {
 	Serving        int
 	ServingRelease string
 
+	// Tail are the last lines that a generation which failed or ended wrote,
+	// where hupwatch sees its output.
+	Tail []string
+
 	Signal  syscall.Signal
 	Exit    *Exit
 	Elapsed time.Duration // how long it took: to be promoted, to drain

@@ -1,0 +1,123 @@
+package journal_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"hupwatch/runner/journal"
+	"hupwatch/services"
+)
+
+// storm are the events of a HUP of so many services.
+func storm(id uint64, n, generation int) []services.Event {
+	s := newStory().tell(request(id))
+	for i := range n {
+		s.tell(promotion(fmt.Sprintf("service-%d", i), generation, id)...)
+	}
+	s.tell(done(id, services.ResultPromoted))
+	for i := range n {
+		s.tell(exited(fmt.Sprintf("service-%d", i), generation-1, services.Exit{}, time.Second, id))
+	}
+	return s.events
+}
+
+// BenchmarkRecord is one event of the HUPs of 1000 services, one after the other,
+// with the file written anew as often as that comes to.
+func BenchmarkRecord(b *testing.B) {
+	for _, batch := range []int{1, 16, 256, 16384} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			const hups = 20
+			storms := make([][]services.Event, hups)
+			for i := range storms {
+				storms[i] = storm(uint64(i+1), 1000, i+2)
+			}
+			var j *journal.Journal
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; {
+				b.StopTimer()
+				j = open(b, filepath.Join(b.TempDir(), "journal"))
+				b.StartTimer()
+				for _, events := range storms {
+					events = events[:min(len(events), b.N-n)]
+					for part := range slices.Chunk(events, batch) {
+						j.Record(part)
+					}
+					n += len(events)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkHeap is what is held of 1000 services that were reloaded so often.
+func BenchmarkHeap(b *testing.B) {
+	for _, hups := range []int{0, 1, 10, 50} {
+		for _, reopen := range []bool{false, true} {
+			b.Run(fmt.Sprintf("hups=%d/read=%v", hups, reopen), func(b *testing.B) {
+				path := filepath.Join(b.TempDir(), "journal")
+				var j *journal.Journal
+				for range b.N {
+					os.Remove(path)
+					before := heap()
+					j = open(b, path)
+					s := newStory() // every service is started once
+					for i := range 1000 {
+						s.tell(of(fmt.Sprintf("service-%d", i), services.KindStarted, 1), of(fmt.Sprintf("service-%d", i), services.KindPromoted, 1))
+					}
+					j.Record(s.events)
+					s = nil
+					for i := range hups {
+						j.Record(storm(uint64(i+1), 1000, i+2))
+					}
+					if reopen {
+						j.Close()
+						j = open(b, path)
+					}
+					b.ReportMetric(float64(heap()-before), "B/held")
+					info, _ := os.Stat(path)
+					b.ReportMetric(float64(info.Size()), "B/file")
+				}
+				runtime.KeepAlive(j)
+			})
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkOpen reads what 50 HUPs of 1000 services left.
+func BenchmarkOpen(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "journal")
+	j := open(b, path)
+	for i := range 50 {
+		j.Record(storm(uint64(i+1), 1000, i+2))
+	}
+	info, _ := os.Stat(path)
+	b.SetBytes(info.Size())
+	b.ReportAllocs()
+	for b.Loop() {
+		j := open(b, path)
+		j.Close()
+	}
+}
+
+// BenchmarkPast reads the last thousand events.
+func BenchmarkPast(b *testing.B) {
+	j := open(b, filepath.Join(b.TempDir(), "journal"))
+	j.Record(storm(1, 1000, 2))
+	for b.Loop() {
+		j.Past()
+	}
+}

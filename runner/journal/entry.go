@@ -1,0 +1,180 @@
+package journal
+
+import (
+	"slices"
+	"syscall"
+	"time"
+
+	"hupwatch/services"
+)
+
+// cutShort is why something has no result that was under way when hupwatch ended.
+const cutShort = "hupwatch ended"
+
+// What is asked for where an event does not say it.
+const (
+	whatReload = "reload"
+	whatStop   = "stop"
+)
+
+// entry is a Reload as it is kept, in memory and in the file: small, for there
+// are ten of each of a thousand services.
+type entry struct {
+	before *entry // the one before it of the same service
+	Who    *asked `json:"who"`
+
+	Service string          `json:"service"`
+	ID      uint64          `json:"id,omitempty"` // the first of them; the others are in More
+	Result  services.Result `json:"result,omitempty"`
+
+	Asked     int64 `json:"asked,omitempty"` // nanoseconds since 1970, these all
+	Begun     int64 `json:"begun,omitempty"`
+	Started   int64 `json:"started,omitempty"`
+	Promoted  int64 `json:"promoted,omitempty"`
+	Signalled int64 `json:"signalled,omitempty"`
+	Ended     int64 `json:"ended,omitempty"`
+	Exited    int64 `json:"exited,omitempty"`
+
+	Ready time.Duration `json:"ready,omitempty"`
+	Drain time.Duration `json:"drain,omitempty"`
+
+	Release    string `json:"release,omitempty"`
+	OldRelease string `json:"old_release,omitempty"`
+	Generation int32  `json:"generation,omitempty"`
+	PID        int32  `json:"pid,omitempty"`
+	Old        int32  `json:"old,omitempty"`
+
+	Code      int32 `json:"code,omitempty"`
+	Draining  int16 `json:"draining,omitempty"` // old ones that are not gone yet
+	Signal    uint8 `json:"signal,omitempty"`
+	HasExit   bool  `json:"has_exit,omitempty"` // Code or Signal is how it ended
+	Killed    bool  `json:"killed,omitempty"`
+	Abandoned bool  `json:"abandoned,omitempty"`
+	Cut       bool  `json:"cut,omitempty"` // it Ended since hupwatch did
+	old       bool  // its service has ten newer ones
+
+	More *more `json:"more,omitempty"`
+}
+
+// asked is what somebody asked for. The entries of a request share one.
+type asked struct {
+	What string `json:"what"`
+	By   string `json:"by,omitempty"`
+}
+
+// more is what most entries do not have.
+type more struct {
+	Also       []uint64  `json:"also,omitempty"` // the ids after the first
+	Reason     string    `json:"reason,omitempty"`
+	Tail       []string  `json:"tail,omitempty"`
+	NeverRan   string    `json:"never_ran,omitempty"` // why there is no exit status
+	RolledBack *RollBack `json:"rolled_back,omitempty"`
+}
+
+// add returns what most entries do not have, to be changed.
+func (r *entry) add() *more {
+	if r.More == nil {
+		r.More = &more{}
+	}
+	return r.More
+}
+
+// ids are those of all requests it answers.
+func (r *entry) ids() []uint64 {
+	if r.ID == 0 {
+		return nil
+	}
+	all := []uint64{r.ID}
+	if r.More != nil {
+		all = append(all, r.More.Also...)
+	}
+	return all
+}
+
+// answers tells whether it is what a request came to.
+func (r *entry) answers(id uint64) bool {
+	return r.ID == id || r.More != nil && slices.Contains(r.More.Also, id)
+}
+
+// open tells whether it has no result yet.
+func (r *entry) open() bool { return r.Ended == 0 || r.Cut }
+
+// end gives it its result.
+func (r *entry) end(at int64, result services.Result, reason string, tail []string) {
+	r.Ended, r.Cut, r.Result = at, false, result
+	if reason != "" || len(tail) > 0 {
+		m := r.add()
+		m.Reason, m.Tail = reason, tail
+	}
+}
+
+// failed tells whether it ended with the new generation being no good.
+func (r *entry) failed() bool {
+	return r.Result == services.ResultKeptOld || r.Result == services.ResultPartial || r.Result == services.ResultFailed
+}
+
+// replaced tells whether the new generation came to serve.
+func (r *entry) replaced() bool {
+	return r.Result == services.ResultPromoted || r.Result == services.ResultStarted || r.Result == services.ResultPartial
+}
+
+// exit takes note of how a generation ended.
+func (r *entry) exit(e *services.Exit) {
+	if e == nil {
+		return
+	}
+	r.HasExit = true
+	r.Code, r.Signal = int32(e.Code), uint8(e.Signal)
+	if e.Reason != "" {
+		r.add().NeverRan = e.Reason
+	}
+}
+
+func (r *entry) public() Reload {
+	p := Reload{
+		Service: r.Service, IDs: r.ids(), What: r.Who.What, By: r.Who.By, Result: r.Result,
+		Asked: moment(r.Asked), Begun: moment(r.Begun), Started: moment(r.Started), Promoted: moment(r.Promoted),
+		Signalled: moment(r.Signalled), Ended: moment(r.Ended), Exited: moment(r.Exited),
+		Ready: r.Ready, Drain: r.Drain,
+		Generation: int(r.Generation), PID: int(r.PID), Release: r.Release,
+		Old: int(r.Old), OldRelease: r.OldRelease,
+		Killed: r.Killed, Abandoned: r.Abandoned,
+	}
+	if m := r.More; m != nil {
+		p.Reason, p.Tail = m.Reason, slices.Clone(m.Tail)
+		if m.RolledBack != nil {
+			p.RolledBack = new(*m.RolledBack)
+		}
+	}
+	if r.HasExit {
+		p.Exit = r.publicExit()
+	}
+	if r.Cut {
+		p.Result, p.Reason = services.ResultAborted, cutShort
+	}
+	return p
+}
+
+func (r *entry) publicExit() *Exit {
+	e := newExit(services.Exit{Code: int(r.Code), Signal: syscall.Signal(r.Signal)}, moment(r.Exited))
+	if r.More != nil {
+		e.Reason = r.More.NeverRan
+	}
+	return e
+}
+
+func newExit(e services.Exit, at time.Time) *Exit {
+	p := &Exit{Code: e.Code, Reason: e.Reason, At: at}
+	if e.Signal != 0 {
+		p.Signal = services.SignalName(e.Signal)
+	}
+	return p
+}
+
+// moment is a time that is kept as a number.
+func moment(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, at)
+}

@@ -1,0 +1,427 @@
+package journal
+
+import (
+	"cmp"
+	"slices"
+
+	"hupwatch/services"
+)
+
+// What is kept.
+const (
+	keptReloads  = 10    // of each service
+	keptRequests = 200   // that are over
+	keptAnswers  = 16384 // of services to requests that are over, in all
+	keptServices = 10000 // when the file is written anew
+)
+
+// fold is what the events come to. Every one of them is looked at once; what they
+// say is kept in entries and requests.
+type fold struct {
+	services map[string]*entry // the newest of each
+	requests []*request        // by their ids
+	lastID   uint64
+	latest   int64 // when the last event was
+	ending   bool  // what stops now was asked for by nobody in particular
+}
+
+func newFold() *fold { return &fold{services: make(map[string]*entry)} }
+
+// take looks at an event.
+func (f *fold) take(e *services.Event) {
+	if e.Kind == services.KindBegun {
+		f.abort()
+		f.ending = false
+	}
+	f.latest = e.At.UnixNano()
+	switch e.Kind {
+	case services.KindEnding, services.KindLeaving:
+		f.ending = true
+	case services.KindRequest:
+		for _, id := range e.Reloads {
+			f.asked(id, e)
+		}
+	case services.KindRequestDone:
+		for _, id := range e.Reloads {
+			f.done(f.asked(id, e), e)
+		}
+	case services.KindRolledBack:
+		f.rolledBack(e)
+	case services.KindStartFailed:
+		f.startFailed(e)
+	case services.KindStopped:
+		f.stopped(e)
+	default:
+		if r := f.entry(e); r != nil {
+			f.service(r, e)
+		}
+	}
+}
+
+// abort ends what was under way when an earlier hupwatch ended.
+func (f *fold) abort() {
+	for _, q := range f.requests {
+		if q.Ended == 0 {
+			q.Ended, q.Cut = f.latest, true
+		}
+		for _, r := range q.entries {
+			if r.Ended == 0 {
+				r.Ended, r.Cut = f.latest, true
+			}
+		}
+	}
+	f.trim()
+}
+
+// asked returns the request of that id, and begins it where it is new. One that
+// is forgotten is not begun again.
+func (f *fold) asked(id uint64, e *services.Event) *request {
+	if id <= f.lastID {
+		return f.request(id)
+	}
+	q := &request{ID: id, Who: &asked{What: cmp.Or(string(e.Cause), whatReload), By: e.By}, Started: e.At.UnixNano()}
+	if e.Kind == services.KindRequest {
+		q.Only = e.Reason
+	}
+	f.insert(q)
+	return q
+}
+
+func (f *fold) insert(q *request) {
+	i, found := f.search(q.ID)
+	if found {
+		return
+	}
+	f.requests = slices.Insert(f.requests, i, q)
+	f.lastID = max(f.lastID, q.ID)
+}
+
+// request returns the request of that id, or nil.
+func (f *fold) request(id uint64) *request {
+	if i, found := f.search(id); found {
+		return f.requests[i]
+	}
+	return nil
+}
+
+func (f *fold) search(id uint64) (int, bool) {
+	return slices.BinarySearchFunc(f.requests, id, func(q *request, id uint64) int { return cmp.Compare(q.ID, id) })
+}
+
+// done ends a request. Of services that had nothing to tell it says only that
+// they did not get the new release, and of those it was for, it follows that they
+// were skipped.
+func (f *fold) done(q *request, e *services.Event) {
+	if q == nil {
+		return
+	}
+	q.Ended, q.Cut, q.Counts = e.At.UnixNano(), false, e.Counts
+	for _, name := range names(e.Reason) {
+		if r := f.find(name, q.ID); r == nil || r.open() {
+			f.settle(q, name, services.ResultAborted)
+		}
+	}
+	for _, name := range names(q.Only) {
+		if f.find(name, q.ID) == nil && q.Counts[services.ResultSkipped] > 0 {
+			f.settle(q, name, services.ResultSkipped)
+		}
+	}
+	f.trim()
+}
+
+// settle gives a service the result that follows from the end of the request.
+func (f *fold) settle(q *request, service string, result services.Result) {
+	r := f.find(service, q.ID)
+	if r == nil {
+		r = f.begin(service, q)
+	}
+	r.end(q.Ended, result, "", nil)
+}
+
+// trim forgets the oldest of what is over.
+func (f *fold) trim() {
+	finished, answers := 0, 0
+	for _, q := range slices.Backward(f.requests) {
+		if q.Ended == 0 {
+			continue
+		}
+		finished++
+		answers += len(q.entries)
+		if finished > keptRequests || answers > keptAnswers && finished > 1 {
+			f.requests = slices.DeleteFunc(f.requests, func(o *request) bool { return o.Ended != 0 && o.ID <= q.ID })
+			return
+		}
+	}
+}
+
+// forget lets go of the services that nothing was heard of for longest where
+// there are very many: those that were renamed, or removed.
+func (f *fold) forget() {
+	if len(f.services) <= keptServices {
+		return
+	}
+	newest := make([]*entry, 0, len(f.services))
+	for _, r := range f.services {
+		newest = append(newest, r)
+	}
+	slices.SortFunc(newest, func(a, b *entry) int { return cmp.Compare(b.Asked, a.Asked) })
+	for _, r := range newest[keptServices:] {
+		delete(f.services, r.Service)
+	}
+}
+
+// find returns the entry of a service for a request, or nil.
+func (f *fold) find(service string, id uint64) *entry {
+	for r := f.services[service]; r != nil; r = r.before {
+		if r.answers(id) {
+			return r
+		}
+	}
+	return nil
+}
+
+// last returns the newest entry of a service that is over: of those somebody
+// asked for, if there is one.
+func (f *fold) last(service string) *entry {
+	var own *entry
+	for r := f.services[service]; r != nil; r = r.before {
+		switch {
+		case r.Ended == 0:
+		case r.ID != 0:
+			return r
+		case own == nil:
+			own = r
+		}
+	}
+	return own
+}
+
+// entry returns the entry that an event of a service belongs to, and begins it
+// where it is the first of a request that is under way; nil if there is none.
+func (f *fold) entry(e *services.Event) *entry {
+	if e.Service == "" || len(e.Reloads) == 0 {
+		return nil
+	}
+	if r := f.find(e.Service, e.Reloads[0]); r != nil {
+		f.merge(r, e)
+		return r
+	}
+	for _, id := range e.Reloads {
+		if q := f.asked(id, e); q != nil && q.underWay() {
+			r := f.begin(e.Service, q)
+			f.merge(r, e)
+			return r
+		}
+	}
+	return nil
+}
+
+// merge takes note of the further requests an entry answers.
+func (f *fold) merge(r *entry, e *services.Event) {
+	for _, id := range e.Reloads {
+		if r.answers(id) {
+			continue
+		}
+		r.add().Also = append(r.add().Also, id)
+		if q := f.asked(id, e); q != nil {
+			q.entries = append(q.entries, r)
+		}
+	}
+}
+
+// begin makes the entry of a service for a request.
+func (f *fold) begin(service string, q *request) *entry {
+	r := &entry{Who: q.Who, Service: service, ID: q.ID, Asked: q.Started}
+	f.push(r)
+	q.entries = append(q.entries, r)
+	return r
+}
+
+// push makes an entry the newest of its service.
+func (f *fold) push(r *entry) {
+	r.before = f.services[r.Service]
+	if r.before != nil {
+		r.Service = r.before.Service // one copy for all
+	}
+	f.services[r.Service] = r
+	last := r
+	for range keptReloads - 1 {
+		if last = last.before; last == nil {
+			return
+		}
+	}
+	if last.before != nil {
+		last.before.old = true
+		last.before = nil
+	}
+}
+
+// service takes note of what happened in the course of an entry.
+func (f *fold) service(r *entry, e *services.Event) {
+	at := e.At.UnixNano()
+	switch e.Kind {
+	case services.KindReloadBegun:
+		r.Begun = at
+	case services.KindStarted:
+		if r.Started == 0 {
+			r.Started = at
+		}
+		r.incoming(e)
+	case services.KindPromoted:
+		r.Promoted = at
+		r.Ready = max(r.Ready, e.Elapsed)
+		r.incoming(e)
+	case services.KindStopSignalled:
+		r.signalled(e)
+	case services.KindKilled:
+		r.Killed = true
+	case services.KindAbandoned:
+		r.Abandoned = true
+	case services.KindExited:
+		r.exited(e)
+	case services.KindReloadEnded:
+		r.reloaded(e)
+	default:
+	}
+}
+
+func (r *entry) incoming(e *services.Event) {
+	r.Generation, r.PID, r.Release = int32(e.Generation), int32(e.PID), e.Release
+}
+
+// signalled takes note of the stop signal to an old generation. One that is no
+// good gets it too, and may do so before anything else was said of it; its number
+// is not smaller than that of the new one.
+func (r *entry) signalled(e *services.Event) {
+	if !r.open() || r.Generation != 0 && int32(e.Generation) >= r.Generation {
+		return
+	}
+	r.Signalled = e.At.UnixNano()
+	r.Old, r.OldRelease = int32(e.Generation), e.Release
+	r.Draining++
+}
+
+// reloaded takes note of the result.
+func (r *entry) reloaded(e *services.Event) {
+	at := e.At.UnixNano()
+	r.end(at, e.Result, e.Reason, e.Tail)
+	if r.failed() && r.Old == int32(e.Generation) && r.Old != 0 { // signalled took it for the old one
+		r.Old, r.OldRelease, r.Signalled = 0, "", 0
+		r.Draining--
+	}
+	if e.Generation != 0 {
+		r.incoming(e)
+	}
+	if e.Serving != 0 && e.Serving != e.Generation {
+		r.Old, r.OldRelease = int32(e.Serving), e.ServingRelease
+	}
+	if e.Exit != nil {
+		r.exit(e.Exit)
+		r.Exited = at
+	}
+}
+
+// exited takes note of the end of the generation that failed, or of an old one.
+func (r *entry) exited(e *services.Event) {
+	switch {
+	case r.failed() && int32(e.Generation) == r.Generation:
+		if r.HasExit {
+			return // what was left of it
+		}
+	case r.Draining > 0:
+		r.Draining--
+		r.Drain = max(r.Drain, e.Elapsed)
+		if r.failed() {
+			return // how the failed one ended says more
+		}
+	default:
+		return
+	}
+	r.exit(e.Exit)
+	if r.Draining == 0 {
+		r.Exited = e.At.UnixNano()
+	}
+}
+
+// rolledBack notes it with the reload that it undoes: the last one that brought a
+// new release.
+func (f *fold) rolledBack(e *services.Event) {
+	r := f.services[e.Service]
+	for r != nil && !r.replaced() {
+		r = r.before
+	}
+	if r == nil {
+		return
+	}
+	undone := &RollBack{At: moment(e.At.UnixNano()), Reason: e.Reason, Tail: e.Tail, Release: e.ServingRelease}
+	if e.Exit != nil {
+		undone.Exit = newExit(*e.Exit, undone.At)
+	}
+	r.add().RolledBack = undone
+}
+
+// startFailed takes note of a start that failed. Where nobody asked for it, the
+// last of several in a row is enough.
+func (f *fold) startFailed(e *services.Event) {
+	at := e.At.UnixNano()
+	r := f.entry(e)
+	if r == nil {
+		r = f.own(e, cmp.Or(string(e.Cause), string(services.CauseStart)))
+	}
+	r.incoming(e)
+	r.end(at, services.ResultFailed, e.Reason, e.Tail)
+	if e.Exit != nil {
+		r.exit(e.Exit)
+		r.Exited = at
+	}
+}
+
+// own begins an entry for what no request is known for.
+func (f *fold) own(e *services.Event, what string) *entry {
+	at := e.At.UnixNano()
+	r := f.services[e.Service]
+	if r != nil && r.ID == 0 && r.Who.What == what {
+		*r = entry{before: r.before, Who: r.Who, Service: r.Service}
+	} else {
+		r = &entry{Who: &asked{What: what}, Service: e.Service}
+		f.push(r)
+	}
+	r.Asked, r.Begun = at, at
+	return r
+}
+
+// stopped takes note of a service that was stopped. The one that is removed from
+// the file answers the request that found it missing there; that is told apart
+// where only one for all services is under way.
+func (f *fold) stopped(e *services.Event) {
+	r := f.entry(e)
+	switch {
+	case r != nil:
+	case f.ending:
+		return
+	default:
+		if q := f.whole(); q != nil {
+			r = f.begin(e.Service, q)
+			r.Begun = q.Started
+		} else {
+			r = f.own(e, whatStop)
+		}
+	}
+	r.end(e.At.UnixNano(), services.ResultStopped, e.Reason, nil)
+}
+
+// whole returns the request for all services that is under way, if there is but
+// one.
+func (f *fold) whole() *request {
+	var found *request
+	for _, q := range f.requests {
+		switch {
+		case q.Ended != 0 || q.Only != "":
+		case found != nil:
+			return nil
+		default:
+			found = q
+		}
+	}
+	return found
+}

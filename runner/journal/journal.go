@@ -1,0 +1,195 @@
+// Package journal remembers what happened, over a restart of hupwatch: what
+// became of the last reloads of every service, of the last requests as a whole,
+// and the last events.
+//
+//	events ──▶ fold: entries and requests, in memory ──▶ Last, History, Request
+//	   │         │ ▲
+//	   │         ▼ │ when the file is rewritten, when it is opened
+//	   └──────▶ disk: one file of lines ──▶ Past
+//
+// The file has a line for each event. When it has grown beyond need it is written
+// anew, with what was remembered in front of the last events. It is a record for
+// people, nothing hupwatch itself depends on: it is not synced, and whatever is
+// wrong with it is said and gone on without.
+package journal
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"hupwatch/services"
+	"hupwatch/services/mailbox"
+)
+
+const (
+	// atOnce is how many events are written with one call at most.
+	atOnce = 256
+	// keepBuffer is the largest buffer that is kept from one batch to the next.
+	keepBuffer = 4096
+	// retryAfter is how long to wait before the file is written anew again where
+	// that failed.
+	retryAfter = 5 * time.Second
+)
+
+// Journal is what is remembered. Any goroutine may ask it; one records.
+type Journal struct {
+	trouble func(error)
+
+	mu   sync.Mutex // guards fold
+	fold *fold
+
+	disk *disk // has a mutex of its own: only Past waits for what is slow
+
+	// What is below belongs to the goroutine that records.
+	buffer  []byte
+	failing bool
+	tried   time.Time
+}
+
+// Open returns the journal in the file of that path; an empty path is one that
+// is remembered only as long as hupwatch runs. There always is one: a file that
+// cannot be understood is moved aside, one that cannot be written is waited for,
+// and trouble is told, once. It must not record.
+func Open(path string, trouble func(error)) *Journal {
+	j := &Journal{trouble: trouble, fold: newFold(), disk: &disk{path: path}}
+	j.say(j.disk.open(j.fold))
+	j.failing = false
+	j.fold.abort()
+	return j
+}
+
+// Run records what comes into the box until that is closed.
+func (j *Journal) Run(box *mailbox.Box[services.Event]) {
+	for range box.Wake {
+		events, lost, closed := box.Take()
+		j.Record(events)
+		if lost > 0 {
+			j.trouble(fmt.Errorf("the journal fell behind: it lacks %d events", lost))
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+// Record remembers events. They are on disk when it returns, or kept in memory
+// until the disk takes them.
+func (j *Journal) Record(events []services.Event) {
+	for batch := range slices.Chunk(events, atOnce) {
+		lines := j.buffer[:0]
+		for i := range batch {
+			lines = appendEvent(lines, &batch[i])
+		}
+		j.mu.Lock()
+		for i := range batch {
+			j.fold.take(&batch[i])
+		}
+		j.mu.Unlock()
+		j.save(lines, batch[len(batch)-1].At)
+		j.buffer = lines
+	}
+	if cap(j.buffer) > keepBuffer {
+		j.buffer = nil
+	}
+}
+
+// save writes lines, and the whole file anew where that is due.
+func (j *Journal) save(lines []byte, now time.Time) {
+	err := j.disk.append(lines)
+	if j.disk.due() {
+		if since := now.Sub(j.tried); since >= 0 && since < retryAfter {
+			return
+		}
+		if err = j.rewrite(); err != nil {
+			j.tried = now
+		}
+	}
+	j.say(err)
+}
+
+func (j *Journal) rewrite() error {
+	j.mu.Lock()
+	j.fold.forget()
+	kept, err := j.fold.lines()
+	lastID := j.fold.lastID
+	j.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return j.disk.rewrite(kept, lastID)
+}
+
+// say tells what went wrong, once until all is well again.
+func (j *Journal) say(err error) {
+	if err != nil && !j.failing {
+		j.trouble(err)
+	}
+	j.failing = err != nil
+}
+
+// Close makes a last attempt to write what could not be written. Nothing may be
+// recorded after it.
+func (j *Journal) Close() error {
+	err := j.disk.append(nil)
+	if j.disk.due() {
+		err = j.rewrite()
+	}
+	j.disk.close()
+	return err
+}
+
+// LastID returns the highest id any request had, 0 if there was none.
+func (j *Journal) LastID() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.fold.lastID
+}
+
+// Last returns what became of the last request for a service that is over; where
+// there was none, of the last start of its own that failed.
+func (j *Journal) Last(service string) (Reload, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r := j.fold.last(service)
+	if r == nil {
+		return Reload{}, false
+	}
+	return r.public(), true
+}
+
+// History returns what is remembered of a service, the newest first, also what
+// is under way.
+func (j *Journal) History(service string) []Reload {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var all []Reload
+	for r := j.fold.services[service]; r != nil; r = r.before {
+		all = append(all, r.public())
+	}
+	return all
+}
+
+// Request returns what became of a request so far.
+func (j *Journal) Request(id uint64) (Request, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	q := j.fold.request(id)
+	if q == nil {
+		return Request{}, false
+	}
+	return q.public(), true
+}
+
+// Past returns the last events, the oldest first: a thousand, or fewer where
+// they are long.
+func (j *Journal) Past() []services.Event {
+	var events []services.Event
+	for line := range linesOf(j.disk.tail()) {
+		if e, err := parseEvent(line); err == nil {
+			events = append(events, e)
+		}
+	}
+	return events
+}

@@ -1,0 +1,563 @@
+package journal_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"hupwatch/runner/journal"
+	"hupwatch/services"
+	"hupwatch/services/mailbox"
+)
+
+// story tells events one after the other, a second apart.
+type story struct {
+	seq    uint64
+	now    time.Time
+	events []services.Event
+}
+
+func newStory() *story { return &story{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)} }
+
+func (s *story) tell(events ...services.Event) *story {
+	for _, e := range events {
+		s.seq++
+		s.now = s.now.Add(time.Second)
+		e.Seq, e.At = s.seq, s.now
+		s.events = append(s.events, e)
+	}
+	return s
+}
+
+func begun() services.Event { return services.Event{Kind: services.KindBegun} }
+
+func request(id uint64, only ...string) services.Event {
+	return services.Event{Kind: services.KindRequest, Reloads: []uint64{id}, By: "signal HUP", Reason: strings.Join(only, ",")}
+}
+
+func done(id uint64, result services.Result, broken ...string) services.Event {
+	return services.Event{
+		Kind: services.KindRequestDone, Reloads: []uint64{id}, By: "signal HUP", Reason: strings.Join(broken, ","),
+		Counts: map[services.Result]int{result: 1},
+	}
+}
+
+func of(service string, kind services.Kind, generation int, ids ...uint64) services.Event {
+	return services.Event{
+		Kind: kind, Service: service, Generation: generation, PID: 100 * generation, Reloads: ids,
+		Cause: services.CauseReload, Release: fmt.Sprintf("/srv/%s/%d", service, generation),
+	}
+}
+
+func with(e services.Event, change func(*services.Event)) services.Event {
+	change(&e)
+	return e
+}
+
+func ended(service string, generation int, result services.Result, reason string, tail []string, ids ...uint64) services.Event {
+	return with(of(service, services.KindReloadEnded, generation, ids...), func(e *services.Event) {
+		e.Result, e.Reason, e.Tail = result, reason, tail
+	})
+}
+
+func exited(service string, generation int, exit services.Exit, took time.Duration, ids ...uint64) services.Event {
+	return with(of(service, services.KindExited, generation, ids...), func(e *services.Event) {
+		e.Exit, e.Elapsed = &exit, took
+	})
+}
+
+// promotion is a reload of one service that goes well, up to the stop signal.
+func promotion(service string, generation int, ids ...uint64) []services.Event {
+	return []services.Event{
+		{Kind: services.KindReloadBegun, Service: service, Reloads: ids},
+		of(service, services.KindStarted, generation, ids...),
+		with(of(service, services.KindPromoted, generation, ids...), func(e *services.Event) { e.Elapsed = 400 * time.Millisecond }),
+		with(of(service, services.KindStopSignalled, generation-1, ids...), func(e *services.Event) { e.Signal = syscall.SIGTERM }),
+		with(ended(service, generation, services.ResultPromoted, "", nil, ids...), func(e *services.Event) { e.Serving = generation }),
+	}
+}
+
+// failure is a reload of one service whose new generation is no good.
+func failure(service string, generation int, tail []string, ids ...uint64) []services.Event {
+	return []services.Event{
+		{Kind: services.KindReloadBegun, Service: service, Reloads: ids},
+		of(service, services.KindStarted, generation, ids...),
+		with(ended(service, generation, services.ResultKeptOld, "exited with status 3", tail, ids...), func(e *services.Event) {
+			e.Serving, e.ServingRelease = generation-1, "/srv/old"
+			e.Exit = &services.Exit{Code: 3}
+		}),
+	}
+}
+
+// reload is a whole request that goes well for one service.
+func reload(service string, id uint64, generation int) []services.Event {
+	all := append([]services.Event{request(id)}, promotion(service, generation, id)...)
+	return append(all, done(id, services.ResultPromoted), exited(service, generation-1, services.Exit{}, time.Second, id))
+}
+
+func open(t testing.TB, path string) *journal.Journal {
+	t.Helper()
+	j := journal.Open(path, func(err error) { t.Errorf("trouble: %v", err) })
+	t.Cleanup(func() { j.Close() })
+	return j
+}
+
+// both runs a test on a journal that was told the events, and on one that has
+// read them from the file; each must hold for both.
+func both(t *testing.T, s *story, test func(t *testing.T, j *journal.Journal)) {
+	path := filepath.Join(t.TempDir(), "journal")
+	told := open(t, path)
+	told.Record(s.events[:1]) // which makes the file; the rest is added to it
+	told.Record(s.events[1:])
+	t.Run("told", func(t *testing.T) { test(t, told) })
+	t.Run("read", func(t *testing.T) { test(t, open(t, path)) })
+	rewritten := open(t, path)
+	rewritten.Rewrite(t)
+	t.Run("rewritten", func(t *testing.T) { test(t, open(t, path)) })
+}
+
+func last(t *testing.T, j *journal.Journal, service string) journal.Reload {
+	t.Helper()
+	r, ok := j.Last(service)
+	if !ok {
+		t.Fatalf("nothing is known of %s", service)
+	}
+	return r
+}
+
+func TestPromotionIsRememberedWithItsDrain(t *testing.T) {
+	s := newStory().tell(begun(), request(1)).tell(promotion("web", 3, 1)...)
+	s.tell(done(1, services.ResultPromoted), exited("web", 2, services.Exit{Code: 7}, 90*time.Millisecond, 1))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		at := func(n int) time.Time { return s.events[n].At }
+		want := journal.Reload{
+			Service: "web", IDs: []uint64{1}, What: "reload", By: "signal HUP", Result: services.ResultPromoted,
+			Asked: at(1), Begun: at(2), Started: at(3), Promoted: at(4), Signalled: at(5), Ended: at(6), Exited: at(8),
+			Ready: 400 * time.Millisecond, Drain: 90 * time.Millisecond,
+			Generation: 3, PID: 300, Release: "/srv/web/3", Old: 2, OldRelease: "/srv/web/2",
+			Exit: &journal.Exit{Code: 7, At: at(8)},
+		}
+		equal(t, last(t, j, "web"), want)
+		q, _ := j.Request(1)
+		equal(t, q, journal.Request{
+			ID: 1, What: "reload", By: "signal HUP", Started: at(1), Ended: at(7), Done: true,
+			Services: []journal.Reload{want}, Counts: map[services.Result]int{services.ResultPromoted: 1},
+		})
+	})
+}
+
+// equal compares what the two are in JSON.
+func equal(t *testing.T, got, want any) {
+	t.Helper()
+	if g, w := text(t, got), text(t, want); g != w {
+		t.Errorf("got  %s\nwant %s", g, w)
+	}
+}
+
+func TestKeptOldIsRememberedWithReasonTailAndExit(t *testing.T) {
+	tail := []string{"Traceback:\x1b[31m", "no module named \"app\"\n\x00\u2028"}
+	s := newStory().tell(begun(), request(1)).tell(failure("web", 3, tail, 1)...)
+	s.tell(done(1, services.ResultKeptOld, "web"))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		r := last(t, j, "web")
+		if r.Result != services.ResultKeptOld || r.Reason != "exited with status 3" || !slices.Equal(r.Tail, tail) {
+			t.Errorf("it is remembered as %q, %q, %q", r.Result, r.Reason, r.Tail)
+		}
+		if r.Exit == nil || r.Exit.Code != 3 || r.Generation != 3 || r.Old != 2 || r.OldRelease != "/srv/old" || !r.Signalled.IsZero() {
+			t.Errorf("the failed one is not told from the old one: %+v, %+v", r, r.Exit)
+		}
+	})
+}
+
+func TestStopSignalToTheFailedOneIsNotTakenForADrain(t *testing.T) {
+	for name, started := range map[string]bool{"running": true, "starting": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory().tell(request(1), services.Event{Kind: services.KindReloadBegun, Service: "web", Reloads: []uint64{1}})
+			if started {
+				s.tell(of("web", services.KindStarted, 3, 1))
+			}
+			s.tell(of("web", services.KindStopSignalled, 3, 1),
+				with(ended("web", 3, services.ResultKeptOld, "late", nil, 1), func(e *services.Event) { e.Serving = 2 }),
+				exited("web", 3, services.Exit{Signal: syscall.SIGTERM}, time.Second, 1))
+			both(t, s, func(t *testing.T, j *journal.Journal) {
+				r := last(t, j, "web")
+				if r.Old != 2 || r.Generation != 3 || !r.Signalled.IsZero() || r.Drain != 0 {
+					t.Errorf("it is remembered as %+v", r)
+				}
+				if r.Exit == nil || r.Exit.Signal != "TERM" || !r.Exited.Equal(s.now) {
+					t.Errorf("its end is remembered as %+v at %s", r.Exit, r.Exited)
+				}
+			})
+		})
+	}
+}
+
+func TestRollBackIsNotedWithTheReloadItUndoes(t *testing.T) {
+	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...)
+	s.tell(request(2)).tell(failure("web", 4, nil, 2)...)
+	s.tell(with(of("web", services.KindRolledBack, 3), func(e *services.Event) {
+		e.Exit, e.Reason, e.ServingRelease = &services.Exit{Signal: syscall.SIGSEGV}, "probation", "/srv/web/2"
+	}))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		h := j.History("web")
+		if len(h) != 2 || h[0].RolledBack != nil || h[1].Result != services.ResultPromoted {
+			t.Fatalf("the history is %+v", h)
+		}
+		b := h[1].RolledBack
+		if b == nil || b.Reason != "probation" || b.Release != "/srv/web/2" || b.Exit == nil || b.Exit.Signal != "SEGV" || b.At.IsZero() {
+			t.Errorf("the roll back is remembered as %+v", b)
+		}
+	})
+}
+
+func TestStartsThatFailWithoutARequestAreOneEntry(t *testing.T) {
+	failed := with(of("web", services.KindStartFailed, 1), func(e *services.Event) {
+		e.Cause, e.Reason, e.Tail = services.CauseRestart, "exited with status 1", []string{"no"}
+	})
+	both(t, newStory().tell(begun(), failed, failed, failed), func(t *testing.T, j *journal.Journal) {
+		r := last(t, j, "web")
+		if h := j.History("web"); len(h) != 1 || h[0].IDs != nil {
+			t.Errorf("the history is %+v", h)
+		}
+		if r.What != "restart" || r.Result != services.ResultFailed || r.Reason == "" || len(r.Tail) != 1 {
+			t.Errorf("it is remembered as %+v", r)
+		}
+	})
+	s := newStory().tell(reload("web", 1, 2)...).tell(failed)
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		if r := last(t, j, "web"); r.Result != services.ResultPromoted {
+			t.Errorf("the last reload is %+v, not what was asked for", r)
+		}
+	})
+}
+
+func TestTwoRequestsCanBeAnsweredByOneReload(t *testing.T) {
+	s := newStory().tell(request(1)).tell(promotion("web", 2, 1)[:2]...).tell(request(2), request(3))
+	s.tell(promotion("web", 2, 1)[2:]...).tell(done(1, services.ResultPromoted))
+	s.tell(promotion("web", 3, 2, 3)...).tell(done(2, services.ResultPromoted), done(3, services.ResultPromoted))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		if h := j.History("web"); len(h) != 2 || !slices.Equal(h[0].IDs, []uint64{2, 3}) || !slices.Equal(h[1].IDs, []uint64{1}) {
+			t.Errorf("the history is %+v", h)
+		}
+		for id, generation := range map[uint64]int{1: 2, 2: 3, 3: 3} {
+			q, ok := j.Request(id)
+			if !ok || !q.Done || len(q.Services) != 1 || q.Services[0].Generation != generation {
+				t.Errorf("request %d is %+v", id, q)
+			}
+		}
+	})
+}
+
+func TestRemovedServiceAnswersTheRequestThatRemovedIt(t *testing.T) {
+	for name, ids := range map[string][]uint64{"told": {1}, "guessed": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory().tell(request(1), of("web", services.KindStopSignalled, 2, ids...), exited("web", 2, services.Exit{}, time.Second, ids...),
+				services.Event{Kind: services.KindStopped, Service: "web", Reloads: ids}, done(1, services.ResultStopped))
+			both(t, s, func(t *testing.T, j *journal.Journal) {
+				q, _ := j.Request(1)
+				if len(q.Services) != 1 || q.Services[0].Result != services.ResultStopped || !q.Done {
+					t.Errorf("the request is %+v", q)
+				}
+				if r := last(t, j, "web"); ids != nil && (r.Drain != time.Second || r.Old != 2 || r.Exit == nil) {
+					t.Errorf("its end is remembered as %+v", r)
+				}
+			})
+		})
+	}
+}
+
+func TestStopsOfTheEndOfHupwatchAreNoHistory(t *testing.T) {
+	s := newStory().tell(reload("web", 1, 2)...).tell(services.Event{Kind: services.KindEnding}, services.Event{Kind: services.KindStopped, Service: "web"})
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		if h := j.History("web"); len(h) != 1 {
+			t.Errorf("the history is %+v", h)
+		}
+	})
+}
+
+func TestAbandonedOldOneIsNoted(t *testing.T) {
+	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...).tell(of("web", services.KindKilled, 2, 1), of("web", services.KindAbandoned, 2, 1))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		if r := last(t, j, "web"); !r.Killed || !r.Abandoned || !r.Exited.IsZero() {
+			t.Errorf("it is remembered as %+v", r)
+		}
+	})
+}
+
+func TestInstancesAreOneReload(t *testing.T) {
+	first, second := promotion("web", 4, 1), promotion("web", 5, 1)
+	first[3], second[3] = of("web", services.KindStopSignalled, 2, 1), of("web", services.KindStopSignalled, 3, 1)
+	s := newStory().tell(request(1)).tell(first[:4]...).tell(second[1:]...)
+	s.tell(exited("web", 3, services.Exit{}, 2*time.Second, 1), exited("web", 2, services.Exit{}, time.Second, 1))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		r := last(t, j, "web")
+		if r.Drain != 2*time.Second || !r.Exited.Equal(s.now) || r.Generation != 5 || len(j.History("web")) != 1 {
+			t.Errorf("it is remembered as %+v", r)
+		}
+	})
+}
+
+func TestWhatHadNothingToTellFollowsFromTheEndOfTheRequest(t *testing.T) {
+	s := newStory().tell(request(1), done(1, services.ResultAborted, "web"), request(2, "db"), done(2, services.ResultSkipped))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		if r := last(t, j, "web"); r.Result != services.ResultAborted {
+			t.Errorf("web is remembered as %+v", r)
+		}
+		if r := last(t, j, "db"); r.Result != services.ResultSkipped {
+			t.Errorf("db is remembered as %+v", r)
+		}
+	})
+}
+
+func TestUnderWayIsAbortedWhenHupwatchEnded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	j := open(t, path)
+	s := newStory().tell(begun()).tell(reload("web", 1, 2)...).tell(request(2)).tell(promotion("web", 3, 2)[:2]...)
+	j.Record(s.events)
+	if r := last(t, j, "web"); !slices.Equal(r.IDs, []uint64{1}) {
+		t.Errorf("what is under way is told to be over: %+v", r)
+	}
+	if h := j.History("web"); len(h) != 2 || h[0].Result != "" {
+		t.Errorf("what is under way is not in the history: %+v", h)
+	}
+	if q, _ := j.Request(2); q.Done || !q.Ended.IsZero() {
+		t.Errorf("a request that is under way is told to be over: %+v", q)
+	}
+	for range 2 { // the next hupwatch, and the one after it
+		j = open(t, path)
+		if got := j.LastID(); got != 2 {
+			t.Errorf("the last id is %d", got)
+		}
+		if r := last(t, j, "web"); r.Result != services.ResultAborted || r.Reason != "hupwatch ended" {
+			t.Errorf("it is remembered as %+v", r)
+		}
+		if q, _ := j.Request(2); q.Done || q.Reason != "hupwatch ended" || !q.Ended.Equal(s.now) {
+			t.Errorf("the request is %+v", q)
+		}
+		j.Record([]services.Event{{Kind: services.KindBegun, Seq: 1, At: s.now.Add(time.Hour)}})
+	}
+}
+
+func TestReloadOverAnUpgradeEndsAsItEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...).tell(done(1, services.ResultPromoted), exited("web", 2, services.Exit{}, time.Second, 1))
+	open(t, path).Record(s.events[:3])
+	j := open(t, path)
+	j.Record(s.events[3:])
+	if r := last(t, j, "web"); r.Result != services.ResultPromoted || r.Reason != "" || r.Drain != time.Second || r.Old != 2 {
+		t.Errorf("it is remembered as %+v", r)
+	}
+	if q, _ := j.Request(1); !q.Done || q.Reason != "" || len(q.Services) != 1 {
+		t.Errorf("the request is %+v", q)
+	}
+}
+
+func TestTenReloadsAndTwoHundredRequestsAreKept(t *testing.T) {
+	s := newStory()
+	for i := range 400 {
+		s.tell(reload("web", uint64(i+1), i+2)...)
+	}
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		h := j.History("web")
+		if len(h) != 10 || h[0].IDs[0] != 400 || h[9].IDs[0] != 391 || h[9].Drain != time.Second {
+			t.Errorf("the history is of %d: %+v", len(h), h)
+		}
+		for id := uint64(1); id <= 400; id++ {
+			q, ok := j.Request(id)
+			if ok != (id > 200) || ok && (len(q.Services) != 1 || q.Services[0].Drain > time.Second) {
+				t.Fatalf("request %d: %v, %+v", id, ok, q)
+			}
+		}
+		if got := j.LastID(); got != 400 {
+			t.Errorf("the last id is %d", got)
+		}
+	})
+}
+
+func TestRequestUnderWayIsKeptHoweverManyEnd(t *testing.T) {
+	s := newStory().tell(request(1)).tell(promotion("slow", 2, 1)[:2]...)
+	for i := range 300 {
+		s.tell(reload("web", uint64(i+2), i+2)...)
+	}
+	j := open(t, filepath.Join(t.TempDir(), "journal"))
+	j.Record(s.events)
+	if q, ok := j.Request(1); !ok || len(q.Services) != 1 {
+		t.Errorf("the request is forgotten: %+v", q)
+	}
+}
+
+// full returns an event that has a value in every field.
+func full(t *testing.T) services.Event {
+	t.Helper()
+	var e services.Event
+	fill(t, reflect.ValueOf(&e).Elem(), 1)
+	e.At = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.Local)
+	return e
+}
+
+func fill(t *testing.T, v reflect.Value, n int64) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(fmt.Sprintf("é%d\"\\\n\x1b\x7f", n))
+	case reflect.Int, reflect.Int64:
+		v.SetInt(n)
+	case reflect.Uint64:
+		v.SetUint(uint64(n))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(t, v.Index(0), n)
+		fill(t, v.Index(1), n+1)
+	case reflect.Map:
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(t, key, n)
+		fill(t, value, n)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), n)
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			fill(t, v.Field(i), n+int64(i))
+		}
+	default:
+		t.Fatalf("no value for a %s", v.Type())
+	}
+}
+
+func TestEveryFieldOfAnEventIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	want := []services.Event{full(t), {Seq: 2, At: full(t).At.Add(time.Second)}}
+	j := open(t, path)
+	j.Record(want)
+	for range 2 {
+		got := j.Past()
+		if len(got) != 2 {
+			t.Fatalf("%d events are kept", len(got))
+		}
+		for i := range got {
+			if !got[i].At.Equal(want[i].At) {
+				t.Errorf("it was at %s, want %s", got[i].At, want[i].At)
+			}
+			got[i].At = want[i].At
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v\nwant %+v", got, want)
+		}
+		j = open(t, path)
+	}
+}
+
+func TestTheLastThousandEventsAreKept(t *testing.T) {
+	s := newStory()
+	for range 2500 {
+		s.tell(services.Event{Kind: services.KindAdvice, Reason: strings.Repeat("x", 100)})
+	}
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		got := j.Past()
+		if len(got) != 1000 || got[0].Seq != 1501 || got[999].Seq != 2500 {
+			t.Fatalf("%d events are kept, from %d", len(got), got[0].Seq)
+		}
+	})
+}
+
+func TestWithoutAFileAllIsRememberedInMemory(t *testing.T) {
+	j := open(t, "")
+	s := newStory()
+	for i := range 2000 {
+		s.tell(reload("web", uint64(i+1), i+2)...)
+	}
+	j.Record(s.events)
+	if got := j.Past(); len(got) != 1000 || got[999].Seq != s.seq {
+		t.Errorf("%d events are kept", len(got))
+	}
+	if r := last(t, j, "web"); r.IDs[0] != 2000 {
+		t.Errorf("the last reload is %+v", r)
+	}
+}
+
+func TestRunRecordsUntilTheStreamEnds(t *testing.T) {
+	stream := &services.Stream{}
+	box := stream.Subscribe()
+	j := open(t, filepath.Join(t.TempDir(), "journal"))
+	finished := make(chan struct{})
+	go func() { j.Run(box); close(finished) }()
+	for _, e := range reload("web", 1, 2) {
+		stream.Publish(e)
+	}
+	stream.Close()
+	<-finished
+	if r := last(t, j, "web"); r.Result != services.ResultPromoted {
+		t.Errorf("it is remembered as %+v", r)
+	}
+}
+
+func TestLostEventsAreTold(t *testing.T) {
+	box := mailbox.New[services.Event](1)
+	box.Put(begun())
+	box.Put(begun())
+	box.Close()
+	var told []error
+	j := journal.Open("", func(err error) { told = append(told, err) })
+	j.Run(box)
+	if len(told) != 1 || !strings.Contains(told[0].Error(), "lacks 1 event") {
+		t.Errorf("told %v", told)
+	}
+}
+
+func TestQueriesDoNotDisturbRecording(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "journal"))
+	var asking sync.WaitGroup
+	stop := make(chan struct{})
+	for _, ask := range []func(){
+		func() { j.Last("web") },
+		func() { j.History("web") },
+		func() { j.Request(j.LastID()) },
+		func() { j.Past() },
+	} {
+		asking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					ask()
+				}
+			}
+		})
+	}
+	s := newStory()
+	for i := range 1500 { // more than 1 MiB of them
+		s.tell(reload("web", uint64(i+1), i+2)...)
+	}
+	for batch := range slices.Chunk(s.events, 50) {
+		j.Record(batch)
+	}
+	close(stop)
+	asking.Wait()
+	if r := last(t, j, "web"); r.IDs[0] != 1500 {
+		t.Errorf("the last reload is %+v", r)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,334 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"hupwatch/services"
+)
+
+// The file begins with header. Then comes what is remembered, a request or an
+// entry a line; then how many of the events after it are already part of that;
+// then the events.
+const (
+	header        = `{"hupwatch_journal":1}` + "\n"
+	requestPrefix = `{"request":`
+	reloadPrefix  = `{"reload":`
+	pastPrefix    = `{"past":`
+	eventPrefix   = `{"seq":`
+)
+
+// maxID is the highest id that is believed: what a file says is no reason to run
+// out of numbers.
+const maxID = 1 << 53
+
+var errLine = errors.New("not a line of a journal")
+
+// record is a line that is no event.
+type record struct {
+	Request *request `json:"request,omitempty"`
+	Reload  *entry   `json:"reload,omitempty"`
+}
+
+// past is the line between what is remembered and the events.
+type past struct {
+	Past   int    `json:"past"`
+	LastID uint64 `json:"last_id"`
+}
+
+// lines returns what is remembered as the lines of a file up to the events, but
+// for the past.
+func (f *fold) lines() ([]byte, error) {
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	out.SetEscapeHTML(false)
+	var errs []error
+	put := func(r record) { errs = append(errs, out.Encode(r)) }
+	for _, q := range f.requests {
+		put(record{Request: q})
+	}
+	// Of each service the oldest come first, so that pushing them one after the
+	// other makes the same history again.
+	for _, q := range f.requests {
+		for _, r := range q.entries {
+			if r.old && f.firstKnown(r) == q {
+				put(record{Reload: r})
+			}
+		}
+	}
+	var history []*entry
+	for _, name := range slices.Sorted(maps.Keys(f.services)) {
+		history = history[:0]
+		for r := f.services[name]; r != nil; r = r.before {
+			history = append(history, r)
+		}
+		for _, r := range slices.Backward(history) {
+			put(record{Reload: r})
+		}
+	}
+	return b.Bytes(), errors.Join(errs...)
+}
+
+// firstKnown returns the first request an entry answers of those not forgotten.
+func (f *fold) firstKnown(r *entry) *request {
+	for _, id := range r.ids() {
+		if q := f.request(id); q != nil {
+			return q
+		}
+	}
+	return nil
+}
+
+// reader makes a fold again of the lines of a file.
+type reader struct {
+	fold  *fold
+	known map[string]string // so that strings that are the same are one
+	begun bool              // the events have
+	past  int               // so many of them are part of what was read
+}
+
+// read takes a line.
+func (r *reader) read(line []byte) error {
+	if bytes.HasPrefix(line, []byte(eventPrefix)) {
+		return r.event(line)
+	}
+	if r.begun {
+		return errLine
+	}
+	if bytes.HasPrefix(line, []byte(pastPrefix)) {
+		return r.marker(line)
+	}
+	var l record
+	switch err := json.Unmarshal(line, &l); {
+	case err != nil:
+		return err
+	case l.Request != nil && l.Request.ID != 0 && l.Request.ID <= maxID && l.Request.Who != nil:
+		r.share(&l.Request.Who.By)
+		r.fold.insert(l.Request)
+		return nil
+	case l.Reload != nil && l.Reload.ID <= maxID && l.Reload.Who != nil && l.Reload.Service != "":
+		r.entry(l.Reload)
+		return nil
+	}
+	return errLine
+}
+
+func (r *reader) event(line []byte) error {
+	e, err := parseEvent(line)
+	if err != nil {
+		return err
+	}
+	for _, s := range []*string{&e.Service, &e.By, &e.Release, &e.ServingRelease, (*string)(&e.Result)} {
+		r.share(s)
+	}
+	if r.past > 0 {
+		r.past--
+		r.fold.latest = e.At.UnixNano()
+		return nil
+	}
+	r.fold.take(&e)
+	return nil
+}
+
+// marker takes the line where the events begin.
+func (r *reader) marker(line []byte) error {
+	var p past
+	if err := json.Unmarshal(line, &p); err != nil {
+		return err
+	}
+	if p.LastID > maxID {
+		return errLine
+	}
+	r.begun, r.past = true, p.Past
+	r.fold.lastID = max(r.fold.lastID, p.LastID)
+	return nil
+}
+
+func (r *reader) entry(e *entry) {
+	for _, s := range []*string{&e.Service, &e.Release, &e.OldRelease, (*string)(&e.Result)} {
+		r.share(s)
+	}
+	for _, id := range e.ids() {
+		q := r.fold.request(id)
+		if q == nil {
+			continue
+		}
+		q.entries = append(q.entries, e)
+		if *q.Who == *e.Who {
+			e.Who = q.Who
+		}
+	}
+	r.fold.push(e)
+}
+
+func (r *reader) share(s *string) {
+	if same, ok := r.known[*s]; ok {
+		*s = same
+		return
+	}
+	r.known[*s] = *s
+}
+
+// linesOf are the lines of a text, each without its end.
+func linesOf(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range bytes.Lines(text) {
+			if !yield(bytes.TrimSuffix(line, []byte("\n"))) {
+				return
+			}
+		}
+	}
+}
+
+// appendEvent appends an event as a line. The keys are the names of the fields,
+// which encoding/json finds whatever their case: parseEvent needs nothing else.
+func appendEvent(b []byte, e *services.Event) []byte {
+	b = strconv.AppendUint(append(b, eventPrefix...), e.Seq, 10)
+	b = e.At.AppendFormat(append(b, `,"at":"`...), time.RFC3339Nano)
+	b = append(b, '"')
+	b = appendText(b, "kind", string(e.Kind))
+	b = appendText(b, "service", e.Service)
+	b = appendNumber(b, "instance", int64(e.Instance))
+	b = appendNumber(b, "generation", int64(e.Generation))
+	b = appendNumber(b, "pid", int64(e.PID))
+	b = appendIDs(b, e.Reloads)
+	b = appendText(b, "cause", string(e.Cause))
+	b = appendText(b, "result", string(e.Result))
+	b = appendText(b, "reason", e.Reason)
+	b = appendText(b, "by", e.By)
+	b = appendCounts(b, e.Counts)
+	b = appendText(b, "config", e.Config)
+	b = appendNumber(b, "services", int64(e.Services))
+	b = appendNumber(b, "code", int64(e.Code))
+	b = appendText(b, "release", e.Release)
+	b = appendNumber(b, "serving", int64(e.Serving))
+	b = appendText(b, "servingrelease", e.ServingRelease)
+	b = appendTail(b, e.Tail)
+	b = appendNumber(b, "signal", int64(e.Signal))
+	b = appendExit(b, e.Exit)
+	b = appendNumber(b, "elapsed", int64(e.Elapsed))
+	b = appendNumber(b, "wait", int64(e.Wait))
+	return append(b, "}\n"...)
+}
+
+func parseEvent(line []byte) (services.Event, error) {
+	var e services.Event
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, err
+	}
+	for _, id := range e.Reloads {
+		if id == 0 || id > maxID {
+			return e, fmt.Errorf("reload %d: %w", id, errLine)
+		}
+	}
+	return e, nil
+}
+
+func appendKey(b []byte, key string) []byte {
+	b = append(b, `,"`...)
+	b = append(b, key...)
+	return append(b, `":`...)
+}
+
+func appendNumber(b []byte, key string, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendInt(appendKey(b, key), n, 10)
+}
+
+func appendText(b []byte, key, s string) []byte {
+	if s == "" {
+		return b
+	}
+	return appendString(appendKey(b, key), s)
+}
+
+func appendIDs(b []byte, ids []uint64) []byte {
+	if len(ids) == 0 {
+		return b
+	}
+	b = append(appendKey(b, "reloads"), '[')
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendUint(b, id, 10)
+	}
+	return append(b, ']')
+}
+
+func appendTail(b []byte, tail []string) []byte {
+	if len(tail) == 0 {
+		return b
+	}
+	b = append(appendKey(b, "tail"), '[')
+	for i, s := range tail {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, s)
+	}
+	return append(b, ']')
+}
+
+func appendCounts(b []byte, counts map[services.Result]int) []byte {
+	if len(counts) == 0 {
+		return b
+	}
+	b = append(appendKey(b, "counts"), '{')
+	for i, result := range slices.Sorted(maps.Keys(counts)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, string(result)), ':')
+		b = strconv.AppendInt(b, int64(counts[result]), 10)
+	}
+	return append(b, '}')
+}
+
+func appendExit(b []byte, e *services.Exit) []byte {
+	if e == nil {
+		return b
+	}
+	b = strconv.AppendInt(append(appendKey(b, "exit"), `{"code":`...), int64(e.Code), 10)
+	b = appendNumber(b, "signal", int64(e.Signal))
+	b = appendText(b, "reason", e.Reason)
+	if e.Rest {
+		b = append(b, `,"rest":true`...)
+	}
+	return append(b, '}')
+}
+
+// appendString appends s in quotes. It is data, whatever is in it: what would end
+// the line or the string is escaped, what is no UTF-8 is replaced.
+func appendString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i := 0; i < len(s); {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+			i++
+		case c < ' ' || c == 0x7f:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			i++
+		case c < utf8.RuneSelf:
+			b = append(b, c)
+			i++
+		default:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			b = utf8.AppendRune(b, r)
+			i += size
+		}
+	}
+	return append(b, '"')
+}

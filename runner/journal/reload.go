@@ -1,0 +1,98 @@
+package journal
+
+import (
+	"time"
+
+	"hupwatch/services"
+)
+
+// Reload is what a request came to for one service: a reload, or whatever else
+// was asked. A start of its own that failed is one too, with no ids.
+type Reload struct {
+	Service string   `json:"service"`
+	IDs     []uint64 `json:"ids,omitempty"` // of the requests it answers, the oldest first
+	// What is reload, start, stop, restart or signal, By who asked.
+	What string `json:"what"`
+	By   string `json:"by,omitempty"`
+
+	// Result is empty while it is under way, and aborted where hupwatch ended
+	// first.
+	Result services.Result `json:"result,omitempty"`
+	Reason string          `json:"reason,omitempty"`
+	// Tail are the last lines the generation that failed wrote.
+	Tail []string `json:"tail,omitempty"`
+
+	// The phases, zero for what did not happen: Signalled is when the old
+	// generation was sent its stop signal, Exited when it was gone; or when the
+	// one was gone that failed. Where there are several instances, Started is of
+	// the first, the others of the last one.
+	Asked     time.Time `json:"asked,omitzero"`
+	Begun     time.Time `json:"begun,omitzero"`
+	Started   time.Time `json:"started,omitzero"`
+	Promoted  time.Time `json:"promoted,omitzero"`
+	Signalled time.Time `json:"signalled,omitzero"`
+	Ended     time.Time `json:"ended,omitzero"`
+	Exited    time.Time `json:"exited,omitzero"`
+	// Ready is how long the new generation took to be promoted, Drain how long
+	// the old one took to be gone: of the slowest instance, and measured on the
+	// clock that nobody sets.
+	Ready time.Duration `json:"ready,omitempty"`
+	Drain time.Duration `json:"drain,omitempty"`
+
+	// Generation is the new one, Old the one that served before and, where the
+	// new one failed, still does.
+	Generation int    `json:"generation,omitempty"`
+	PID        int    `json:"pid,omitempty"`
+	Release    string `json:"release,omitempty"`
+	Old        int    `json:"old,omitempty"`
+	OldRelease string `json:"old_release,omitempty"`
+
+	// Exit is how the generation ended that failed, or else the old one. Killed
+	// says that it took a KILL, Abandoned that not even that helped.
+	Exit      *Exit `json:"exit,omitempty"`
+	Killed    bool  `json:"killed,omitempty"`
+	Abandoned bool  `json:"abandoned,omitempty"`
+
+	// RolledBack is set where the release was taken back later.
+	RolledBack *RollBack `json:"rolled_back,omitempty"`
+}
+
+// Exit is how a process ended.
+type Exit struct {
+	Code   int       `json:"code"`
+	Signal string    `json:"signal,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+	// Reason says why the program never ran.
+	Reason string `json:"reason,omitempty"`
+}
+
+// RollBack is how a reload was undone.
+type RollBack struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+	Tail   []string  `json:"tail,omitempty"`
+	// Exit is how the generation ended that was no good after all.
+	Exit *Exit `json:"exit,omitempty"`
+	// Release is the one that was gone back to.
+	Release string `json:"release,omitempty"`
+}
+
+// Request is what somebody asked for, as a whole.
+type Request struct {
+	ID   uint64 `json:"id"`
+	What string `json:"what"`
+	By   string `json:"by,omitempty"`
+	// Only are the services it was for; none for all of them.
+	Only    []string  `json:"only,omitempty"`
+	Started time.Time `json:"started,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
+	// Done says that every service has answered. A request that Ended without is
+	// aborted, and Reason says why.
+	Done   bool   `json:"done"`
+	Reason string `json:"reason,omitempty"`
+	// Services are what it came to for each, by name, as far as that is known by
+	// now; Counts counts their results when it is done, also of those that had
+	// nothing to tell.
+	Services []Reload                `json:"services"`
+	Counts   map[services.Result]int `json:"counts,omitempty"`
+}

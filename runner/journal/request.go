@@ -1,0 +1,50 @@
+package journal
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"hupwatch/services"
+)
+
+// request is a Request as it is kept. What it came to are the very entries that
+// the services have.
+type request struct {
+	ID      uint64                  `json:"id"`
+	Who     *asked                  `json:"who"`
+	Only    string                  `json:"only,omitempty"` // the names, with commas
+	Started int64                   `json:"started,omitempty"`
+	Ended   int64                   `json:"ended,omitempty"`
+	Cut     bool                    `json:"cut,omitempty"` // it Ended since hupwatch did
+	Counts  map[services.Result]int `json:"counts,omitempty"`
+
+	entries []*entry
+}
+
+// underWay tells whether something may still come of it.
+func (q *request) underWay() bool { return q.Ended == 0 || q.Cut }
+
+func (q *request) public() Request {
+	p := Request{
+		ID: q.ID, What: q.Who.What, By: q.Who.By, Only: names(q.Only),
+		Started: moment(q.Started), Ended: moment(q.Ended), Done: !q.underWay(),
+		Services: make([]Reload, 0, len(q.entries)), Counts: maps.Clone(q.Counts),
+	}
+	if q.Cut {
+		p.Reason = cutShort
+	}
+	for _, r := range q.entries {
+		p.Services = append(p.Services, r.public())
+	}
+	slices.SortFunc(p.Services, func(a, b Reload) int { return strings.Compare(a.Service, b.Service) })
+	return p
+}
+
+// names are those in a list with commas.
+func names(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
+}
