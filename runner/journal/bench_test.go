@@ -26,6 +26,16 @@ func storm(id uint64, n, generation int) []services.Event {
 	return s.events
 }
 
+// boot are the events of so many services being started.
+func boot(n int) []services.Event {
+	s := newStory().tell(begun())
+	for i := range n {
+		name := fmt.Sprintf("service-%d", i)
+		s.tell(of(name, services.KindStarted, 1), of(name, services.KindPromoted, 1))
+	}
+	return s.events
+}
+
 // BenchmarkRecord is one event of the HUPs of 1000 services, one after the other,
 // with the file written anew as often as that comes to.
 func BenchmarkRecord(b *testing.B) {
@@ -65,25 +75,20 @@ func BenchmarkHeap(b *testing.B) {
 				for range b.N {
 					os.Remove(path)
 					before := heap()
-					j = open(b, path)
-					s := newStory() // every service is started once
-					for i := range 1000 {
-						s.tell(of(fmt.Sprintf("service-%d", i), services.KindStarted, 1), of(fmt.Sprintf("service-%d", i), services.KindPromoted, 1))
-					}
-					j.Record(s.events)
-					s = nil
+					j = journal.Open(path, func(err error) { b.Error(err) })
+					j.Record(boot(1000))
 					for i := range hups {
 						j.Record(storm(uint64(i+1), 1000, i+2))
 					}
 					if reopen {
 						j.Close()
-						j = open(b, path)
+						j = journal.Open(path, func(err error) { b.Error(err) })
 					}
 					b.ReportMetric(float64(heap()-before), "B/held")
 					info, _ := os.Stat(path)
 					b.ReportMetric(float64(info.Size()), "B/file")
 				}
-				runtime.KeepAlive(j)
+				j.Close()
 			})
 		}
 	}
@@ -97,19 +102,23 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkOpen reads what 50 HUPs of 1000 services left.
+// BenchmarkOpen reads what so many HUPs of 1000 services left.
 func BenchmarkOpen(b *testing.B) {
-	path := filepath.Join(b.TempDir(), "journal")
-	j := open(b, path)
-	for i := range 50 {
-		j.Record(storm(uint64(i+1), 1000, i+2))
-	}
-	info, _ := os.Stat(path)
-	b.SetBytes(info.Size())
-	b.ReportAllocs()
-	for b.Loop() {
-		j := open(b, path)
-		j.Close()
+	for _, hups := range []int{0, 1, 50} {
+		b.Run(fmt.Sprintf("hups=%d", hups), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "journal")
+			j := open(b, path)
+			j.Record(boot(1000))
+			for i := range hups {
+				j.Record(storm(uint64(i+1), 1000, i+2))
+			}
+			info, _ := os.Stat(path)
+			b.SetBytes(info.Size())
+			b.ReportAllocs()
+			for b.Loop() {
+				journal.Open(path, func(err error) { b.Error(err) }).Close()
+			}
+		})
 	}
 }
 

@@ -161,14 +161,13 @@ func (d *disk) due() bool {
 }
 
 // rewrite replaces the file by one with what is remembered and the last events.
-func (d *disk) rewrite(kept []byte, lastID uint64) error {
+func (d *disk) rewrite(kept []byte, p past) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	events := d.last()
-	front := append([]byte(header), kept...)
-	front = fmt.Appendf(front, pastPrefix+`%d,"last_id":%d}`+"\n", bytes.Count(events, []byte("\n")), lastID)
+	marker := fmt.Appendf(nil, pastPrefix+`%d,"last_id":%d,"latest":%d}`+"\n", bytes.Count(events, []byte("\n")), p.LastID, p.Latest)
 	spare := d.path + ".new"
-	file, err := writeFile(spare, front, events)
+	file, err := writeFile(spare, []byte(header), kept, marker, events)
 	if err == nil {
 		if err = os.Rename(spare, d.path); err != nil {
 			_ = file.Close()
@@ -182,7 +181,8 @@ func (d *disk) rewrite(kept []byte, lastID uint64) error {
 	if d.file != nil {
 		_ = d.file.Close()
 	}
-	d.file, d.begin, d.size = file, int64(len(front)), int64(len(front)+len(events))
+	d.file, d.begin = file, int64(len(header)+len(kept)+len(marker))
+	d.size = d.begin + int64(len(events))
 	d.limit = limitFor(d.size)
 	d.pending, d.lacking = nil, false
 	return nil

@@ -11,7 +11,7 @@ import (
 const (
 	keptReloads  = 10    // of each service
 	keptRequests = 200   // that are over
-	keptAnswers  = 16384 // of services to requests that are over, in all
+	keptAnswers  = 10000 // of services to requests that are over, in all
 	keptServices = 10000 // when the file is written anew
 )
 

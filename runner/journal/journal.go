@@ -113,12 +113,12 @@ func (j *Journal) rewrite() error {
 	j.mu.Lock()
 	j.fold.forget()
 	kept, err := j.fold.lines()
-	lastID := j.fold.lastID
+	p := past{LastID: j.fold.lastID, Latest: j.fold.latest}
 	j.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return j.disk.rewrite(kept, lastID)
+	return j.disk.rewrite(kept, p)
 }
 
 // say tells what went wrong, once until all is well again.

@@ -407,7 +407,9 @@ func fill(t *testing.T, v reflect.Value, n int64) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(fmt.Sprintf("é%d\"\\\n\x1b\x7f", n))
-	case reflect.Int, reflect.Int64:
+	case reflect.Uint8:
+		v.SetUint(uint64(n))
+	case reflect.Int, reflect.Int16, reflect.Int32, reflect.Int64:
 		v.SetInt(n)
 	case reflect.Uint64:
 		v.SetUint(uint64(n))
@@ -428,10 +430,13 @@ func fill(t *testing.T, v reflect.Value, n int64) {
 		fill(t, v.Elem(), n)
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Unix(n, n).UTC()))
 			return
 		}
 		for i := range v.NumField() {
-			fill(t, v.Field(i), n+int64(i))
+			if v.Type().Field(i).IsExported() {
+				fill(t, v.Field(i), n+int64(i))
+			}
 		}
 	default:
 		t.Fatalf("no value for a %s", v.Type())
@@ -458,6 +463,14 @@ func TestEveryFieldOfAnEventIsKept(t *testing.T) {
 			t.Errorf("got %+v\nwant %+v", got, want)
 		}
 		j = open(t, path)
+	}
+}
+
+func TestEveryFieldOfAReloadIsKept(t *testing.T) {
+	var want journal.Entry
+	fill(t, reflect.ValueOf(&want).Elem(), 1)
+	if got := want.Kept(t); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %s\nwant %s", text(t, got), text(t, want))
 	}
 }
 

@@ -26,6 +26,9 @@ const (
 	eventPrefix   = `{"seq":`
 )
 
+// typical is how long the line of an entry is.
+const typical = 320
+
 // maxID is the highest id that is believed: what a file says is no reason to run
 // out of numbers.
 const maxID = 1 << 53
@@ -38,43 +41,43 @@ type record struct {
 	Reload  *entry   `json:"reload,omitempty"`
 }
 
-// past is the line between what is remembered and the events.
+// past is the line between what is remembered and the events: so many of those
+// are part of it, and this is when the last of them was.
 type past struct {
 	Past   int    `json:"past"`
 	LastID uint64 `json:"last_id"`
+	Latest int64  `json:"latest"`
 }
 
-// lines returns what is remembered as the lines of a file up to the events, but
-// for the past.
+// lines returns what is remembered as the lines of a file up to the past.
 func (f *fold) lines() ([]byte, error) {
 	var b bytes.Buffer
 	out := json.NewEncoder(&b)
-	out.SetEscapeHTML(false)
-	var errs []error
-	put := func(r record) { errs = append(errs, out.Encode(r)) }
 	for _, q := range f.requests {
-		put(record{Request: q})
+		if err := out.Encode(record{Request: q}); err != nil {
+			return nil, fmt.Errorf("encode request %d: %w", q.ID, err)
+		}
 	}
 	// Of each service the oldest come first, so that pushing them one after the
 	// other makes the same history again.
+	text := slices.Grow(b.Bytes(), typical*(len(f.services)+len(f.requests)))
 	for _, q := range f.requests {
 		for _, r := range q.entries {
 			if r.old && f.firstKnown(r) == q {
-				put(record{Reload: r})
+				text = appendEntry(text, r)
 			}
 		}
 	}
 	var history []*entry
-	for _, name := range slices.Sorted(maps.Keys(f.services)) {
-		history = history[:0]
-		for r := f.services[name]; r != nil; r = r.before {
+	for _, r := range f.services {
+		for history = history[:0]; r != nil; r = r.before {
 			history = append(history, r)
 		}
 		for _, r := range slices.Backward(history) {
-			put(record{Reload: r})
+			text = appendEntry(text, r)
 		}
 	}
-	return b.Bytes(), errors.Join(errs...)
+	return text, nil
 }
 
 // firstKnown returns the first request an entry answers of those not forgotten.
@@ -122,17 +125,16 @@ func (r *reader) read(line []byte) error {
 }
 
 func (r *reader) event(line []byte) error {
+	if r.past > 0 {
+		r.past--
+		return nil
+	}
 	e, err := parseEvent(line)
 	if err != nil {
 		return err
 	}
 	for _, s := range []*string{&e.Service, &e.By, &e.Release, &e.ServingRelease, (*string)(&e.Result)} {
 		r.share(s)
-	}
-	if r.past > 0 {
-		r.past--
-		r.fold.latest = e.At.UnixNano()
-		return nil
 	}
 	r.fold.take(&e)
 	return nil
@@ -148,7 +150,7 @@ func (r *reader) marker(line []byte) error {
 		return errLine
 	}
 	r.begun, r.past = true, p.Past
-	r.fold.lastID = max(r.fold.lastID, p.LastID)
+	r.fold.lastID, r.fold.latest = max(r.fold.lastID, p.LastID), p.Latest
 	return nil
 }
 
@@ -186,6 +188,43 @@ func linesOf(text []byte) iter.Seq[[]byte] {
 			}
 		}
 	}
+}
+
+// appendEntry appends an entry as a line, as encoding/json would, but faster:
+// there may be ten thousand.
+func appendEntry(b []byte, r *entry) []byte {
+	b = appendString(append(b, reloadPrefix+`{"who":{"what":`...), r.Who.What)
+	b = append(appendText(b, "by", r.Who.By), '}')
+	b = appendText(b, "service", r.Service)
+	b = appendNumber(b, "id", int64(r.ID))
+	b = appendText(b, "result", string(r.Result))
+	b = appendNumber(b, "asked", r.Asked)
+	b = appendNumber(b, "begun", r.Begun)
+	b = appendNumber(b, "started", r.Started)
+	b = appendNumber(b, "promoted", r.Promoted)
+	b = appendNumber(b, "signalled", r.Signalled)
+	b = appendNumber(b, "ended", r.Ended)
+	b = appendNumber(b, "exited", r.Exited)
+	b = appendNumber(b, "ready", int64(r.Ready))
+	b = appendNumber(b, "drain", int64(r.Drain))
+	b = appendText(b, "release", r.Release)
+	b = appendText(b, "old_release", r.OldRelease)
+	b = appendNumber(b, "generation", int64(r.Generation))
+	b = appendNumber(b, "pid", int64(r.PID))
+	b = appendNumber(b, "old", int64(r.Old))
+	b = appendNumber(b, "code", int64(r.Code))
+	b = appendNumber(b, "draining", int64(r.Draining))
+	b = appendNumber(b, "signal", int64(r.Signal))
+	b = appendTrue(b, "has_exit", r.HasExit)
+	b = appendTrue(b, "killed", r.Killed)
+	b = appendTrue(b, "abandoned", r.Abandoned)
+	b = appendTrue(b, "cut", r.Cut)
+	if r.More != nil {
+		if text, err := json.Marshal(r.More); err == nil { // there is nothing in it that could not be
+			b = append(appendKey(b, "more"), text...)
+		}
+	}
+	return append(b, "}}\n"...)
 }
 
 // appendEvent appends an event as a line. The keys are the names of the fields,
@@ -245,6 +284,13 @@ func appendNumber(b []byte, key string, n int64) []byte {
 	return strconv.AppendInt(appendKey(b, key), n, 10)
 }
 
+func appendTrue(b []byte, key string, is bool) []byte {
+	if !is {
+		return b
+	}
+	return append(appendKey(b, key), "true"...)
+}
+
 func appendText(b []byte, key, s string) []byte {
 	if s == "" {
 		return b
@@ -302,10 +348,7 @@ func appendExit(b []byte, e *services.Exit) []byte {
 	b = strconv.AppendInt(append(appendKey(b, "exit"), `{"code":`...), int64(e.Code), 10)
 	b = appendNumber(b, "signal", int64(e.Signal))
 	b = appendText(b, "reason", e.Reason)
-	if e.Rest {
-		b = append(b, `,"rest":true`...)
-	}
-	return append(b, '}')
+	return append(appendTrue(b, "rest", e.Rest), '}')
 }
 
 // appendString appends s in quotes. It is data, whatever is in it: what would end
