@@ -102,23 +102,29 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkOpen reads what so many HUPs of 1000 services left.
+// BenchmarkOpen reads what so many HUPs of 1000 services left, after a proper end
+// and without one.
 func BenchmarkOpen(b *testing.B) {
 	for _, hups := range []int{0, 1, 50} {
-		b.Run(fmt.Sprintf("hups=%d", hups), func(b *testing.B) {
-			path := filepath.Join(b.TempDir(), "journal")
-			j := open(b, path)
-			j.Record(boot(1000))
-			for i := range hups {
-				j.Record(storm(uint64(i+1), 1000, i+2))
-			}
-			info, _ := os.Stat(path)
-			b.SetBytes(info.Size())
-			b.ReportAllocs()
-			for b.Loop() {
-				journal.Open(path, func(err error) { b.Error(err) }).Close()
-			}
-		})
+		for _, closed := range []bool{true, false} {
+			b.Run(fmt.Sprintf("hups=%d/closed=%v", hups, closed), func(b *testing.B) {
+				path := filepath.Join(b.TempDir(), "journal")
+				j := open(b, path)
+				j.Record(boot(1000))
+				for i := range hups {
+					j.Record(storm(uint64(i+1), 1000, i+2))
+				}
+				if closed {
+					j.Close()
+				}
+				info, _ := os.Stat(path)
+				b.SetBytes(info.Size())
+				b.ReportAllocs()
+				for b.Loop() {
+					journal.Open(path, func(err error) { b.Error(err) })
+				}
+			})
+		}
 	}
 }
 

@@ -14,6 +14,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -129,15 +130,17 @@ func (j *Journal) say(err error) {
 	j.failing = err != nil
 }
 
-// Close makes a last attempt to write what could not be written. Nothing may be
-// recorded after it.
+// Close writes the file anew a last time: the next hupwatch reads it faster, and
+// finds what could not be written before. Nothing may be recorded after it.
 func (j *Journal) Close() error {
-	err := j.disk.append(nil)
-	if j.disk.due() {
-		err = j.rewrite()
+	defer j.disk.close()
+	if j.disk.path == "" {
+		return nil
 	}
-	j.disk.close()
-	return err
+	if err := j.rewrite(); err != nil {
+		return errors.Join(err, j.disk.append(nil))
+	}
+	return nil
 }
 
 // LastID returns the highest id any request had, 0 if there was none.
