@@ -29,9 +29,9 @@ const (
 // typical is how long the line of an entry is.
 const typical = 320
 
-// maxID is the highest id that is believed: what a file says is no reason to run
-// out of numbers.
-const maxID = 1 << 53
+// unbelievable tells whether this can be no id: what a file says is no reason to
+// run out of numbers.
+func unbelievable(id uint64) bool { return id == 0 || id > 1<<53 }
 
 var errLine = errors.New("not a line of a journal")
 
@@ -113,11 +113,11 @@ func (r *reader) read(line []byte) error {
 	switch err := json.Unmarshal(line, &l); {
 	case err != nil:
 		return err
-	case l.Request != nil && l.Request.ID != 0 && l.Request.ID <= maxID && l.Request.Who != nil:
+	case l.Request != nil && !unbelievable(l.Request.ID) && l.Request.Who != nil:
 		r.share(&l.Request.Who.By)
 		r.fold.insert(l.Request)
 		return nil
-	case l.Reload != nil && l.Reload.ID <= maxID && l.Reload.Who != nil && l.Reload.Service != "":
+	case l.Reload != nil && l.Reload.Who != nil && l.Reload.Service != "" && !slices.ContainsFunc(l.Reload.ids(), unbelievable):
 		r.entry(l.Reload)
 		return nil
 	}
@@ -133,6 +133,12 @@ func (r *reader) event(line []byte) error {
 	if err != nil {
 		return err
 	}
+	if !r.begun { // how many of them are known already is not known
+		for _, id := range e.Reloads {
+			r.fold.lastID = max(r.fold.lastID, id)
+		}
+		return errLine
+	}
 	for _, s := range []*string{&e.Service, &e.By, &e.Release, &e.ServingRelease, (*string)(&e.Result)} {
 		r.share(s)
 	}
@@ -146,7 +152,7 @@ func (r *reader) marker(line []byte) error {
 	if err := json.Unmarshal(line, &p); err != nil {
 		return err
 	}
-	if p.LastID > maxID {
+	if p.LastID != 0 && unbelievable(p.LastID) || p.Past > keptEvents {
 		return errLine
 	}
 	r.begun, r.past = true, p.Past
@@ -159,6 +165,7 @@ func (r *reader) entry(e *entry) {
 		r.share(s)
 	}
 	for _, id := range e.ids() {
+		r.fold.lastID = max(r.fold.lastID, id)
 		q := r.fold.request(id)
 		if q == nil {
 			continue
@@ -263,10 +270,8 @@ func parseEvent(line []byte) (services.Event, error) {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return e, err
 	}
-	for _, id := range e.Reloads {
-		if id == 0 || id > maxID {
-			return e, fmt.Errorf("reload %d: %w", id, errLine)
-		}
+	if slices.ContainsFunc(e.Reloads, unbelievable) {
+		return e, errLine
 	}
 	return e, nil
 }
