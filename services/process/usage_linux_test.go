@@ -253,17 +253,35 @@ func TestMemoryIsThatOfAllProcessesOfASession(t *testing.T) {
 	}
 	s.ask(t, "eat", 64)
 	fat := process.Memory(sessions)[s.pid]
-	if grown := fat - before[s.pid]; grown < 60<<20 || grown > 80<<20 {
+	if grown := fat - before[s.pid]; grown < 60<<20 {
 		t.Errorf("it has grown by %d bytes", grown)
+	}
+	if off := fat - resident(t, s.pid); off < -8<<20 || off > 8<<20 {
+		t.Errorf("it holds %d bytes, %d off", fat, off)
 	}
 	s.connect(t, 0, "tcp4", s.addresses[0])
 	child, err := strconv.Atoi(s.ask(t, "share"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if both := process.Memory(sessions)[s.pid]; both < fat+100<<10 {
-		t.Errorf("with process %d it holds %d bytes, %d without", child, both, fat)
+	want := resident(t, s.pid) + resident(t, child)
+	if both := process.Memory(sessions)[s.pid]; both < want-8<<20 || both > want+8<<20 {
+		t.Errorf("with a child it holds %d bytes, want %d", both, want)
 	}
+}
+
+func resident(t *testing.T, pid int) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kilobytes, _, _ := strings.Cut(field(t, string(status), "VmRSS:"), " ")
+	n, err := strconv.ParseInt(kilobytes, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n << 10
 }
 
 func BenchmarkMemory(b *testing.B) {
