@@ -86,7 +86,7 @@ func (d *disk) load(file *os.File, f *fold) error {
 		return err
 	}
 	d.limit = limitFor(d.begin + min(d.size-d.begin, keptBytes))
-	return file.Truncate(d.size)
+	return nil
 }
 
 // read reads the lines after the header. It goes on after one that cannot be
@@ -115,8 +115,8 @@ func (d *disk) read(in *bufio.Reader, r *reader) error {
 	return damage
 }
 
-// append writes lines with one call. What was written in part is taken back: the
-// file is whole lines at every instant but that of a crash.
+// append writes lines with one call, after the last whole line. What was written
+// there in part is either the beginning of the same or no line at all.
 func (d *disk) append(lines []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -132,7 +132,6 @@ func (d *disk) append(lines []byte) error {
 		return nil
 	}
 	if _, err := d.file.WriteAt(lines, d.size); err != nil {
-		_ = d.file.Truncate(d.size)
 		if len(d.pending) == 0 {
 			d.pending = bytes.Clone(lines)
 		}

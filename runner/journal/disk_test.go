@@ -102,7 +102,17 @@ func TestEmptyFileIsNoTrouble(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	open(t, path).Record(newStory().tell(reload("web", 1, 2)...).events)
+	j := open(t, path)
+	s := newStory().tell(reload("web", 1, 2)...)
+	j.Record(s.events[:1])
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Record(s.events[1:])
+	if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
+		t.Errorf("it is written anew each time: %v", err)
+	}
 	if r := last(t, open(t, path), "web"); r.IDs[0] != 1 {
 		t.Errorf("the last reload is %+v", r)
 	}
@@ -163,6 +173,27 @@ func TestFileThatGrewIsWrittenAnewWithAllThatIsPromised(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(path + ".*"); left != nil {
 		t.Errorf("it left %v behind", left)
+	}
+}
+
+func TestLongEventsAreFewerAndWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	j := open(t, path)
+	s := newStory()
+	for range 600 {
+		s.tell(services.Event{Kind: services.KindAdvice, Reason: strings.Repeat("x", 4000)})
+	}
+	for i := range s.events {
+		j.Record(s.events[i : i+1])
+	}
+	j.Rewrite(t)
+	for line := range strings.Lines(read(t, path)) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("a line of the file begins with %.20q", line)
+		}
+	}
+	if past := j.Past(); len(past) < 200 || past[len(past)-1].Seq != s.seq {
+		t.Errorf("%d events are kept", len(past))
 	}
 }
 

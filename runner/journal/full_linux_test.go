@@ -35,14 +35,17 @@ func TestFullDiskIsToldOnceAndMadeUpForLater(t *testing.T) {
 	fill(10)
 	ballast := filepath.Join(dir, "ballast")
 	os.WriteFile(ballast, make([]byte, 8<<20), 0o600) // as much as there is room for
-	for name, reloads := range map[string]int{"few": 50, "more than memory has room for": 700} {
+	for _, reloads := range []int{50, 700} {          // few, and more than are kept in memory
 		told = nil
 		fill(reloads)
 		if len(told) != 1 || !errors.Is(told[0], unix.ENOSPC) {
-			t.Errorf("%s: told %v", name, told)
+			t.Errorf("%d: told %v", reloads, told)
+		}
+		if left, _ := filepath.Glob(path + ".*"); left != nil {
+			t.Errorf("%d: it left %v behind", reloads, left)
 		}
 		if events := j.Past(); events[len(events)-1].Seq != s.seq {
-			t.Errorf("%s: it does not go on in memory", name)
+			t.Errorf("%d: it does not go on in memory", reloads)
 		}
 		j = reopened(t, j, path, ballast, s, &told)
 	}
@@ -56,8 +59,10 @@ func reopened(t *testing.T, j *journal.Journal, path, ballast string, s *story, 
 		t.Fatal(err)
 	}
 	s.now = s.now.Add(time.Minute)
-	s.tell(services.Event{Kind: services.KindAdvice})
+	s.tell(services.Event{Kind: services.KindAdvice}, services.Event{Kind: services.KindAdvice})
+	j.Record(s.events[len(s.events)-2 : len(s.events)-1])
 	j.Record(s.events[len(s.events)-1:])
+	asked := j.LastID()
 	j = journal.Open(path, func(err error) { *told = append(*told, err) })
 	t.Cleanup(func() { j.Close() })
 	events := j.Past()
@@ -69,8 +74,16 @@ func reopened(t *testing.T, j *journal.Journal, path, ballast string, s *story, 
 			t.Fatalf("after event %d comes %d", events[i].Seq, events[i+1].Seq)
 		}
 	}
-	if len(j.History("web")) != 10 {
-		t.Errorf("the history is %+v", j.History("web"))
+	if len(j.History("web")) != 10 || j.LastID() != asked {
+		t.Errorf("the last id is %d, and the history is %+v", j.LastID(), j.History("web"))
+	}
+	if s.seq > 1000 {
+		for i := range 200 { // which is more than the last thousand events
+			id := s.events[len(s.events)-10-8*i].Reloads[0]
+			if q, ok := j.Request(id); !ok || len(q.Services) != 1 {
+				t.Fatalf("the request %d of those before is %+v", i, q)
+			}
+		}
 	}
 	os.WriteFile(ballast, make([]byte, 8<<20), 0o600)
 	return j

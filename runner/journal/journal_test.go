@@ -204,13 +204,13 @@ func TestRollBackIsNotedWithTheReloadItUndoes(t *testing.T) {
 	s.tell(request(2)).tell(failure("web", 4, nil, 2)...)
 	s.tell(with(of("web", services.KindRolledBack, 3), func(e *services.Event) {
 		e.Exit, e.Reason, e.ServingRelease = &services.Exit{Signal: syscall.SIGSEGV}, "probation", "/srv/web/2"
-	}))
+	})).tell(reload("web", 3, 5)...)
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		h := j.History("web")
-		if len(h) != 2 || h[0].RolledBack != nil || h[1].Result != services.ResultPromoted {
+		if len(h) != 3 || h[0].RolledBack != nil || h[1].RolledBack != nil || h[2].Result != services.ResultPromoted {
 			t.Fatalf("the history is %+v", h)
 		}
-		b := h[1].RolledBack
+		b := h[2].RolledBack
 		if b == nil || b.Reason != "probation" || b.Release != "/srv/web/2" || b.Exit == nil || b.Exit.Signal != "SEGV" || b.At.IsZero() {
 			t.Errorf("the roll back is remembered as %+v", b)
 		}
@@ -304,6 +304,33 @@ func TestInstancesAreOneReload(t *testing.T) {
 	})
 }
 
+func TestPartialReloadDrainsWhatItReplaced(t *testing.T) {
+	s := newStory().tell(request(1)).tell(promotion("web", 4, 1)[:3]...)
+	s.tell(of("web", services.KindStopSignalled, 2, 1))
+	signalled := s.now
+	s.tell(of("web", services.KindStopSignalled, 5, 1), // of the second instance: it did not even start
+		with(ended("web", 5, services.ResultPartial, "late", nil, 1), func(e *services.Event) { e.Serving = 3 }),
+		exited("web", 5, services.Exit{Signal: syscall.SIGTERM}, 5*time.Second, 1),
+		exited("web", 2, services.Exit{}, time.Second, 1))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		r := last(t, j, "web")
+		if !r.Signalled.Equal(signalled) || r.Drain != time.Second || r.Exit == nil || r.Exit.Signal != "TERM" || r.Generation != 5 || r.Old != 3 {
+			t.Errorf("it is remembered as %+v, %+v", r, r.Exit)
+		}
+	})
+}
+
+func TestExitOfTheFailedOneIsThatOfItsMainProcess(t *testing.T) {
+	s := newStory().tell(request(1)).tell(failure("web", 3, nil, 1)...)
+	failed := s.now
+	s.tell(exited("web", 3, services.Exit{Signal: syscall.SIGKILL}, time.Second, 1)) // what was left of it
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		if r := last(t, j, "web"); r.Exit == nil || r.Exit.Code != 3 || r.Exit.Signal != "" || !r.Exited.Equal(failed) {
+			t.Errorf("its end is remembered as %+v at %s", r.Exit, r.Exited)
+		}
+	})
+}
+
 func TestWhatHadNothingToTellFollowsFromTheEndOfTheRequest(t *testing.T) {
 	s := newStory().tell(request(1), done(1, services.ResultAborted, "web"), request(2, "db"), done(2, services.ResultSkipped))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
@@ -377,6 +404,25 @@ func TestTenReloadsAndTwoHundredRequestsAreKept(t *testing.T) {
 		}
 		if got := j.LastID(); got != 400 {
 			t.Errorf("the last id is %d", got)
+		}
+	})
+}
+
+func TestMergedRequestsKeepTheirOneAnswer(t *testing.T) {
+	s := newStory()
+	for i := range 30 {
+		id := uint64(2*i + 1)
+		s.tell(request(id), request(id+1)).tell(promotion("web", i+2, id, id+1)...)
+		s.tell(done(id, services.ResultPromoted), done(id+1, services.ResultPromoted))
+	}
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		for id := uint64(1); id <= 60; id++ {
+			if q, ok := j.Request(id); !ok || len(q.Services) != 1 || !slices.Contains(q.Services[0].IDs, id) {
+				t.Fatalf("request %d is %+v", id, q)
+			}
+		}
+		if h := j.History("web"); len(h) != 10 || h[0].IDs[0] != 59 || h[9].IDs[0] != 41 {
+			t.Errorf("the history is %+v", h)
 		}
 	})
 }
