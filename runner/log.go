@@ -131,7 +131,7 @@ func logEvent(logger log.Logger, e services.Event) {
 		add(string(result), e.Counts[result], true)
 	}
 	add("signal", services.SignalName(e.Signal), e.Signal != 0)
-	add("exit", exitText(e.Exit), e.Exit != nil)
+	add("exit", exitText(e.Exit), e.Exit != nil && e.Kind != services.KindReloadEnded) // there err says it
 	add("took", brief(e.Elapsed), e.Elapsed > 0)
 	switch e.Kind {
 	case services.KindRolledBack:

@@ -175,6 +175,10 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 func (s *step) finish(result Result, reason string, g *Generation) {
 	r := s.Under
 	ended := Event{Kind: KindReloadEnded, Result: result, Reason: reason, Elapsed: s.now.Sub(r.BegunAt)}
+	if g != nil && g.MainGone {
+		e := g.LastStatus
+		ended.Exit = &e
+	}
 	if active := s.Slots[r.Slot].Active; active != nil {
 		ended.Serving, ended.ServingRelease = active.Number, active.Release.Dir
 	}

@@ -71,16 +71,19 @@ func (s *step) leave(sl *Slot) {
 }
 
 func (s *step) stopSlot(sl *Slot) {
+	asked := slices.Concat(s.Ending.IDs, s.Ending.Again)
 	sl.Backoff.clear()
 	sl.Resting = ""
 	sl.Good = nil
 	sl.Probation.Fallback = nil
 	if g := sl.Incoming; g != nil {
 		sl.Incoming = nil
+		g.Reloads = asked
 		s.drop(sl, g)
 	}
 	if g := sl.Active; g != nil {
 		sl.Active = nil
+		g.Reloads = asked
 		s.retire(sl, g, g.service().StopTimeout)
 	}
 	for _, g := range sl.Draining {

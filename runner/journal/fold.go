@@ -281,6 +281,10 @@ func (f *fold) service(r *entry, e *services.Event) {
 		r.exited(e)
 	case services.KindReloadEnded:
 		r.reloaded(e)
+	case services.KindAnswered:
+		if r.open() {
+			r.end(at, e.Result, e.Reason, nil)
+		}
 	default:
 	}
 }
