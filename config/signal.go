@@ -19,12 +19,17 @@ func parseSignal(v any) (syscall.Signal, error) {
 	case int64:
 		return signalNumber(v)
 	case string:
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
-			return signalNumber(n)
-		}
-		return signalName(v)
+		return Signal(v)
 	}
 	return 0, fmt.Errorf(`expected a signal, like "TERM", not %s`, typeName(v))
+}
+
+// Signal returns the signal of that name (TERM, SIGTERM, term) or number.
+func Signal(text string) (syscall.Signal, error) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return signalNumber(n)
+	}
+	return signalName(text)
 }
 
 func signalNumber(n int64) (syscall.Signal, error) {

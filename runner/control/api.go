@@ -69,6 +69,8 @@ type Draining struct {
 	PID        int  `json:"pid"`
 	Since      Time `json:"since"`
 	KillAt     Time `json:"kill_at"`
+	// Reloads are the ids of the requests it was told to stop for.
+	Reloads []uint64 `json:"reloads,omitempty"`
 }
 
 // Exit is how a process ended.

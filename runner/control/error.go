@@ -22,6 +22,8 @@ const (
 	ReasonUnknown   Reason = "unknown"   // no such service, reload or path
 	ReasonConfig    Reason = "config"    // the configuration file has problems
 	ReasonDown      Reason = "down"      // the service is wanted down, or nothing of it runs
+	ReasonConflict  Reason = "conflict"  // the key stands for another request
+	ReasonFailed    Reason = "failed"    // hupwatch itself went wrong
 	ReasonEnding    Reason = "ending"    // hupwatch ends, or has too many clients
 )
 
@@ -35,10 +37,12 @@ func (e *Error) Status() int {
 		return http.StatusForbidden
 	case ReasonUnknown:
 		return http.StatusNotFound
-	case ReasonConfig, ReasonDown:
+	case ReasonConfig, ReasonDown, ReasonConflict:
 		return http.StatusConflict
 	case ReasonEnding:
 		return http.StatusServiceUnavailable
+	case ReasonFailed:
+		return http.StatusInternalServerError
 	case ReasonUsage:
 	}
 	return http.StatusBadRequest

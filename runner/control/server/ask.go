@@ -1,0 +1,164 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"hupwatch/runner/control"
+	"hupwatch/services"
+	"hupwatch/services/mailbox"
+)
+
+// post answers a request for something to be done: with what happens, and at
+// last with what became of it. Who goes away changes nothing of that.
+func (s *Server) post(what string) func(*answer, *http.Request, string) error {
+	return func(a *answer, r *http.Request, name string) error {
+		if _, err := readQuery(r.URL.RawQuery); err != nil {
+			return err
+		}
+		q, err := s.readRequest(a, r)
+		if err != nil {
+			return err
+		}
+		if err := check(what, name, &q); err != nil {
+			return err
+		}
+		a.unhurried()
+		past, next, cancel := s.daemon.Events() // before it is asked for, so that nothing is missed
+		defer cancel()
+		id, err := s.ask(r.Context(), what, name, q)
+		if err != nil {
+			return err
+		}
+		t := &tale{server: s, answer: a, request: q, progress: newProgress(id), next: next}
+		t.tell(r.Context(), past)
+		return nil
+	}
+}
+
+// ask asks the daemon, unless it was asked the same with the same key before.
+func (s *Server) ask(ctx context.Context, what, name string, q control.Request) (uint64, error) {
+	p := clientOf(ctx).peer
+	ask := func() (uint64, error) {
+		return s.daemon.Ask(untilEnd(ctx), what, name, q, p.String())
+	}
+	if q.Key == "" {
+		return ask()
+	}
+	k := &s.keys[0]
+	if s.role(p) != master { // the others cannot have these forgotten
+		k = &s.keys[1]
+	}
+	return k.once(ctx, userKey{p.uid, q.Key}, fingerprint(what, name, q), ask)
+}
+
+// tale tells a client what becomes of its request.
+type tale struct {
+	server   *Server
+	answer   *answer
+	request  control.Request
+	progress *progress
+	next     *mailbox.Box[control.Event]
+	missing  int // events lost since the last line
+}
+
+// tell begins with the id, and ends with the result, or when nobody listens.
+func (t *tale) tell(ctx context.Context, events []control.Event) {
+	ticks, stop := t.ticks()
+	defer stop()
+	events = slices.Clip(events) // they are the daemon's
+	for behind, last := true, false; ; {
+		if behind {
+			t.progress.catchUp(t.server.daemon) // with what comes before that in the box
+		}
+		taken, lost, closed := t.next.Take()
+		if t.put(append(events, taken...)) != nil {
+			return
+		}
+		events = nil
+		t.missing += lost
+		behind = lost > 0
+		switch {
+		case last, t.progress.over(t.request) && !behind:
+			t.result()
+			return
+		case closed:
+			behind, last = true, true
+			continue
+		case behind:
+			continue
+		}
+		select {
+		case <-t.next.Wake:
+		case now := <-ticks:
+			events = t.progress.draining(now, t.connections)
+		case <-t.server.ending:
+			behind, last = true, true
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ticks are for the lines about what drains, if they are wanted.
+func (t *tale) ticks() (ticks <-chan time.Time, stop func()) {
+	if !t.request.Connections {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(t.server.limits.second)
+	return ticker.C, ticker.Stop
+}
+
+func (t *tale) connections(pid int) connections {
+	return t.server.sockets.get(pid, t.server.limits.second)
+}
+
+// put sends those events that belong to the request.
+func (t *tale) put(events []control.Event) error {
+	if !t.answer.begun {
+		if err := t.line(t.asked(events)); err != nil {
+			return err
+		}
+	}
+	for _, e := range events {
+		if !t.progress.take(e) || e.Kind == string(services.KindRequest) {
+			continue
+		}
+		if err := t.line(e); err != nil {
+			return err
+		}
+	}
+	return t.answer.flush()
+}
+
+// asked is the first line, whether its event is among these or still to come.
+func (t *tale) asked(events []control.Event) control.Event {
+	id := t.progress.id
+	for _, e := range events {
+		if e.Kind == string(services.KindRequest) && slices.Contains(e.Reloads, id) {
+			return e
+		}
+	}
+	r, _ := t.server.daemon.Reload(id)
+	return control.Event{Kind: string(services.KindRequest), At: r.StartedAt, By: r.By, Reloads: []uint64{id}}
+}
+
+func (t *tale) result() {
+	r, ok := t.server.daemon.Reload(t.progress.id)
+	if !ok {
+		r.ID = t.progress.id
+	}
+	r = wholeReload(r)
+	e := control.Event{Kind: control.KindResult, At: control.Time{Time: time.Now()}, By: r.By, Reloads: []uint64{r.ID}, Reload: &r}
+	if t.line(e) == nil {
+		_ = t.answer.flush()
+	}
+}
+
+func (t *tale) line(e control.Event) error {
+	e.Lost += t.missing
+	t.missing = 0
+	return t.answer.put(e)
+}

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"context"
+
+	"hupwatch/runner/control"
+	"hupwatch/services/mailbox"
+)
+
+// Daemon is what the server speaks for. Its methods are called by many
+// goroutines at once, and what they return is not changed.
+type Daemon interface {
+	// Status and Service say how things are, without memory; they do not block.
+	Status() control.Status
+	Service(name string) (control.Service, bool)
+	// Plan says what a HUP would do.
+	Plan(ctx context.Context) (control.Plan, error)
+
+	// Ask asks for reload, start, stop, restart or signal of a service, of all,
+	// or, with no name, of those in the request. It returns when the request was
+	// accepted, or with a *control.Error. Its end is an event "reload done", after
+	// which there is none "stop signal sent" that belongs to it.
+	Ask(ctx context.Context, what, name string, q control.Request, by string) (id uint64, err error)
+	// Reload knows every id that Ask has returned, until it is forgotten. It says
+	// Done before the event "reload done" comes and after all others that matter.
+	Reload(id uint64) (control.Reload, bool)
+
+	// Events returns what is remembered, and a box with every event since, until
+	// cancel. A slow reader loses some, which the box counts.
+	Events() (past []control.Event, next *mailbox.Box[control.Event], cancel func())
+	// Lines is the same for the output of a service: its last n lines, and what
+	// comes.
+	Lines(service string, n int) (past []control.Line, next *mailbox.Box[control.Line], cancel func())
+
+	// Memory and Connections may take some milliseconds. Connections does not
+	// know them everywhere.
+	Memory(services []string) map[string]int64
+	Connections(pid int) (n int, known bool)
+
+	// ControlGroup is the group whose members may see status and reload, if there
+	// is one. It is asked for every request and does not block.
+	ControlGroup() (gid int, ok bool)
+}

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"hupwatch/config"
+	"hupwatch/runner/control"
+	"hupwatch/services"
+)
+
+// What can be asked for.
+const (
+	verbReload  = "reload"
+	verbStart   = "start"
+	verbStop    = "stop"
+	verbRestart = "restart"
+	verbSignal  = "signal"
+)
+
+// readRequest reads the body of a POST. None at all is a request without
+// wishes.
+func (s *Server) readRequest(a *answer, r *http.Request) (control.Request, error) {
+	var q control.Request
+	decoder := json.NewDecoder(http.MaxBytesReader(a.w, r.Body, s.limits.bodyBytes))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&q)
+	if errors.Is(err, io.EOF) {
+		return q, nil
+	}
+	if err == nil {
+		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
+			return q, nil
+		}
+		if err == nil {
+			err = errors.New("something follows the request")
+		}
+	}
+	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return q, &refusal{usage("read the request: it is too big, %d bytes are the most", tooBig.Limit), http.StatusRequestEntityTooLarge}
+	}
+	return q, usage(`read the request: %v; it must be JSON, like {"services": ["web"]}`, err)
+}
+
+// check says what is wrong with a request, and writes it as all requests for the
+// same are written.
+func check(what, name string, q *control.Request) error {
+	const mostKey = 128
+
+	switch {
+	case len(q.Key) > mostKey:
+		return usage("key: it has %d bytes, %d are the most", len(q.Key), mostKey)
+	case what != verbReload && len(q.Services) > 0:
+		return usage("services: leave it out, the path names the service")
+	case what != verbReload && q.Changed:
+		return usage("changed: it is for a reload, not for %s", what)
+	case what != verbSignal && q.Signal != "":
+		return usage("signal: it is for POST /v1/services/NAME/signal, not for %s", what)
+	case what == verbSignal && q.Signal == "":
+		return usage(`signal: name one, like {"signal": "USR1"}`)
+	}
+	if err := checkName(what, name); err != nil {
+		return err
+	}
+	return checkValues(q)
+}
+
+func checkName(what, name string) error {
+	if what == verbReload || name == "all" {
+		return nil
+	}
+	if err := config.CheckServiceName(name); err != nil {
+		return usage("%v", err)
+	}
+	return nil
+}
+
+func checkValues(q *control.Request) error {
+	for _, name := range q.Services {
+		if name == "all" {
+			return usage("services: to reload all of them, leave it out")
+		}
+		if err := config.CheckServiceName(name); err != nil {
+			return usage("services: %v", err)
+		}
+	}
+	q.Services = slices.Compact(slices.Sorted(slices.Values(q.Services)))
+	if q.Signal == "" {
+		return nil
+	}
+	sig, err := config.Signal(clip(strings.TrimSpace(q.Signal)))
+	if err != nil {
+		return usage("signal: %v", err)
+	}
+	q.Signal = services.SignalName(sig)
+	return nil
+}
