@@ -17,7 +17,8 @@ func (t Time) MarshalJSON() ([]byte, error) {
 	if t.IsZero() {
 		return []byte(`""`), nil
 	}
-	return []byte(`"` + t.Format(layout) + `"`), nil
+	text := append(make([]byte, 0, len(layout)+2), '"')
+	return append(t.AppendFormat(text, layout), '"'), nil
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
