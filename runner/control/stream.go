@@ -8,8 +8,12 @@ import (
 	"io"
 )
 
-// KindResult is the kind of the last event of the answer to a POST.
-const KindResult = "result"
+// The kinds that only answers to a POST have: of a line about a generation that
+// drains, and of the last line.
+const (
+	KindDraining = "draining"
+	KindResult   = "result"
+)
 
 // Events are read one after the other, as they happen.
 type Events struct {

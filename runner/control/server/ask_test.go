@@ -121,44 +121,68 @@ func TestNoWaitEndsWithTheID(t *testing.T) {
 	}
 }
 
+// burst is a request during whose acceptance more happens than its reader, who
+// cannot read yet, has room for.
+func burst(t *testing.T, f *fake, room int, events ...control.Event) *control.Events {
+	t.Helper()
+	f.room = room
+	f.onAsk = func(_ context.Context, c call) (uint64, error) {
+		f.begin(1, c.what, c.by)
+		f.done(1)
+		f.publish(events...)
+		return 1, nil
+	}
+	return reload(t, start(t, f), control.Request{})
+}
+
 func TestAReaderThatLosesEventsHearsTheResult(t *testing.T) {
 	t.Parallel()
-	s := start(t, &fake{room: 4})
-	events := reload(t, s, control.Request{})
-	next(t, events)
-	s.daemon.done(1)
-	many := []control.Event{begun, promoted, told}
-	for range 100 {
-		many = append(many, foreign)
+	done := control.Event{Kind: "reload done", Reloads: []uint64{1}}
+	got := all(t, burst(t, &fake{}, 4, begun, promoted, told, foreign, foreign, done, gone))
+	if kinds(got) != "reload asked, web reload begun, web generation promoted, web stop signal sent, result" {
+		t.Fatalf("came %s", kinds(got))
 	}
-	s.daemon.publish(append(many, control.Event{Kind: "reload done", Reloads: []uint64{1}}, gone)...)
-	rest := all(t, events)
-	if kinds(rest) != "web reload begun, web generation promoted, web stop signal sent, result" {
-		t.Fatalf("came %s", kinds(rest))
-	}
-	if result := rest[3]; result.Lost != 101 || !result.Reload.Done {
-		t.Errorf("the result is %s, want 101 lost", jsonOf(t, result))
+	if result := got[4]; result.Lost != 4 || !result.Reload.Done {
+		t.Errorf("the result is %s, want 4 lost", jsonOf(t, result))
 	}
 }
 
 func TestAReaderThatLosesAStopSignalStillWaitsForTheDrain(t *testing.T) {
 	t.Parallel()
-	f := &fake{room: 2}
-	s := start(t, f)
-	events := reload(t, s, control.Request{})
-	next(t, events)
-	f.change(func() {
-		f.status.Services = []control.Service{{Name: "web", Draining: []control.Draining{
-			{Generation: 1, PID: 11, Reloads: []uint64{1}}, {Generation: 9, PID: 19, Reloads: []uint64{7}},
-		}}}
-	})
-	f.done(1)
-	f.publish(begun, begun, promoted, told)
+	f := &fake{}
+	f.status.Services = []control.Service{{Name: "web", Draining: []control.Draining{
+		{Generation: 1, PID: 11, Reloads: []uint64{1}}, {Generation: 9, PID: 19, Reloads: []uint64{7}},
+	}}}
+	events := burst(t, f, 2, begun, promoted, told)
 	next(t, events)
 	next(t, events)
-	f.publish(foreign, gone)
+	f.publish(gone)
 	if rest := all(t, events); kinds(rest) != "web generation exited, result" {
 		t.Errorf("came %s", kinds(rest))
+	}
+}
+
+func TestAStatusThatLagsBehindEndsNothing(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	f.status.Services = []control.Service{{Name: "web", Instances: []control.Instance{{Generation: 1, PID: 11}}}}
+	events := burst(t, f, 2, told, foreign)
+	next(t, events)
+	next(t, events)
+	f.publish(gone)
+	if rest := all(t, events); kinds(rest) != "web generation exited, result" {
+		t.Errorf("came %s", kinds(rest))
+	}
+}
+
+func TestTheEndOfTheEventsEndsTheAnswer(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	events := reload(t, start(t, f), control.Request{})
+	next(t, events)
+	f.change(func() { f.boxes[0].Close() })
+	if rest := all(t, events); kinds(rest) != "result" || rest[0].Reload.Done {
+		t.Errorf("came %s", jsonOf(t, rest))
 	}
 }
 

@@ -95,6 +95,17 @@ func TestTheClientGetsWhatTheDaemonSays(t *testing.T) {
 	same(t, all(t, events), f.past, nil)
 }
 
+func TestMemoryIsMeasuredAgainAfterAWhile(t *testing.T) {
+	t.Parallel()
+	f := full()
+	s := start(t, f, func(s *server.Server) { s.Tick(time.Nanosecond) })
+	for want := 1; want < 3; want++ {
+		if _, err := s.client.Status(t.Context(), true); err != nil || f.measured != want {
+			t.Errorf("measured %d times, %v; want %d", f.measured, err, want)
+		}
+	}
+}
+
 func TestListsAreNeverNull(t *testing.T) {
 	t.Parallel()
 	f := &fake{reloads: map[uint64]control.Reload{1: {}}}
@@ -119,7 +130,7 @@ func TestListsAreNeverNull(t *testing.T) {
 func TestEventsAreFollowed(t *testing.T) {
 	t.Parallel()
 	f := full()
-	f.room = 2
+	f.room, f.early = 2, []control.Event{begun, promoted, told, told}
 	s := start(t, f)
 	events, err := s.client.Events(t.Context(), true)
 	if err != nil {
@@ -128,7 +139,6 @@ func TestEventsAreFollowed(t *testing.T) {
 	defer events.Close()
 	next(t, events)
 	next(t, events)
-	f.publish(begun, promoted, told, told)
 	next(t, events)
 	next(t, events)
 	f.publish(gone)

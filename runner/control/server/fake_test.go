@@ -14,7 +14,8 @@ import (
 type fake struct {
 	// onAsk answers what is asked; without it, it gets the id 1.
 	onAsk func(ctx context.Context, c call) (uint64, error)
-	room  int // of a box, 0 for no limit
+	room  int             // of a box, 0 for no limit
+	early []control.Event // what happens before a new box is read
 
 	mu       sync.Mutex
 	status   control.Status
@@ -114,6 +115,9 @@ func (f *fake) Events() ([]control.Event, *mailbox.Box[control.Event], func()) {
 	defer f.mu.Unlock()
 	box := mailbox.New[control.Event](f.room)
 	f.boxes = append(f.boxes, box)
+	for _, e := range f.early {
+		box.Put(e)
+	}
 	return f.past, box, func() {
 		f.change(func() {
 			f.boxes = slices.DeleteFunc(f.boxes, func(b *mailbox.Box[control.Event]) bool { return b == box })

@@ -31,6 +31,7 @@ func TestHostileClientsCostNobodyElseAnything(t *testing.T) { //nolint:parallelt
 	for range 20 {
 		for _, text := range []string{
 			"", // says nothing
+			"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", // and stays
 			"GET /v1/status HTTP/1.1\r\nHo",
 			"POST /v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
 			"GET /v1/events?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n",                         // never reads
@@ -106,6 +107,9 @@ func TestAThousandAskForTheStatusAtOnce(t *testing.T) {
 	t.Parallel()
 	f := full()
 	f.status.Services = thousand()
+	for i := range f.status.Services {
+		f.status.Services[i] = control.Service{Name: f.status.Services[i].Name}
+	}
 	s := start(t, f)
 	want, err := fetch(t, s)
 	if err != nil || want < 100_000 {

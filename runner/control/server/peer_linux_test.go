@@ -57,7 +57,7 @@ var tries = []try{
 	{Method: "GET", Path: "/v1/reloads/4"},
 	{Method: "GET", Path: "/readyz"},
 	{Method: "GET", Path: "/healthz"},
-	{Method: "POST", Path: "/v1/reload", Body: `{"no_wait":true}`},
+	{Method: "POST", Path: "/v1/reload", Body: `{"no_wait":true,"key":"k"}`},
 	{Method: "GET", Path: "/nothing"},
 	// What only root and the owner may:
 	{Method: "GET", Path: "/v1/services/web/logs"},
@@ -101,7 +101,7 @@ func (t *try) ask(socket string) {
 // crowd opens as many connections as it can hold, and holds them until it is
 // told to end. It says how many of them are open.
 func crowd(socket string) {
-	const many = 200
+	const many = 400 // more than there is room for
 	for range many {
 		if c, err := net.Dial("unix", socket); err == nil {
 			defer c.Close()
@@ -241,6 +241,19 @@ func TestAMemberOfTheControlGroupMaySeeAndReload(t *testing.T) {
 				t.Errorf("the daemon was asked %+v", asks)
 			}
 		})
+	}
+}
+
+func TestAKeyIsItsUsersOwn(t *testing.T) {
+	t.Parallel()
+	f := full()
+	f.gid = deploy
+	s := start(t, f)
+	for _, uid := range []int{nobody, nobody, nobody - 1} {
+		answers(t, somebody(t, "ask", s.socket, uid, deploy))
+	}
+	if n := len(f.asked()); n != 2 {
+		t.Errorf("two users asked twice and once with the same key, and the daemon was asked %d times", n)
 	}
 }
 

@@ -106,7 +106,7 @@ func (p *progress) draining(now time.Time, count func(pid int) connections) []co
 	var events []control.Event
 	for g, d := range p.drains {
 		e := control.Event{
-			At: control.Time{Time: now}, Kind: kindDraining, Reloads: []uint64{p.id},
+			At: control.Time{Time: now}, Kind: control.KindDraining, Reloads: []uint64{p.id},
 			Service: g.service, Instance: g.instance, Generation: g.number, PID: d.pid,
 		}
 		if !d.killAt.IsZero() {
@@ -122,9 +122,6 @@ func (p *progress) draining(now time.Time, count func(pid int) connections) []co
 	})
 	return events
 }
-
-// kindDraining is the kind of a line about a generation that drains.
-const kindDraining = "draining"
 
 // connections is how many connections a process holds.
 type connections struct {

@@ -51,6 +51,24 @@ func TestASocketThatWasLeftBehindIsReplaced(t *testing.T) {
 	})
 }
 
+func TestTheEndComesAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	dir := runtimeDir(t)
+	for range 300 {
+		s := server.New(filepath.Join(dir, "control.sock"), full(), func(err error) { t.Error(err) })
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error)
+		go func() { served <- s.Serve(ctx) }()
+		go cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+			t.Fatalf("there are %v, %v", entries, err)
+		}
+	}
+}
+
 // serveUntil serves a site that may never get as far as to answer.
 func serveUntil(t *testing.T, s *site, happened func() bool) {
 	t.Helper()
