@@ -55,4 +55,7 @@ var fields = []field{
 	{"max_draining", true, func(s *Service) any { return s.MaxDraining }},
 	{"probation", true, func(s *Service) any { return s.Probation }},
 	{"output", false, func(s *Service) any { return s.Output }},
+	{"stderr", false, func(s *Service) any { return s.Stderr }},
+	{"output_max_size", true, func(s *Service) any { return s.OutputMaxSize }},
+	{"output_backups", true, func(s *Service) any { return s.OutputBackups }},
 }

@@ -49,8 +49,10 @@ func (c *Config) Service(name string) (*Service, bool) {
 // Daemon is the [daemon] section: what is about hupwatch itself. Paths are
 // absolute.
 type Daemon struct {
-	RuntimeDir      string
-	NameFile        string
+	RuntimeDir string
+	NameFile   string
+	// ControlGroup is the name or number of a group, or empty.
+	ControlGroup    string
 	AtExit          AtExit
 	ShutdownTimeout time.Duration
 	MaxParallel     int
@@ -109,6 +111,13 @@ type Service struct {
 	Essential   bool
 	MaxDraining int
 	Output      Output
+	// Stderr is empty where standard error goes the way of standard output, in one
+	// stream with it.
+	Stderr Output
+	// OutputMaxSize is the size at which an output file is rotated, 0 for never.
+	OutputMaxSize int64
+	// OutputBackups is how many rotated files are kept.
+	OutputBackups int
 }
 
 // EnvFile is one file of a service's env_file. A missing one is an error
@@ -162,13 +171,4 @@ const (
 	RestartAlways    Restart = "always"
 	RestartOnFailure Restart = "on-failure"
 	RestartNo        Restart = "no"
-)
-
-// Output is where the standard output and error of a service go.
-type Output string
-
-// The outputs.
-const (
-	OutputInherit Output = "inherit" // hupwatch's own
-	OutputNull    Output = "null"    // nowhere
 )

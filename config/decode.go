@@ -234,17 +234,3 @@ func decodeExitCodes(t *table, k *Key, v any) {
 	}
 	t.service.SuccessExitCodes = codes
 }
-
-func decodeOutput(t *table, k *Key, v any) {
-	if s, ok := v.(string); ok && strings.Contains(s, "/") && s != "/dev/null" {
-		t.problem(k.Name, fmt.Errorf(`a file as output is %w: there are "inherit" and "null"`, errNotYet))
-		return
-	}
-	word(func(t *table) *Output { return &t.service.Output }, []Output{OutputInherit, OutputNull}, wordHints{
-		later: []string{"prefix"},
-		instead: map[string]string{
-			"/dev/null": "null", "none": "null", "discard": "null",
-			"stdout": "inherit", "stderr": "inherit", "console": "inherit", "journal": "inherit", "syslog": "inherit",
-		},
-	})(t, k, v)
-}

@@ -73,7 +73,10 @@ func daemonKeys() []Key {
 			Name: "name_file", Type: "path", Default: `"/run/hupwatch/reload"`, decode: path(func(t *table) *string { return &t.daemon.NameFile }),
 			Doc: "The file that names, one a line, the services to reload at USR2. By default it is reload in runtime_dir.",
 		},
-		{Name: "control_group", Type: "string", Doc: "The group that may see the status and reload."},
+		{
+			Name: "control_group", Type: "string", example: `"deploy"`, decode: account(func(t *table) *string { return &t.daemon.ControlGroup }),
+			Doc: "The group that may see the status and reload, by name or number. By default only root and hupwatch's own user.",
+		},
 		{
 			Name: "at_exit", Type: "string", Default: `"stop"`,
 			decode: word(func(t *table) *AtExit { return &t.daemon.AtExit }, []AtExit{AtExitStop}, wordHints{
@@ -229,11 +232,22 @@ func serviceKeys() []Key {
 		{Name: "reload", Type: "string", Doc: "Whether the new generation starts before the old one stops."},
 		{Name: "reload_signal", Type: "signal", Doc: "The signal that makes a program reload itself."},
 		{
-			Name: "output", Type: "string", Default: `"inherit"`, decode: decodeOutput,
-			Doc: `Where its standard output and error go: "inherit", where hupwatch's go, or "null", nowhere.`,
+			// OneService stays with inherit, whatever the default is.
+			Name: "output", Type: "string", Default: `"inherit"`, decode: output(func(t *table) *Output { return &t.service.Output }),
+			Doc: `Where its standard output and error go: "prefix", to hupwatch's own with the service's name before each line; "inherit", to hupwatch's own as they are; "null", nowhere; or the path of a file, with a slash in it.`,
 		},
-		{Name: "output_max_size", Type: "size", Doc: "The size at which an output file is rotated."},
-		{Name: "output_backups", Type: "integer", Doc: "How many rotated output files are kept."},
+		{
+			Name: "stderr", Type: "string", example: `"inherit"`, decode: output(func(t *table) *Output { return &t.service.Stderr }),
+			Doc: "Where its standard error goes, if apart; the same values. By default both are one stream, and their order is kept.",
+		},
+		{
+			Name: "output_max_size", Type: "size", Default: `"50MB"`, decode: decodeOutputMaxSize,
+			Doc: `The size at which an output file is rotated: FILE becomes FILE.1, FILE.1 becomes FILE.2. kB, MB, GB and TB are thousands, KiB, MiB, GiB and TiB are 1024s; "infinity" or 0 is never.`,
+		},
+		{
+			Name: "output_backups", Type: "integer", Default: "10", decode: number(func(t *table) *int { return &t.service.OutputBackups }, 0, 1000),
+			Doc: "How many rotated output files are kept.",
+		},
 		{Name: "publish", Type: "path", Doc: "The path under which a socket that the service opens itself is published."},
 		{Name: "overlap", Type: "duration", Doc: "How long both generations serve before the old one is signalled."},
 		{Name: "compat", Type: "array of strings", Doc: "Other protocols for inherited sockets."},

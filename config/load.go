@@ -61,6 +61,8 @@ type loader struct {
 	// serviceTables has the table of each service so far.
 	serviceTables map[string]*table
 	claims        map[string][]claim
+	// rotations has how the files of outputs are rotated, by path.
+	rotations map[string]rotation
 }
 
 func newLoader(name string, env func(string) (string, bool)) *loader {
@@ -72,6 +74,7 @@ func newLoader(name string, env func(string) (string, bool)) *loader {
 		files:         make(map[string]bool),
 		serviceTables: make(map[string]*table),
 		claims:        make(map[string][]claim),
+		rotations:     make(map[string]rotation),
 	}
 
 	l.base = l.builtin(keys)

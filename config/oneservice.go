@@ -9,8 +9,8 @@ import (
 
 // OneService returns the configuration of one service that is given as a
 // command, without a file: everything not said here is as in an empty file. It
-// is named after the command and essential; it has no runtime directory unless
-// one is set afterwards.
+// is named after the command and essential, and its output is hupwatch's own; it
+// has no runtime directory unless one is set afterwards.
 func OneService(command []string, warmup time.Duration) *Config {
 	l := newLoader("", func(string) (string, bool) { return "", false })
 	c := l.config
@@ -19,6 +19,7 @@ func OneService(command []string, warmup time.Duration) *Config {
 	s.Name = nameAfter(command[0])
 	s.Warmup = warmup
 	s.Essential, s.Restart = true, RestartNo
+	s.Output = OutputInherit
 	for _, arg := range command {
 		s.Command = append(s.Command, strings.ReplaceAll(arg, "$", "$$")) // a shell has expanded it
 	}

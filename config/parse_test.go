@@ -184,6 +184,15 @@ func checkPromises(t *testing.T, cfg *config.Config) {
 			s.Umask < -1 || s.Umask > 0o777 || s.StopSignal < 1 {
 			t.Errorf("service %+v", s)
 		}
+		for _, o := range []config.Output{s.Output, s.Stderr} {
+			path, file := o.File()
+			if file && !filepath.IsAbs(path) || !file && !slices.Contains([]config.Output{"", "prefix", "inherit", "null"}, o) {
+				t.Errorf("output %q", o)
+			}
+		}
+		if s.Output == "" || s.OutputMaxSize < 0 || s.OutputBackups < 0 {
+			t.Errorf("service %+v", s)
+		}
 		for _, l := range s.Listen {
 			if l.Network == "" || l.Address == "" || l.Name == "" || l.Backlog < 1 || l.Mode < -1 || l.Mode > 0o777 {
 				t.Errorf("listener %+v", l)

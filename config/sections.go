@@ -68,6 +68,7 @@ func (t *table) addService(at, name string, v any) {
 	sub.checkCommand()
 	sub.checkDelays()
 	sub.claimAddresses()
+	sub.claimOutputs()
 	t.config.Services = append(t.config.Services, &service)
 }
 

@@ -3,6 +3,7 @@ package runner
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"hupwatch/config"
 	"hupwatch/services"
@@ -27,10 +28,37 @@ func Prepare() error {
 func HostFacts(c *config.Config) config.Problems {
 	resolver := services.Resolver{Env: os.Environ(), Dir: logicalDir()}
 	var warnings config.Problems
+	warn := func(key, text string) {
+		warnings = append(warnings, config.Problem{File: c.File, Key: key, Text: text, Warning: true})
+	}
 	for _, s := range c.Services {
+		key := "services." + s.Name
 		if _, err := resolver.Resolve(s); err != nil {
-			warnings = append(warnings, config.Problem{File: c.File, Key: "services." + s.Name, Text: err.Error(), Warning: true})
+			warn(key, err.Error())
+		}
+		if text := outputFact(s.Output); text != "" {
+			warn(key+".output", text)
+		}
+		if text := outputFact(s.Stderr); text != "" && s.Stderr != s.Output {
+			warn(key+".stderr", text)
 		}
 	}
 	return warnings
+}
+
+// outputFact says why an output file cannot be made.
+func outputFact(o config.Output) string {
+	path, ok := o.File()
+	if !ok {
+		return ""
+	}
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("the directory of the output file: %v; make it, or the output is lost", err)
+	case !info.IsDir():
+		return fmt.Sprintf("%s is not a directory: the output is lost", dir)
+	}
+	return ""
 }

@@ -1,0 +1,38 @@
+package runner
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"hupwatch/config"
+)
+
+func TestAMissingOutputDirectoryIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	service := func(name, output, stderr string) *config.Service {
+		return &config.Service{Name: name, Command: []string{"/bin/sh"}, Output: config.Output(output), Stderr: config.Output(stderr)}
+	}
+	c := &config.Config{File: "x.toml", Services: []*config.Service{
+		service("good", dir+"/new.log", "null"),
+		service("missing", dir+"/none/a.log", dir+"/none/a.log"),
+		service("file", "prefix", file+"/a.log"),
+	}}
+
+	var got []string
+	for _, p := range HostFacts(c) {
+		if !p.Warning {
+			t.Errorf("%v is no warning", p)
+		}
+		got = append(got, p.Key)
+	}
+	if want := "services.missing.output services.file.stderr"; strings.Join(got, " ") != want {
+		t.Errorf("got warnings about %v, want about %s", got, want)
+	}
+}
