@@ -1,0 +1,188 @@
+package output
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+)
+
+// fileAtOnce is what is written to a file with one call: little enough to see
+// that a slow disk moves.
+const fileAtOnce = 64 << 10
+
+// rotation says when a file is rotated and how many old ones are kept.
+type rotation struct {
+	maxSize int64 // 0 is never
+	backups int
+}
+
+// file is an output file. What hangs with its disk hangs in here, so it is its
+// sink's goroutine that does all of it.
+type file struct {
+	path     string
+	rotation atomic.Pointer[rotation]
+	trouble  func(text string)
+
+	f      *os.File
+	size   int64
+	within int64 // bytes of a line whose end was not written yet
+	stuck  bool  // it could not be rotated
+}
+
+func (f *file) write(text []byte) (int, error) {
+	if f.f == nil {
+		if err := f.open(); err != nil {
+			return 0, err
+		}
+	}
+	n := f.fit(text)
+	if n == 0 {
+		f.rotate()
+		if n = f.fit(text); n == 0 {
+			n = lines(text, fileAtOnce) // better too large than lost
+		}
+	}
+	n, err := f.f.Write(text[:n])
+	f.size += int64(n)
+	if i := bytes.LastIndexByte(text[:n], '\n'); i >= 0 {
+		f.within = int64(n - i - 1)
+	} else {
+		f.within += int64(n)
+	}
+	return n, cause(err)
+}
+
+// fit returns how much of the text goes into the file as it is: none if it is to
+// be rotated first. A line is only cut where it alone is larger than a file.
+func (f *file) fit(text []byte) int {
+	most := min(len(text), fileAtOnce)
+	size := f.rotation.Load().maxSize
+	free := size - f.size
+	if size == 0 || int64(most) <= free {
+		return most
+	}
+	if free > 0 {
+		if i := bytes.LastIndexByte(text[:free], '\n'); i >= 0 {
+			return i + 1
+		}
+	}
+	if f.within == 0 && f.size > 0 {
+		return 0
+	}
+	if i := bytes.IndexByte(text[:most], '\n'); i >= 0 {
+		most = i + 1
+	}
+	return int(max(0, min(int64(most), size-f.within)))
+}
+
+// open opens the file, or opens it anew: somebody may have moved it away.
+func (f *file) open() error {
+	// Something else than a file, like a FIFO without a reader, must not hang.
+	opened, err := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
+	if errors.Is(err, syscall.ELOOP) {
+		return errors.New("it is a symbolic link, which somebody else may have put there: name the file itself")
+	}
+	if err != nil {
+		return cause(err)
+	}
+	info, err := opened.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	if err != nil {
+		opened.Close()
+		return cause(err)
+	}
+	f.close()
+	f.f, f.size = opened, info.Size()
+	return nil
+}
+
+func (f *file) close() {
+	if f.f != nil {
+		f.f.Close()
+	}
+	f.f, f.size, f.within = nil, 0, 0
+}
+
+// rotate puts the file out of the way and begins a new one. Where that does not
+// work, it says so once, and the file goes on as it is.
+func (f *file) rotate() {
+	err := f.shift()
+	if err == nil {
+		f.stuck = false
+		return
+	}
+	if !f.stuck {
+		f.trouble(fmt.Sprintf("rotate %s: %v: it grows until that works", f.path, err))
+	}
+	f.stuck = true
+}
+
+func (f *file) shift() error {
+	ours, err := f.f.Stat()
+	if err != nil {
+		return cause(err)
+	}
+	if ours.Size() < f.size { // somebody emptied it
+		f.size, f.within = ours.Size(), 0
+		return nil
+	}
+	there, err := os.Lstat(f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // somebody else has rotated it
+		return f.open()
+	case err != nil:
+		return cause(err)
+	case !os.SameFile(ours, there):
+		return f.open()
+	}
+	if err := f.makeRoom(); err != nil {
+		return err
+	}
+	return f.open()
+}
+
+// makeRoom renames the file to FILE.1, and those that are in the way before it.
+func (f *file) makeRoom() error {
+	backups := f.rotation.Load().backups
+	if backups == 0 {
+		return cause(os.Remove(f.path))
+	}
+	last := 1
+	for ; last < backups; last++ {
+		if _, err := os.Lstat(f.backup(last)); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	for n := last; n > 0; n-- {
+		if err := os.Rename(f.backup(n-1), f.backup(n)); err != nil {
+			return cause(err)
+		}
+	}
+	return nil
+}
+
+// backup returns the name of the nth file, the one that is written being 0.
+func (f *file) backup(n int) string {
+	if n == 0 {
+		return f.path
+	}
+	return f.path + "." + strconv.Itoa(n)
+}
+
+// cause is the error without the path, which is in every message already.
+func cause(err error) error {
+	if of, ok := errors.AsType[*fs.PathError](err); ok {
+		return of.Err
+	}
+	if of, ok := errors.AsType[*os.LinkError](err); ok {
+		return of.Err
+	}
+	return err
+}

@@ -1,0 +1,409 @@
+// Package output is where the output of services goes.
+//
+//	process ──▶ FIFO ─┐                       ┌▶ sink ──▶ hupwatch's stdout
+//	process ──▶ FIFO ─┼▶ poller ──▶ lines ────┼▶ sink ──▶ hupwatch's stderr
+//	process ──▶ FIFO ─┘               │       └▶ sink ──▶ file, file.1, ...
+//	                                  └▶ journal of the service, tail of the generation
+//
+// A FIFO can be read from at the end of the process too, so that a process which
+// outlives hupwatch is not killed by what it writes. A sink has a bounded queue
+// and a goroutine while there is something in it. Where the queue is full, those
+// who write to it wait, as they would if they wrote there themselves; where the
+// destination takes nothing for two seconds, lines are lost and counted, and a
+// line says so as soon as it takes some again. What is idle costs nothing but its
+// descriptor.
+package output
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services/mailbox"
+	"hupwatch/services/process"
+	"hupwatch/services/process/poller"
+)
+
+// Options are what a Hub is made with.
+type Options struct {
+	// Dir is a directory for FIFOs, which is made if need be. Empty is none, for
+	// a hupwatch without runtime_dir: then no process can be adopted.
+	Dir string
+	// Stdout and Stderr are hupwatch's own.
+	Stdout, Stderr io.Writer
+	// Trouble is told what goes wrong. The service is empty where it is about
+	// all. It must not block.
+	Trouble func(service, text string)
+}
+
+// Hub takes in what all services write. Its methods may be called by any
+// goroutine and do not block, but for Close.
+type Hub struct {
+	dir            string
+	trouble        func(service, text string)
+	poller         *poller.Poller
+	stdout, stderr *sink
+
+	// Taken after the lock of a stream and before that of a sink or journal.
+	mu       sync.Mutex // guards what is below
+	files    map[string]*sink
+	journals map[string]*journal
+	streams  map[*stream]bool
+	all      []*mailbox.Box[Line] // followers of every service
+	boxes    map[*mailbox.Box[Line]]bool
+	closed   bool
+}
+
+// New returns a hub. FIFOs that an earlier one left are removed, but for those
+// that somebody still writes to.
+func New(o Options) (*Hub, error) {
+	if o.Dir != "" {
+		if err := os.Mkdir(o.Dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return nil, fmt.Errorf("make directory for output: %w", err)
+		}
+		if err := sweep(o.Dir); err != nil {
+			return nil, fmt.Errorf("clean directory for output: %w", err)
+		}
+	}
+	p, err := poller.New()
+	if err != nil {
+		return nil, err
+	}
+	h := &Hub{
+		dir: o.Dir, trouble: o.Trouble, poller: p,
+		files:    make(map[string]*sink),
+		journals: make(map[string]*journal),
+		streams:  make(map[*stream]bool),
+		boxes:    make(map[*mailbox.Box[Line]]bool),
+	}
+	h.stdout = h.newSink("", "standard output", standard{o.Stdout})
+	h.stderr = h.newSink("", "standard error", standard{o.Stderr})
+	return h, nil
+}
+
+func (h *Hub) newSink(service, name string, to destination) *sink {
+	return &sink{
+		name: name, to: to,
+		trouble: func(text string) { h.trouble(service, text) },
+		unused:  func() {},
+	}
+}
+
+// Open makes what one generation of a service writes to, which is for a program
+// that runs as somebody else if as is given.
+func (h *Hub) Open(c *config.Service, generation, instance int, as *process.Credential) (*Capture, error) {
+	capture := &Capture{stdout: 1, stderr: 2, tail: newTail()}
+	for _, r := range routes(c) {
+		fd := inherited(r.output, r.stream)
+		if captured(r.output) {
+			f, err := makeFIFO(h.path(c.Name, generation, instance, r.stream), as)
+			if err == nil {
+				fd = f.writer
+				err = h.begin(capture, c, generation, instance, r, f)
+			}
+			if err != nil {
+				f.remove()
+				capture.stop(true)
+				return nil, err
+			}
+		}
+		if r.stream == Out {
+			capture.stdout = fd
+		}
+		if r.stream == Err || c.Stderr == "" && fd != 1 {
+			capture.stderr = fd
+		}
+	}
+	return capture, nil
+}
+
+// Adopt goes on with what an earlier hupwatch made for a generation that still
+// lives. It takes what the service is configured to do now; what it made nothing
+// for, it does not see.
+func (h *Hub) Adopt(c *config.Service, generation, instance int) (*Capture, error) {
+	capture := &Capture{stdout: -1, stderr: -1, tail: newTail()}
+	for _, r := range []route{{Out, c.Output}, {Err, c.Stderr}} {
+		path := h.path(c.Name, generation, instance, r.stream)
+		if path == "" {
+			break
+		}
+		if r.output == "" {
+			r.output = c.Output
+		}
+		if r.output == config.OutputInherit {
+			r.output = config.OutputPrefix // the process itself stays with its FIFO
+		}
+		f, err := adoptFIFO(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = h.begin(capture, c, generation, instance, r, f)
+		}
+		if err != nil {
+			capture.stop(false)
+			return nil, fmt.Errorf("adopt the output of generation %d: %w", generation, err)
+		}
+	}
+	return capture, nil
+}
+
+// Apply puts into force how the output files of a service are rotated, for those
+// that it has open.
+func (h *Hub) Apply(c *config.Service) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range routes(c) {
+		path, _ := r.output.File()
+		if k := h.files[path]; k != nil {
+			k.rotate(c)
+		}
+	}
+}
+
+// Lines returns the last n lines of a service, all that are kept where n is
+// negative.
+func (h *Hub) Lines(service string, n int) []Line {
+	h.mu.Lock()
+	j := h.journals[service]
+	h.mu.Unlock()
+	if j == nil {
+		return nil
+	}
+	return j.lines(n)
+}
+
+// Follow returns a box that gets every line of these services from now on, of
+// every service where none is named. Who does not keep up loses lines. The box is
+// closed by stop, which must be called, and by Close.
+func (h *Hub) Follow(services ...string) (box *mailbox.Box[Line], stop func()) {
+	box = mailbox.New[Line](followerLines)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		box.Close()
+		return box, func() {}
+	}
+	h.boxes[box] = true
+	if len(services) == 0 {
+		h.all = append(h.all, box)
+		services = slices.Collect(maps.Keys(h.journals))
+	}
+	for _, service := range services {
+		h.journal(service).follow(box)
+	}
+	return box, func() { h.unfollow(box) }
+}
+
+func (h *Hub) unfollow(box *mailbox.Box[Line]) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.boxes, box)
+	h.all = slices.DeleteFunc(h.all, func(other *mailbox.Box[Line]) bool { return other == box })
+	for _, j := range h.journals {
+		j.unfollow(box)
+	}
+	box.Close()
+}
+
+// Forget lets go of the lines of a service of which nothing lives any more.
+func (h *Hub) Forget(service string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.journals, service)
+}
+
+// Reopen opens all output files anew, since somebody has moved them away.
+func (h *Hub) Reopen() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, k := range h.files {
+		k.reopen()
+	}
+}
+
+// Close reads what is left in the FIFOs and returns when it is written, or after
+// the patience at most. FIFOs that somebody still writes to stay where they are.
+func (h *Hub) Close(patience time.Duration) {
+	h.mu.Lock()
+	closed := h.closed
+	h.closed = true
+	streams := slices.Collect(maps.Keys(h.streams))
+	boxes := slices.Collect(maps.Keys(h.boxes))
+	sinks := append(slices.Collect(maps.Values(h.files)), h.stdout, h.stderr)
+	h.mu.Unlock()
+	if closed {
+		return
+	}
+	h.poller.Close()
+	cancelled := make(chan struct{})
+	timer := time.AfterFunc(patience, func() { close(cancelled) })
+	defer timer.Stop()
+
+	drain(streams, cancelled)
+	for _, k := range sinks {
+		if flushed := k.flushed(); flushed != nil {
+			select {
+			case <-flushed:
+			case <-cancelled:
+				k.trouble(fmt.Sprintf("%s takes nothing: not all that services wrote has got there", k.name))
+			}
+		}
+	}
+	for _, box := range boxes {
+		box.Close()
+	}
+}
+
+// drain has those who wait for one destination not wait for another.
+func drain(streams []*stream, cancelled <-chan struct{}) {
+	bySink := make(map[*sink][]*stream)
+	for _, s := range streams {
+		bySink[s.sink] = append(bySink[s.sink], s)
+	}
+	var all sync.WaitGroup
+	for _, streams := range bySink {
+		all.Go(func() {
+			for _, s := range streams {
+				s.drain(cancelled)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// route is where one stream of a service goes.
+type route struct {
+	stream Stream
+	output config.Output
+}
+
+// routes returns what a service writes to: one stream for both, unless stderr is
+// given.
+func routes(c *config.Service) []route {
+	if c.Stderr == "" {
+		return []route{{Out, c.Output}}
+	}
+	return []route{{Out, c.Output}, {Err, c.Stderr}}
+}
+
+func captured(o config.Output) bool {
+	return o != config.OutputInherit && o != config.OutputNull && o != ""
+}
+
+// inherited returns the descriptor of a stream that is not captured.
+func inherited(o config.Output, s Stream) int {
+	switch {
+	case o == config.OutputNull:
+		return -1
+	case s == Err:
+		return 2
+	default:
+		return 1
+	}
+}
+
+func (h *Hub) path(service string, generation, instance int, s Stream) string {
+	if h.dir == "" {
+		return ""
+	}
+	return filepath.Join(h.dir, fifoName(service, generation, instance, s))
+}
+
+// begin reads a FIFO from now on, and closes it where that does not work.
+func (h *Hub) begin(capture *Capture, c *config.Service, generation, instance int, r route, f fifo) error {
+	s := &stream{
+		hub: h, service: c.Name, generation: generation, instance: instance, kind: r.stream,
+		prefix: prefix(c.Name, instance, r.output), tail: capture.tail, fifo: f,
+	}
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		f.close()
+		return os.ErrClosed
+	}
+	s.journal = h.journal(c.Name)
+	if s.sink = h.sink(c, r); s.sink != nil {
+		s.sink.use(1)
+	}
+	h.streams[s] = true
+	h.mu.Unlock()
+
+	if err := s.begin(h.poller); err != nil {
+		s.stop(false)
+		return err
+	}
+	capture.streams = append(capture.streams, s)
+	return nil
+}
+
+// sink returns where a stream goes; nil is nowhere.
+func (h *Hub) sink(c *config.Service, r route) *sink {
+	path, ok := r.output.File()
+	switch {
+	case r.output == config.OutputNull:
+		return nil
+	case !ok && r.stream == Err:
+		return h.stderr
+	case !ok:
+		return h.stdout
+	}
+	k := h.files[path]
+	if k == nil {
+		to := &file{path: path, trouble: func(text string) { h.trouble(c.Name, text) }}
+		k = h.newSink(c.Name, path, to)
+		k.unused = func() { h.forgetFile(path, k) }
+		h.files[path] = k
+	}
+	k.rotate(c)
+	return k
+}
+
+// rotate sets how the file of a sink is rotated.
+func (k *sink) rotate(c *config.Service) {
+	if f, ok := k.to.(*file); ok {
+		f.rotation.Store(&rotation{c.OutputMaxSize, c.OutputBackups})
+	}
+}
+
+func (h *Hub) forgetFile(path string, k *sink) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.files[path] == k && k.unneeded() {
+		delete(h.files, path)
+	}
+}
+
+func (h *Hub) forgetStream(s *stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.streams, s)
+}
+
+func (h *Hub) journal(service string) *journal {
+	j := h.journals[service]
+	if j == nil {
+		j = &journal{service: service, ring: ring{limit: journalBytes}, followers: slices.Clone(h.all)}
+		h.journals[service] = j
+	}
+	return j
+}
+
+// prefix is what goes before the lines of a service.
+func prefix(service string, instance int, o config.Output) string {
+	switch {
+	case o != config.OutputPrefix:
+		return ""
+	case instance > 0:
+		return fmt.Sprintf("%s.%d | ", service, instance)
+	default:
+		return service + " | "
+	}
+}

@@ -1,0 +1,398 @@
+package output_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services/output"
+	"hupwatch/services/process"
+)
+
+func TestEachLineSaysWhoseItIs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.start(t, service("web", config.OutputPrefix), 1, "say", "one\n", "!two\n", "thr", "ee\r\n", "\n\x1b[31m", "last").wait(t)
+	s.Close(10 * time.Second)
+	want := "web | one\nweb | two\nweb | three\nweb | \nweb | \\x1b[31mlast\n"
+	if got, _ := s.stdout.look(); got != want {
+		t.Errorf("standard output has %q, want %q", got, want)
+	}
+	if got, _ := s.stderr.look(); got != "" {
+		t.Errorf("standard error has %q", got)
+	}
+	if left := s.fifos(t); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+	s.quiet(t)
+}
+
+func TestStandardErrorCanGoApart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := service("web", config.OutputPrefix)
+	c.Stderr = config.OutputPrefix
+	child := s.start(t, c, 1, "say", "one\n", "!two\n", "three")
+	child.wait(t)
+	if tail := child.Tail(); len(tail) != 3 {
+		t.Errorf("the tail is %q", tail)
+	}
+	s.stdout.await(t, "web | three\n")
+	s.stderr.await(t, "web | two\n")
+	for _, line := range s.Lines("web", -1) {
+		if want := map[string]output.Stream{"one": output.Out, "two": output.Err, "three": output.Out}[line.Text]; line.Stream != want {
+			t.Errorf("%q came from %s", line.Text, line.Stream)
+		}
+	}
+}
+
+func TestInstancesAreNumberedFromTheSecondOn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for instance := range 2 {
+		capture, err := s.Open(service("web", config.OutputPrefix), 1, instance, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		launch(t, capture, exec.Command(self(t), fmt.Sprintln("instance", instance)), "say").wait(t)
+	}
+	s.stdout.await(t, "web | instance 0\n")
+	s.stdout.await(t, "web.1 | instance 1\n")
+}
+
+func TestWhatIsNotCapturedTakesNoFIFO(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, test := range []struct {
+		output, stderr config.Output
+		want           [2]int
+	}{
+		{config.OutputInherit, "", [2]int{1, 2}},
+		{config.OutputNull, "", [2]int{-1, -1}},
+		{config.OutputInherit, config.OutputNull, [2]int{1, -1}},
+		{config.OutputNull, config.OutputInherit, [2]int{-1, 2}},
+	} {
+		c := service("web", test.output)
+		c.Stderr = test.stderr
+		capture, err := s.Open(c, 1, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stdout, stderr := capture.Descriptors(); stdout != test.want[0] || stderr != test.want[1] {
+			t.Errorf("output %q, stderr %q: got %d and %d", test.output, test.stderr, stdout, stderr)
+		}
+		capture.Forked()
+		if tail := capture.Tail(); len(tail) > 0 {
+			t.Errorf("it has the tail %q", tail)
+		}
+	}
+	if left := s.fifos(t); len(left) > 0 {
+		t.Errorf("there is %v", left)
+	}
+}
+
+// TestTheLastWordsAreInTheTailAtOnce writes and looks, with nothing between but
+// the poller, which may come at any time.
+func TestTheLastWordsAreInTheTailAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for i := range 2000 {
+		capture, err := s.Open(service("web", config.OutputPrefix), i, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout, _ := capture.Descriptors()
+		words := fmt.Sprintf("first\nlast words %d", i)
+		if _, err := syscall.Write(stdout, []byte(words)); err != nil {
+			t.Fatal(err)
+		}
+		capture.Forked() // which was the last writer
+		if tail := strings.Join(capture.Tail(), "\n"); tail != words {
+			t.Fatalf("generation %d left %q", i, tail)
+		}
+	}
+}
+
+func TestTheLastWordsOfAProcessAreInTheTailOfItsEnd(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for i := range 30 {
+		child := s.start(t, service("web", config.OutputPrefix), i, "say", "starting\n", strings.Repeat("x", 5000)+"\n", "!Traceback\nno such module")
+		child.wait(t)
+		tail := child.Tail()
+		if n := len(tail); n < 2 || tail[n-1] != "no such module" || tail[n-2] != "Traceback" {
+			t.Fatalf("the tail is %q", tail)
+		}
+	}
+}
+
+func TestATailHasTwentyLinesAndFourKiB(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for i, test := range []struct {
+		text, first string
+		lines       int
+	}{
+		{strings.Repeat("short\n", 100) + "last\n", "short", 20},
+		{strings.Repeat(strings.Repeat("x", 999)+"\n", 10), strings.Repeat("x", 999), 4},
+		{"first\n" + strings.Repeat("\x01", 1500), strings.Repeat(`\x01`, 1024), 1},
+		{"first\n" + strings.Repeat("€", 2000) + "\n", strings.Repeat("€", 1365), 1},
+	} {
+		child := s.start(t, service("web", config.OutputPrefix), i, "say", test.text)
+		child.wait(t)
+		tail := child.Tail()
+		size := len(strings.Join(tail, ""))
+		if len(tail) != test.lines || tail[0] != test.first || size > 4096 {
+			t.Errorf("%q...: %d lines, %d bytes, the first one %q", test.text[:10], len(tail), size, short(tail[0]))
+		}
+	}
+}
+
+func TestTwoGenerationsWriteAtOnce(t *testing.T) {
+	t.Parallel()
+	const lines = 3000
+	s := newSite(t)
+	var children []*child
+	for generation, name := range []string{"old", "new"} {
+		children = append(children, s.start(t, service("web", config.OutputPrefix), generation, "count", name, fmt.Sprint(lines)))
+	}
+	for i, c := range children {
+		c.wait(t)
+		name := []string{"old", "new"}[i]
+		if tail := c.Tail(); len(tail) == 0 || tail[len(tail)-1] != numbered(name, lines-1)[:min(4096, len(numbered(name, lines-1)))] {
+			t.Errorf("the tail of the %s one is %q", name, short(strings.Join(tail, "\n")))
+		}
+	}
+	s.Close(10 * time.Second)
+	got, _ := s.stdout.look()
+	next := map[string]int{}
+	for line := range strings.Lines(got) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(line, "web | "), " ")
+		if want := "web | " + numbered(name, next[name]) + "\n"; line != want {
+			t.Fatalf("got %q, want %q", short(line), short(want))
+		}
+		next[name]++
+	}
+	if next["old"] != lines || next["new"] != lines {
+		t.Errorf("got %v lines, want %d", next, lines)
+	}
+}
+
+// TestAProcessOutlivesHupwatch is why there are FIFOs: a process that writes to
+// a pipe dies with who reads it.
+func TestAProcessOutlivesHupwatch(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	child := s.start(t, service("web", config.OutputPrefix), 7, "outlive")
+	child.say(t, "before")
+	s.stdout.await(t, "web | before\n")
+	s.Close(10 * time.Second)
+	child.say(t, "meanwhile")
+	if left := s.fifos(t); !slices.Equal(left, []string{"web.7.0.out"}) {
+		t.Fatalf("there is %v", left)
+	}
+	if err := syscall.Mkfifo(filepath.Join(s.dir, "dead.1.0.out"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	// The next hupwatch goes on.
+	s.open(t, s.stdout)
+	if left := s.fifos(t); !slices.Equal(left, []string{"web.7.0.out"}) {
+		t.Errorf("there is %v, want only what somebody holds", left)
+	}
+	capture, err := s.Adopt(service("web", config.OutputPrefix), 7, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stdout.await(t, "web | before\nweb | meanwhile\n")
+	child.say(t, "afterwards")
+	s.stdout.await(t, "web | afterwards\n")
+	child.stdin.Close()
+	if err := child.Wait(); child.ProcessState.ExitCode() != 42 {
+		t.Errorf("the process ended with %v", err)
+	}
+	if tail := capture.Tail(); !slices.Equal(tail, []string{"meanwhile", "afterwards"}) {
+		t.Errorf("the tail is %q", tail)
+	}
+	s.Close(10 * time.Second)
+	if left := s.fifos(t); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+	s.quiet(t)
+}
+
+func TestWhoDiedWhileHupwatchWasGoneIsNoticedAtAdoption(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	path := filepath.Join(s.dir, "web.1.0.out")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	capture, err := s.Adopt(service("web", config.OutputPrefix), 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	capture.Tail()
+	if left := s.fifos(t); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+func TestAServiceMayOpenItsOutputAnew(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can run it as somebody else")
+	}
+	for _, dir := range []bool{true, false} {
+		s := newSite(t)
+		if !dir {
+			s.dir = ""
+			s.open(t, s.stdout)
+		}
+		capture, err := s.Open(service("web", config.OutputPrefix), 1, 0, &process.Credential{UID: 65534, GID: 65534})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(public(t))
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		launch(t, capture, cmd, "reopen").wait(t)
+		s.stdout.await(t, "web | uid 65534 wrote this\n")
+	}
+}
+
+// public is this program where everybody may execute it. It is not copied: a
+// program that some fork still has open for writing cannot be executed.
+func public(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hupwatch") //nolint:usetesting // t.TempDir is for the owner only
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "helper")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Link(self(t), path)); err != nil {
+		t.Skip(err)
+	}
+	return path
+}
+
+func TestAFIFOIsGoneWithItsLastWriter(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	child := s.start(t, service("web", config.OutputPrefix), 1, "outlive")
+	if left := s.fifos(t); !slices.Equal(left, []string{"web.1.0.out"}) {
+		t.Errorf("there is %v", left)
+	}
+	child.stdin.Close()
+	_ = child.Wait()
+	child.Tail()
+	if left := s.fifos(t); len(left) > 0 {
+		t.Errorf("there is %v", left)
+	}
+}
+
+func TestAFIFOThatCannotBeMadeIsAnErrorAndLeavesNothing(t *testing.T) {
+	s := newSite(t)
+	if err := os.RemoveAll(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	before := descriptors(t)
+	for range 10 {
+		if _, err := s.Open(service("web", config.OutputPrefix), 1, 0, nil); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors are left open", after-before)
+	}
+	s.Close(time.Second)
+	if _, err := s.Open(service("web", config.OutputPrefix), 1, 0, nil); err == nil {
+		t.Error("a closed hub opens")
+	}
+}
+
+func descriptors(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(entries)
+}
+
+func TestLinesAreKeptAndFollowed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	one, stopOne := s.Follow("web")
+	all, stopAll := s.Follow()
+	other, stopOther := s.Follow("db")
+	begun := time.Now()
+	s.start(t, service("web", config.OutputPrefix), 3, "say", "a\nb\x07\nc\n").wait(t)
+	s.stdout.await(t, "web | c\n")
+
+	lines := s.Lines("web", 2)
+	if len(lines) != 2 || lines[0].Text != `b\x07` || lines[1].Text != "c" {
+		t.Fatalf("the last two lines are %+v", lines)
+	}
+	l := lines[0]
+	if l.Service != "web" || l.Generation != 3 || l.Instance != 0 || l.Stream != output.Out || l.Time.Before(begun.Truncate(time.Millisecond)) || l.Time.After(time.Now()) {
+		t.Errorf("got %+v", l)
+	}
+	<-one.Wake
+	<-all.Wake
+	followed, _, _ := one.Take()
+	if everything, _, _ := all.Take(); len(followed) != 3 || !slices.Equal(followed[1:], lines) || !slices.Equal(everything, followed) {
+		t.Errorf("followed\n%+v\nand\n%+v", followed, everything)
+	}
+	if lines, _, _ := other.Take(); len(lines) > 0 {
+		t.Errorf("who followed another service got %+v", lines)
+	}
+
+	stopOne()
+	stopOther()
+	s.start(t, service("web", config.OutputPrefix), 4, "say", "d\n").wait(t)
+	s.stdout.await(t, "web | d\n")
+	if lines, _, closed := one.Take(); len(lines) > 0 || !closed {
+		t.Errorf("who stopped got %+v, closed %v", lines, closed)
+	}
+	s.Forget("web")
+	if lines := s.Lines("web", -1); len(lines) > 0 {
+		t.Errorf("of what was forgotten there is %+v", lines)
+	}
+	s.Close(time.Second)
+	<-all.Wake
+	if _, _, closed := all.Take(); !closed {
+		t.Error("the box is open after the end")
+	}
+	stopAll()
+}
+
+func TestAFollowerWhoDoesNotKeepUpIsToldWhatItLost(t *testing.T) {
+	t.Parallel()
+	const lines = 10000
+	s := newSite(t)
+	box, stop := s.Follow("web")
+	defer stop()
+	s.start(t, service("web", config.OutputPrefix), 1, "count", "x", fmt.Sprint(lines)).wait(t)
+	s.stdout.await(t, fmt.Sprintf("x %d ", lines-1))
+	got, lost, _ := box.Take()
+	if len(got)+lost != lines || lost == 0 {
+		t.Errorf("got %d lines, lost %d, of %d", len(got), lost, lines)
+	}
+	size := 0
+	for _, l := range s.Lines("web", -1) {
+		size += len(l.Text)
+	}
+	if size > 64<<10 || size < 50<<10 {
+		t.Errorf("%d bytes are kept", size)
+	}
+}

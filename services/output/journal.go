@@ -1,0 +1,96 @@
+package output
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"hupwatch/services/mailbox"
+)
+
+// Stream says which of its outputs a service wrote something to.
+type Stream string
+
+// The streams. Without the key stderr, standard error goes into Out.
+const (
+	Out Stream = "out"
+	Err Stream = "err"
+)
+
+// Line is one line that a service wrote.
+type Line struct {
+	Time       time.Time
+	Service    string
+	Generation int
+	Instance   int
+	Stream     Stream
+	// Text has nothing in it that could do harm on a terminal. A line of more than
+	// 8 KiB comes in several.
+	Text string
+}
+
+// What is kept and handed on of the lines of one service.
+const (
+	journalBytes  = 64 << 10
+	followerLines = 2048
+	tailLines     = 20
+	tailBytes     = 4 << 10
+)
+
+// journal keeps the last lines that came from somewhere.
+type journal struct {
+	service string
+
+	mu        sync.Mutex // guards what is below
+	ring      ring
+	followers []*mailbox.Box[Line]
+}
+
+// newTail returns a journal for what one generation leaves behind.
+func newTail() *journal {
+	return &journal{ring: ring{limit: tailLines*header + tailBytes, most: tailLines}}
+}
+
+func (j *journal) add(e entry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ring.add(e)
+	if len(j.followers) == 0 {
+		return
+	}
+	line := j.line(e)
+	for _, box := range j.followers {
+		box.Put(line)
+	}
+}
+
+// lines returns the last n lines, all of them where n is negative.
+func (j *journal) lines(n int) []Line {
+	j.mu.Lock()
+	entries := j.ring.last(n)
+	j.mu.Unlock()
+	lines := make([]Line, len(entries))
+	for i, e := range entries {
+		lines[i] = j.line(e)
+	}
+	return lines
+}
+
+func (j *journal) line(e entry) Line {
+	return Line{
+		Time: time.Unix(0, e.at), Service: j.service, Generation: e.generation, Instance: e.instance,
+		Stream: e.stream, Text: string(appendEscaped(nil, e.text)),
+	}
+}
+
+func (j *journal) follow(box *mailbox.Box[Line]) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.followers = append(j.followers, box)
+}
+
+func (j *journal) unfollow(box *mailbox.Box[Line]) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.followers = slices.DeleteFunc(j.followers, func(other *mailbox.Box[Line]) bool { return other == box })
+}

@@ -1,0 +1,135 @@
+package output
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// cut splits a text that is read in parts of a size.
+func cut(t testing.TB, text []byte, size int) (pieces []piece) {
+	t.Helper()
+	var s splitter
+	clone := func(p piece) piece { p.text = bytes.Clone(p.text); return p }
+	for len(text) > 0 {
+		n := min(size, len(text))
+		for p := range s.split(text[:n]) {
+			pieces = append(pieces, clone(p))
+		}
+		text = text[n:]
+		if len(s.rest) > longest || len(s.rest) == 0 && s.rest != nil {
+			t.Fatalf("%d bytes are kept between reads", len(s.rest))
+		}
+	}
+	if p, ok := s.flush(); ok {
+		pieces = append(pieces, clone(p))
+	}
+	return pieces
+}
+
+func FuzzSplit(f *testing.F) {
+	f.Add([]byte("a\r\nb\n\nc"), 1, 1)
+	f.Add([]byte("\xe2\x82\xac\x80\x80\x80\x80\n"), 3000, 7)
+	f.Add([]byte("no end"), 2000, 4096)
+	f.Fuzz(func(t *testing.T, text []byte, times, size int) {
+		text = bytes.Repeat(text, 1+max(0, times)%5000)
+		text = text[:min(len(text), 5*longest)]
+		var back []byte
+		pieces := cut(t, text, 1+max(0, size)%(3*longest))
+		first := true
+		for i, p := range pieces {
+			if len(p.text) > longest || p.first != first || len(p.text) == 0 && p.first && !p.last {
+				t.Fatalf("piece %d is %+v", i, p)
+			}
+			if utf8.Valid(text) && !utf8.Valid(p.text) {
+				t.Fatalf("piece %d is cut within a character", i)
+			}
+			first = p.last
+			if back = append(back, p.text...); p.last {
+				back = append(back, '\n')
+			}
+		}
+		if len(text) > 0 && text[len(text)-1] != '\n' {
+			back = bytes.TrimSuffix(back, []byte("\n")) // a last line without an end gets one
+		}
+		if !bytes.Equal(back, text) {
+			t.Fatalf("%d bytes became %d", len(text), len(back))
+		}
+		at := cut(t, text, len(text)+1)
+		if len(at) != len(pieces) {
+			t.Fatalf("%d pieces if it is read in parts, %d if at once", len(pieces), len(at))
+		}
+	})
+}
+
+func TestALineThatIsExactlyAsLongAsAPieceStaysWhole(t *testing.T) {
+	t.Parallel()
+	pieces := cut(t, []byte(strings.Repeat("x", longest)+"\n"), 1000)
+	if len(pieces) != 1 || !pieces[0].first || !pieces[0].last {
+		t.Errorf("%d pieces", len(pieces))
+	}
+}
+
+func TestAnEndOfLineThatIsCutOffIsNoLine(t *testing.T) {
+	t.Parallel()
+	pieces := cut(t, []byte(strings.Repeat("x", longest)+"\r\n"), 1000)
+	if len(pieces) != 2 || pieces[0].blank() || !pieces[1].blank() {
+		t.Errorf("got %d pieces", len(pieces))
+	}
+}
+
+func TestAnEndlessLineTakesNoMoreMemoryThanAPiece(t *testing.T) {
+	t.Parallel()
+	var s splitter
+	text := bytes.Repeat([]byte("x"), 16<<10)
+	for range 1000 {
+		for p := range s.split(text) {
+			if len(p.text) > longest {
+				t.Fatalf("a piece of %d bytes", len(p.text))
+			}
+		}
+		if cap(s.rest) > 64<<10 {
+			t.Fatalf("%d bytes are kept", cap(s.rest))
+		}
+	}
+}
+
+func TestControlCharactersAreMadeVisible(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"plain":                  "plain",
+		"tab\there":              "tab\there",
+		"ä € 𝄞":                  "ä € 𝄞",
+		"\x1b[31mred\x1b[0m":     `\x1b[31mred\x1b[0m`,
+		"bar 10%\rbar 20%":       `bar 10%\x0dbar 20%`,
+		"\x00\x7f":               `\x00\x7f`,
+		"\u009b31m\u0085":        `\u009b31m\u0085`,
+		"\xff\xc3(\x9b":          `\xff\xc3(\x9b`,
+		"\u00a0\ufffd":           "\u00a0\ufffd",
+		"cut \xe2\x82":           `cut \xe2\x82`,
+		"surrogate \xed\xa0\x80": `surrogate \xed\xa0\x80`,
+	} {
+		if got := string(appendEscaped([]byte("> "), []byte(text))); got != "> "+want {
+			t.Errorf("%q became %q, want %q", text, got, "> "+want)
+		}
+	}
+}
+
+func FuzzEscape(f *testing.F) {
+	f.Add([]byte("\x1b]0;title\a\xc2\x9b\xff\tx"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got := appendEscaped(nil, text)
+		if !utf8.Valid(got) {
+			t.Errorf("%q became %q, which is no UTF-8", text, got)
+		}
+		for _, r := range string(got) {
+			if r < ' ' && r != '\t' || r >= 0x7f && r <= 0x9f {
+				t.Errorf("%q became %q", text, got)
+			}
+		}
+		if again := appendEscaped(nil, got); !bytes.Equal(again, got) {
+			t.Errorf("%q became %q at first, then %q", text, got, again)
+		}
+	})
+}
