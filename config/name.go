@@ -6,12 +6,15 @@ import (
 	"strings"
 )
 
+// AllServices is the name that stands for every service, and is no service's.
+const AllServices = "all"
+
 // CheckServiceName says what is wrong with the name of a service.
 func CheckServiceName(name string) error {
 	const most = 64
 
 	switch {
-	case name == "all":
+	case name == AllServices:
 		return errors.New("all is reserved, it stands for every service: choose another name")
 	case name == "":
 		return errors.New("the name of the service is empty")

@@ -25,12 +25,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hupwatch/config"
+	"hupwatch/runner/control/server"
+	"hupwatch/runner/journal"
 	"hupwatch/services"
+	"hupwatch/services/output"
 	"hupwatch/services/process"
 )
 
-// logPatience is how long the end of hupwatch waits for its log to be read.
-const logPatience = 2 * time.Second
+// logPatience is how long the end of hupwatch waits for its log to be read,
+// outputPatience the same for what services wrote.
+const (
+	logPatience    = 2 * time.Second
+	outputPatience = 2 * time.Second
+)
 
 // Options are what a daemon is started with.
 type Options struct {
@@ -38,8 +45,9 @@ type Options struct {
 	// again.
 	Config *config.Config
 	Load   func() (*config.Config, config.Problems)
-	// Log gets hupwatch's own log.
-	Log io.Writer
+	// Log gets hupwatch's own log, and with Stdout what services write that are told
+	// apart by a prefix.
+	Log, Stdout io.Writer
 	// Version is what the log says at the start.
 	Version string
 	Signals Signals
@@ -63,9 +71,21 @@ func Run(o Options) (code int, err error) {
 	defer dir.release()
 
 	events := &services.Stream{}
+	trouble := func(service, text string) {
+		events.Publish(services.Event{Kind: services.KindTrouble, Service: service, Reason: text})
+	}
 	eventLog := startLog(events, o.Log, o.Config.Daemon)
 	defer eventLog.wait(logPatience)
+	record := journal.Open(dir.file("journal"), func(err error) { trouble("", err.Error()) })
+	defer func() { _ = record.Close() }() // nobody is left to tell
+	feed := startFeed(record, events)
+	defer feed.wait()
 	defer events.Close()
+	hub, err := output.New(output.Options{Dir: dir.file("output"), Stdout: o.Stdout, Stderr: o.Log, Trouble: trouble})
+	if err != nil {
+		return 0, err
+	}
+	defer hub.Close(outputPatience)
 	events.Publish(services.Event{Kind: services.KindBegun, PID: os.Getpid(), Reason: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
 	for _, text := range append(why, advice(o, os.Getpid())...) {
 		events.Publish(services.Event{Kind: services.KindAdvice, Reason: text})
@@ -79,12 +99,23 @@ func Run(o Options) (code int, err error) {
 		Resolving: services.NewGate(runtime.GOMAXPROCS(0)),
 		Starting:  services.NewGate(runtime.GOMAXPROCS(0)),
 		Ledger:    dir.ledger,
+		Output:    hub,
 		Events:    events,
 		Mark:      dir.ledger.Mark(),
 		Now:       monotonic,
 	}
-	f := newFleet(host, o.Load, eventLog.apply)
-	err = group(table, f, o, dir.wanted).Run()
+	f := newFleet(host, o.Load)
+	f.rollout.lastID = record.LastID()
+	a := newAPI(o.Version, f, feed)
+	var control *server.Server
+	if path := dir.file("control.sock"); path != "" {
+		control = server.New(path, a, func(err error) { trouble("", err.Error()) })
+	}
+	f.apply = func(d config.Daemon) {
+		eventLog.apply(d)
+		a.admit(d.ControlGroup, control)
+	}
+	err = group(table, f, o, dir.wanted, control).Run()
 	events.Publish(services.Event{Kind: services.KindEndedAll, Code: f.code})
 	return f.code, err
 }
@@ -92,13 +123,17 @@ func Run(o Options) (code int, err error) {
 // group puts together what runs. Only the fleet returns by itself, when
 // everything has ended; the others go on until then, so that signals are heard
 // and processes reaped to the last.
-func group(table *process.Table, f *fleet, o Options, wanted map[string]services.Wanted) *run.Group {
+func group(table *process.Table, f *fleet, o Options, wanted map[string]services.Wanted, control *server.Server) *run.Group {
 	var g run.Group
 	reaping, stopReaping := context.WithCancel(context.Background())
 	g.Add(func() error { return table.Run(reaping) }, func(error) { stopReaping() })
 	listening, stopListening := context.WithCancel(context.Background())
 	tty := openTerminal(o.HUPIgnored)
 	g.Add(func() error { return o.Signals.dispatch(listening, f, tty, o.OneService) }, func(error) { stopListening() })
+	if control != nil {
+		serving, stopServing := context.WithCancel(context.Background())
+		g.Add(func() error { return control.Serve(serving) }, func(error) { stopServing() })
+	}
 	// Only a broken invariant of another actor can interrupt the fleet.
 	g.Add(func() error { return f.run(o.Config, wanted) }, func(error) { f.stop("TERM") })
 	return &g

@@ -3,7 +3,11 @@ package runner
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/oklog/run"
 
@@ -23,6 +27,7 @@ type fleet struct {
 	apply func(config.Daemon)
 	inbox *mailbox.Box[input]
 	asking
+	front atomic.Pointer[front]
 
 	// Owned by run.
 	rollout  *rollout
@@ -33,11 +38,10 @@ type fleet struct {
 	code     int // to end with
 }
 
-func newFleet(host *services.Host, load func() (*config.Config, config.Problems), apply func(config.Daemon)) *fleet {
+func newFleet(host *services.Host, load func() (*config.Config, config.Problems)) *fleet {
 	return &fleet{
 		host:     host,
 		load:     load,
-		apply:    apply,
 		inbox:    mailbox.New[input](0),
 		rollout:  newRollout(),
 		watchers: make(map[string]*services.Watcher),
@@ -123,7 +127,42 @@ func (f *fleet) step(in input) (done bool) {
 		}
 	}
 	f.watch(added)
+	f.show(len(added) > 0)
 	return done
+}
+
+// front is what others see of the fleet. It is not changed.
+type front struct {
+	config      *config.Config
+	configError string
+	watchers    []*services.Watcher // in the order of their names
+}
+
+// show lets others see what is new.
+func (f *fleet) show(added bool) {
+	r, before := f.rollout, f.front.Load()
+	if before == nil {
+		before = &front{}
+	}
+	if !added && before.config == r.config && before.configError == r.configError {
+		return
+	}
+	now := &front{config: r.config, configError: r.configError}
+	if !added {
+		now.watchers = before.watchers
+	} else {
+		now.watchers = slices.SortedFunc(maps.Values(f.watchers), func(a, b *services.Watcher) int { return strings.Compare(a.Name(), b.Name()) })
+	}
+	f.front.Store(now)
+}
+
+// watcher returns the one of that name, or nil.
+func (f *front) watcher(name string) *services.Watcher {
+	i, found := slices.BinarySearchFunc(f.watchers, name, func(w *services.Watcher, name string) int { return strings.Compare(w.Name(), name) })
+	if !found {
+		return nil
+	}
+	return f.watchers[i]
 }
 
 var errEnded = errors.New("the fleet has ended")

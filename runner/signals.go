@@ -36,7 +36,8 @@ func (s *Signals) dispatch(ctx context.Context, f *fleet, tty *terminal, oneServ
 			}
 			f.names()
 		case <-s.USR1:
-			f.host.Events.Publish(services.Event{Kind: services.KindIgnored, By: "signal USR1", Reason: "hupwatch writes no files of its own to reopen"})
+			f.host.Output.Reopen()
+			f.host.Events.Publish(services.Event{Kind: services.KindReopened, By: "signal USR1"})
 		case <-s.TERM:
 			f.stop("TERM")
 		case <-s.QUIT:

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"strings"
 	"time"
 
 	"hupwatch/runner/control"
@@ -58,7 +59,7 @@ func addSlot(s *control.Service, sl *services.Slot, c clock) {
 		})
 	}
 	for _, g := range sl.Draining {
-		d := control.Draining{Instance: sl.Instance, Generation: g.Number, PID: g.PID, Since: c.at(g.StoppedAt), KillAt: c.at(g.KillAt)}
+		d := control.Draining{Instance: sl.Instance, Generation: g.Number, PID: g.PID, Since: c.at(g.StoppedAt), KillAt: c.at(g.KillAt), Reloads: g.Reloads}
 		if g.Killed {
 			d.KillAt = c.at(g.KilledAt)
 		}
@@ -73,7 +74,7 @@ func addSlot(s *control.Service, sl *services.Slot, c clock) {
 }
 
 func exitOf(e services.Exit, at control.Time) control.Exit {
-	x := control.Exit{Code: e.Code, At: at, Reason: e.Reason}
+	x := control.Exit{Code: e.ShellCode(), At: at, Reason: e.Reason}
 	if e.Signal != 0 {
 		x.Signal = services.SignalName(e.Signal)
 	}
@@ -87,6 +88,9 @@ func eventOf(e *services.Event) control.Event {
 		Service: e.Service, Instance: e.Instance, Generation: e.Generation, PID: e.PID,
 		Reloads: e.Reloads, By: e.By, Cause: string(e.Cause), Result: string(e.Result), Error: e.Reason, Tail: e.Tail,
 		Release: e.Release, Seconds: e.Elapsed.Seconds(),
+	}
+	if e.Kind == services.KindRequest && e.Reason != "" {
+		c.Services, c.Error = strings.Split(e.Reason, ","), ""
 	}
 	if e.Signal != 0 {
 		c.Signal = services.SignalName(e.Signal)

@@ -36,7 +36,7 @@ func lookupAccount(userName, groupName string) (account, error) {
 		a.variables, groups = u.variables, u.groups
 	}
 	if groupName != "" {
-		id, err := lookupGroup(groupName)
+		id, err := LookupGroup(groupName)
 		if err != nil {
 			return account{}, err
 		}
@@ -105,7 +105,8 @@ func lookupUser(name string) (unixUser, error) {
 	return found, nil
 }
 
-func lookupGroup(name string) (int, error) {
+// LookupGroup returns the number of a group, which is given by that or by name.
+func LookupGroup(name string) (int, error) {
 	g, err := user.LookupGroup(name)
 	if number, parseErr := accountNumber(name); err != nil && parseErr == nil {
 		return number, nil

@@ -60,6 +60,9 @@ type (
 	// KeepSockets closes the listening sockets of the service that nobody
 	// needs any more: all but these.
 	KeepSockets struct{ Listen []config.Listen }
+	// Amend says that what serves does so with this configuration from now on, and
+	// without a new process.
+	Amend struct{ Config *config.Service }
 	// Emit tells the world what happened.
 	Emit struct{ Event Event }
 	// DownForGood says that an essential service is not going to be started any
@@ -79,6 +82,7 @@ func (AskTurn) effect()     {}
 func (ReturnTurn) effect()  {}
 func (Answer) effect()      {}
 func (KeepSockets) effect() {}
+func (Amend) effect()       {}
 func (Emit) effect()        {}
 func (DownForGood) effect() {}
 func (Ended) effect()       {}
@@ -96,5 +100,7 @@ const (
 	ResultKeptOld   Result = "kept_old"  // the new generation was no good; the old one serves on
 	ResultPartial   Result = "partial"   // some instances have the new release, some were kept
 	ResultFailed    Result = "failed"    // the new generation was no good and nothing serves
-	ResultAborted   Result = "aborted"   // hupwatch ends, the service was removed, or somebody stopped it
+	// ResultRolledBack is said of a reload later.
+	ResultRolledBack Result = "rolled_back"
+	ResultAborted    Result = "aborted" // hupwatch ends, the service was removed, or somebody stopped it
 )

@@ -75,6 +75,7 @@ const (
 	KindRefused     Kind = "reload refused"   // nothing was changed; Reason says why
 	KindConfigError Kind = "config error"
 	KindIgnored     Kind = "signal ignored"
+	KindReopened    Kind = "output files reopened"
 	KindEnding      Kind = "stopping all services"
 	KindLeaving     Kind = "leaving all services" // they live on
 	KindEndedAll    Kind = "hupwatch ended"       // Code is its exit code

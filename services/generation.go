@@ -89,8 +89,8 @@ func (e Exit) String() string {
 	return fmt.Sprintf("exited with status %d", e.Code)
 }
 
-// shellCode is the exit code a shell would give it.
-func (e Exit) shellCode() int {
+// ShellCode is the exit code a shell would give it.
+func (e Exit) ShellCode() int {
 	if e.Signal != 0 {
 		return 128 + int(e.Signal)
 	}

@@ -246,3 +246,16 @@ func (s *step) find(number int) (*Slot, *Generation) {
 	}
 	return nil, nil
 }
+
+// PIDs returns the main processes of every generation.
+func (m *Machine) PIDs() []int {
+	var pids []int
+	for i := range m.Slots {
+		for _, g := range m.Slots[i].generations() {
+			if g.PID != 0 {
+				pids = append(pids, g.PID)
+			}
+		}
+	}
+	return pids
+}

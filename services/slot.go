@@ -355,5 +355,5 @@ func (s *step) downForGood(sl *Slot) {
 		return
 	}
 	s.Doomed = true
-	s.do(DownForGood{Code: sl.LastEnd.shellCode()})
+	s.do(DownForGood{Code: sl.LastEnd.ShellCode()})
 }

@@ -66,3 +66,10 @@ func (sl *Slot) state() State {
 	}
 	return StateStopped
 }
+
+// Removed tells whether the service was removed from the file and nothing of it
+// is waited for any more.
+func (m *Machine) Removed() bool {
+	e := m.Ending
+	return e != nil && !e.Final && !e.Asked && e.Said
+}

@@ -24,6 +24,7 @@ func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	amended.Service = made.Service
 	g.Release, sl.Good = &amended, &amended
 	sl.Incoming = nil
+	s.do(Amend{made.Service})
 	if r.Slot+1 < len(s.Slots) {
 		r.Slot++
 		s.beginInstance(r)

@@ -11,6 +11,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/services/mailbox"
+	"hupwatch/services/output"
 	"hupwatch/services/process"
 	"hupwatch/services/sockets"
 )
@@ -52,6 +53,7 @@ type Host struct {
 	// a thousand starts would wait for a thousand releases to be made first.
 	Stepping, Resolving, Starting *Gate
 	Ledger                        Ledger
+	Output                        *output.Hub
 	Events                        *Stream
 	// Mark tells this hupwatch's generations from all other processes, in
 	// HUPWATCH_MARK.
@@ -82,10 +84,11 @@ type Watcher struct {
 	unsaved   string // why the last record could not be written
 }
 
-// started is the process of a generation.
+// started is the process of a generation, and what it writes.
 type started struct {
 	generation int
 	process    *process.Process
+	output     *output.Capture
 }
 
 // NewWatcher returns the watcher of a service that has nothing running.
@@ -105,6 +108,9 @@ func (w *Watcher) Look(at func(*Machine)) {
 	defer w.mu.Unlock()
 	at(w.machine)
 }
+
+// Name returns the name of the service.
+func (w *Watcher) Name() string { return w.machine.Name }
 
 // Post tells the watcher something. It does not block.
 func (w *Watcher) Post(in Input) { w.inbox.Put(in) }
@@ -184,9 +190,16 @@ func (w *Watcher) ended(generation int) bool {
 
 // process returns that of a generation; nil for none.
 func (w *Watcher) process(generation int) *process.Process {
-	for _, s := range w.processes {
-		if s.generation == generation {
-			return s.process
+	if s := w.started(generation); s != nil {
+		return s.process
+	}
+	return nil
+}
+
+func (w *Watcher) started(generation int) *started {
+	for i := range w.processes {
+		if w.processes[i].generation == generation {
+			return &w.processes[i]
 		}
 	}
 	return nil
@@ -196,16 +209,16 @@ func (w *Watcher) forget(generation int) {
 	w.processes = slices.DeleteFunc(w.processes, func(s started) bool { return s.generation == generation })
 }
 
-// arrival is a Spawned that brings the process along.
+// arrival is a Spawned that brings along what was started.
 type arrival struct {
 	Spawned
-	process *process.Process
+	started
 }
 
 func (w *Watcher) step(in Input) {
 	switch x := in.(type) {
 	case arrival:
-		w.processes = append(w.processes, started{x.Generation, x.process})
+		w.processes = append(w.processes, x.started)
 		in = x.Spawned
 	case resolution:
 		in = x.Input
@@ -254,13 +267,31 @@ func (w *Watcher) carryOut(e Effect) {
 		if err := w.sockets.Keep(e.Listen); err != nil {
 			w.trouble(err)
 		}
+	case Amend:
+		w.host.Output.Apply(e.Config)
 	case Emit:
-		w.host.Events.Publish(e.Event)
+		w.publish(e.Event)
 	case DownForGood:
 		w.rollout.DownForGood(w.machine.Name, e.Code)
 	case Ended:
 		w.rollout.Ended(w.machine.Name)
 	}
+}
+
+// publish tells what happened, with the last lines of what went wrong.
+func (w *Watcher) publish(e Event) {
+	switch e.Kind {
+	case KindReloadEnded, KindStartFailed, KindEnded, KindRolledBack:
+		if s := w.started(e.Generation); s != nil && e.Result != ResultPromoted && e.Result != ResultStarted && e.Result != ResultSkipped {
+			e.Tail = s.output.Tail()
+		}
+	case KindStopped:
+		if end := w.machine.Ending; end != nil && !end.Asked { // nobody asks for it any more
+			w.host.Output.Forget(w.machine.Name)
+		}
+	default:
+	}
+	w.host.Events.Publish(e)
 }
 
 // inquiry is a Resolve that the file system has not answered yet.
@@ -328,21 +359,24 @@ func (w *Watcher) start(e Launch, fds []int) error {
 	if err != nil {
 		return err
 	}
+	capture, err := w.host.Output.Open(e.Release.Service, e.Generation, e.Instance, e.Release.Credential)
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	defer capture.Forked()
 	spec := e.Release.spec()
 	spec.Args = argv
 	spec.Env = e.Release.environ(variables)
 	spec.Sockets = fds
-	return w.host.Table.Start(spec, watch{w, e.Generation})
+	spec.Stdout, spec.Stderr = capture.Descriptors()
+	return w.host.Table.Start(spec, watch{w, e.Generation, capture})
 }
 
 func (rel *Release) spec() process.Spec {
 	c := rel.Service
 	spec := process.Spec{
-		Path: rel.Path, Dir: rel.Dir, Stdout: 1, Stderr: 2,
+		Path: rel.Path, Dir: rel.Dir,
 		Credential: rel.Credential, Umask: c.Umask, OOMScoreAdj: c.OOMScoreAdj,
-	}
-	if c.Output == config.OutputNull {
-		spec.Stdout, spec.Stderr = -1, -1
 	}
 	for _, l := range c.Limits {
 		spec.Limits = append(spec.Limits, process.Limit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
@@ -448,10 +482,11 @@ func (m *Machine) Living() []Living {
 type watch struct {
 	watcher    *Watcher
 	generation int
+	output     *output.Capture
 }
 
 func (g watch) Spawned(p *process.Process) {
-	g.watcher.Post(arrival{Spawned{Generation: g.generation, PID: p.PID()}, p})
+	g.watcher.Post(arrival{Spawned{Generation: g.generation, PID: p.PID()}, started{g.generation, p, g.output}})
 }
 
 func (g watch) Execed() { g.watcher.Post(Execed{g.generation}) }

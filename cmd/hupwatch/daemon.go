@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"hupwatch/cmd/hupwatch/early"
@@ -42,7 +43,7 @@ func prepare(stderr io.Writer) (code int, ok bool) {
 
 // runDaemon is the daemon with these options and what this process brings.
 func runDaemon(stderr io.Writer, o runner.Options) int {
-	o.Log = stderr
+	o.Log, o.Stdout = stderr, os.Stdout
 	o.Version = versionText()
 	o.HUPIgnored = early.HUPIgnored
 	o.Signals = runner.Signals{

@@ -132,6 +132,7 @@ type Event struct {
 	PID        int      `json:"pid,omitempty"`
 	Reloads    []uint64 `json:"reloads,omitempty"` // the ids of the requests it belongs to
 	By         string   `json:"by,omitempty"`
+	Services   []string `json:"services,omitempty"` // those asked for; none means all
 	Cause      string   `json:"cause,omitempty"` // start, reload, restart
 	Result     string   `json:"result,omitempty"`
 	Error      string   `json:"error,omitempty"` // or a reason that is no error

@@ -26,14 +26,14 @@ func (s *Server) post(what string) func(*answer, *http.Request, string) error {
 			return err
 		}
 		a.unhurried()
-		past, next, cancel := s.daemon.Events() // before it is asked for, so that nothing is missed
+		next, cancel := s.daemon.Follow() // before it is asked for, so that nothing is missed
 		defer cancel()
 		id, err := s.ask(r.Context(), what, name, q)
 		if err != nil {
 			return err
 		}
 		t := &tale{server: s, answer: a, request: q, progress: newProgress(id), next: next}
-		t.tell(r.Context(), past)
+		t.tell(r.Context())
 		return nil
 	}
 }
@@ -65,10 +65,10 @@ type tale struct {
 }
 
 // tell begins with the id, and ends with the result, or when nobody listens.
-func (t *tale) tell(ctx context.Context, events []control.Event) {
+func (t *tale) tell(ctx context.Context) {
 	ticks, stop := t.ticks()
 	defer stop()
-	events = slices.Clip(events) // they are the daemon's
+	var events []control.Event
 	for behind, last := true, false; ; {
 		if behind {
 			t.progress.catchUp(t.server.daemon) // with what comes before that in the box

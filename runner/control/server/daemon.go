@@ -25,8 +25,10 @@ type Daemon interface {
 	// Done before the event "reload done" comes and after all others that matter.
 	Reload(id uint64) (control.Reload, bool)
 
-	// Events returns what is remembered, and a box with every event since, until
-	// cancel. A slow reader loses some, which the box counts.
+	// Follow returns a box with every event from now on, until cancel. A slow
+	// reader loses some, which the box counts. Events returns what is remembered
+	// too.
+	Follow() (next *mailbox.Box[control.Event], cancel func())
 	Events() (past []control.Event, next *mailbox.Box[control.Event], cancel func())
 	// Lines is the same for the output of a service: its last n lines, and what
 	// comes.

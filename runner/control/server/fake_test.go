@@ -110,6 +110,11 @@ func (f *fake) Reload(id uint64) (control.Reload, bool) {
 	return r, ok
 }
 
+func (f *fake) Follow() (*mailbox.Box[control.Event], func()) {
+	_, box, cancel := f.Events()
+	return box, cancel
+}
+
 func (f *fake) Events() ([]control.Event, *mailbox.Box[control.Event], func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,0 +1,320 @@
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/runner/control"
+	"hupwatch/runner/control/server"
+	"hupwatch/runner/journal"
+	"hupwatch/services"
+	"hupwatch/services/mailbox"
+	"hupwatch/services/output"
+	"hupwatch/services/process"
+)
+
+// api is what the control server speaks for. It implements server.Daemon.
+type api struct {
+	version string
+	pid     int
+	fleet   *fleet
+	feed    *feed
+	hash    atomic.Pointer[hashed]
+	group   atomic.Int64 // the control group; noGroup for none
+}
+
+const noGroup = -1
+
+func newAPI(version string, f *fleet, feed *feed) *api {
+	a := &api{version: version, pid: os.Getpid(), fleet: f, feed: feed}
+	a.group.Store(noGroup)
+	return a
+}
+
+// admit makes a group the control group: a name or a number, or empty for none.
+func (a *api) admit(group string, s *server.Server) {
+	if s == nil {
+		return
+	}
+	go func() { // ends when whoever knows the groups answers
+		gid := int64(noGroup)
+		if group != "" {
+			n, err := services.LookupGroup(group)
+			if err != nil {
+				a.fleet.host.Events.Publish(services.Event{Kind: services.KindTrouble, Reason: "control_group: " + err.Error()})
+			} else {
+				gid = int64(n)
+			}
+		}
+		if a.group.Swap(gid) == gid {
+			return
+		}
+		if err := s.Admit(); err != nil {
+			a.fleet.host.Events.Publish(services.Event{Kind: services.KindTrouble, Reason: err.Error()})
+		}
+	}()
+}
+
+// hashed is what a configuration was hashed to.
+type hashed struct {
+	config *config.Config
+	hash   string
+}
+
+// Status implements server.Daemon.
+func (a *api) Status() control.Status {
+	front := a.fleet.front.Load()
+	s := control.Status{
+		Version: a.version, PID: a.pid, Config: front.config.File,
+		ConfigError: front.configError, ConfigHash: a.configHash(front.config), Services: []control.Service{},
+	}
+	for _, w := range front.watchers {
+		if one, ok := a.look(w); ok {
+			s.Services = append(s.Services, one)
+		}
+	}
+	return s
+}
+
+// Service implements server.Daemon.
+func (a *api) Service(name string) (control.Service, bool) {
+	w := a.fleet.front.Load().watcher(name)
+	if w == nil {
+		return control.Service{}, false
+	}
+	return a.look(w)
+}
+
+// look says how a service is, unless it was removed and is gone.
+func (a *api) look(w *services.Watcher) (s control.Service, ok bool) {
+	c := clock{wall: time.Now(), now: a.fleet.host.Now()}
+	w.Look(func(m *services.Machine) {
+		if ok = !m.Removed(); ok {
+			s = serviceOf(m, c)
+		}
+	})
+	if !ok {
+		return s, false
+	}
+	s.LastReload.Tail = []string{}
+	if r, found := a.feed.journal.Last(w.Name()); found {
+		s.LastReload = outcomeOf(&r)
+		if back := r.RolledBack; back != nil {
+			s.LastReload.Result, s.LastReload.Error, s.LastReload.Tail = string(services.ResultRolledBack), back.Reason, notNil(back.Tail)
+		}
+	}
+	return s, true
+}
+
+// configHash tells one configuration from another.
+func (a *api) configHash(c *config.Config) string {
+	if h := a.hash.Load(); h != nil && h.config == c {
+		return h.hash
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return ""
+	}
+	const length = 6
+	sum := sha256.Sum256(text)
+	h := &hashed{c, hex.EncodeToString(sum[:length])}
+	a.hash.Store(h)
+	return h.hash
+}
+
+// Plan implements server.Daemon.
+func (a *api) Plan(ctx context.Context) (control.Plan, error) {
+	made := make(chan control.Plan, 1)
+	go func() { // ends when the file system answers
+		front := a.fleet.front.Load()
+		c, problems := a.fleet.load()
+		if c == nil {
+			p := control.Plan{Config: front.config.File, Services: []control.PlanService{}}
+			for _, problem := range problems {
+				if !problem.Warning {
+					p.Problems = append(p.Problems, problem.String())
+				}
+			}
+			made <- p
+			return
+		}
+		made <- plan(c, front.watchers, a.fleet.host.Resolver)
+	}()
+	select {
+	case p := <-made:
+		return p, nil
+	case <-ctx.Done():
+		return control.Plan{}, ctx.Err()
+	}
+}
+
+// Ask implements server.Daemon.
+func (a *api) Ask(ctx context.Context, what, name string, q control.Request, by string) (uint64, error) {
+	d := demand{what: verb(what), by: by, changed: q.Changed}
+	switch name {
+	case "":
+		d.names = q.Services
+	case config.AllServices:
+	default:
+		d.names = []string{name}
+	}
+	if d.what == verbSignal {
+		sig, err := config.Signal(q.Signal)
+		if err != nil {
+			return 0, &control.Error{Message: err.Error(), Reason: control.ReasonUsage}
+		}
+		d.signal = sig
+	}
+	if len(d.names) == 0 {
+		d.names = nil
+	}
+	id, err := a.fleet.ask(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	return id, a.feed.await(ctx, id)
+}
+
+// Reload implements server.Daemon.
+func (a *api) Reload(id uint64) (control.Reload, bool) {
+	q, ok := a.feed.journal.Request(id)
+	if !ok {
+		return control.Reload{}, false
+	}
+	front := a.fleet.front.Load()
+	r := control.Reload{
+		ID: q.ID, What: q.What, By: q.By, StartedAt: control.Time{Time: q.Started}, EndedAt: control.Time{Time: q.Ended},
+		Done: q.Done, Services: []control.ServiceReload{},
+	}
+	for i := range q.Services {
+		r.Services = append(r.Services, a.serviceReload(&q.Services[i], front))
+	}
+	return r, true
+}
+
+func (a *api) serviceReload(r *journal.Reload, front *front) control.ServiceReload {
+	s := control.ServiceReload{Name: r.Service, Outcome: outcomeOf(r)}
+	if r.Exit != nil {
+		s.Exit = &control.Exit{Code: r.Exit.Code, Signal: r.Exit.Signal, Reason: r.Exit.Reason, At: control.Time{Time: r.Exit.At}}
+	}
+	if w := front.watcher(r.Service); w != nil {
+		w.Look(func(m *services.Machine) {
+			now := serviceOf(m, clock{})
+			s.Generation, s.PID, s.State, s.Wanted = now.Generation, now.PID, now.State, now.Wanted
+		})
+	}
+	return s
+}
+
+func outcomeOf(r *journal.Reload) control.Outcome {
+	o := control.Outcome{
+		Result: string(r.Result), Error: r.Reason, Tail: notNil(r.Tail), By: r.By,
+		StartedAt: control.Time{Time: r.Asked}, EndedAt: control.Time{Time: r.Ended},
+		ReadySeconds: r.Ready.Seconds(), DrainSeconds: r.Drain.Seconds(),
+	}
+	if len(r.IDs) > 0 {
+		o.Reload = r.IDs[0]
+	}
+	return o
+}
+
+func notNil(lines []string) []string {
+	if lines == nil {
+		return []string{}
+	}
+	return lines
+}
+
+// Follow implements server.Daemon.
+func (a *api) Follow() (next *mailbox.Box[control.Event], cancel func()) { return a.feed.follow() }
+
+// Events implements server.Daemon.
+func (a *api) Events() (past []control.Event, next *mailbox.Box[control.Event], cancel func()) {
+	next, cancel = a.feed.follow()
+	events := a.feed.journal.Past()
+	past = make([]control.Event, len(events))
+	for i := range events {
+		past[i] = eventOf(&events[i])
+	}
+	return past, next, cancel
+}
+
+// Lines implements server.Daemon.
+func (a *api) Lines(service string, n int) (past []control.Line, next *mailbox.Box[control.Line], cancel func()) {
+	hub := a.fleet.host.Output
+	lines, stop := hub.Follow(service) // first, so that nothing is missed
+	var last time.Time
+	for _, l := range hub.Lines(service, n) {
+		past = append(past, lineOf(l))
+		last = l.Time
+	}
+	next = mailbox.New[control.Line](readerLimit)
+	go passLines(lines, next, last) // ends with stop
+	return past, next, stop
+}
+
+// passLines hands on the lines that came after the last one.
+func passLines(from *mailbox.Box[output.Line], to *mailbox.Box[control.Line], last time.Time) {
+	for range from.Wake {
+		lines, lost, closed := from.Take()
+		for _, l := range lines {
+			if !l.Time.After(last) {
+				continue
+			}
+			line := lineOf(l)
+			line.Lost, lost = lost, 0
+			to.Put(line)
+		}
+		if closed {
+			to.Close()
+			return
+		}
+	}
+}
+
+func lineOf(l output.Line) control.Line {
+	return control.Line{
+		At: control.Time{Time: l.Time}, Service: l.Service, Instance: l.Instance, Generation: l.Generation, Stream: "std" + string(l.Stream), Text: l.Text,
+	}
+}
+
+// Memory implements server.Daemon.
+func (a *api) Memory(names []string) map[string]int64 {
+	front := a.fleet.front.Load()
+	owner := make(map[int]string)
+	for _, name := range names {
+		if w := front.watcher(name); w != nil {
+			w.Look(func(m *services.Machine) {
+				for _, pid := range m.PIDs() {
+					owner[pid] = name
+				}
+			})
+		}
+	}
+	sessions := make([]int, 0, len(owner))
+	for pid := range owner {
+		sessions = append(sessions, pid)
+	}
+	slices.Sort(sessions)
+	sums := make(map[string]int64)
+	for pid, bytes := range process.Memory(sessions) {
+		sums[owner[pid]] += bytes
+	}
+	return sums
+}
+
+// Connections implements server.Daemon.
+func (a *api) Connections(pid int) (n int, known bool) { return process.Connections(pid) }
+
+// ControlGroup implements server.Daemon.
+func (a *api) ControlGroup() (gid int, ok bool) {
+	gid = int(a.group.Load())
+	return gid, gid != noGroup
+}

@@ -1,0 +1,118 @@
+package runner
+
+import (
+	"context"
+	"sync"
+
+	"hupwatch/runner/control"
+	"hupwatch/runner/journal"
+	"hupwatch/services"
+	"hupwatch/services/mailbox"
+)
+
+// readerLimit bounds what a client that does not keep up can cost.
+const readerLimit = 4096
+
+// feed hands events to the clients once the journal has them: who hears that a
+// request is done can ask the journal what it came to.
+type feed struct {
+	journal *journal.Journal
+	events  *mailbox.Box[services.Event]
+	done    chan struct{}
+
+	mu      sync.Mutex // guards what is below
+	readers map[*mailbox.Box[control.Event]]struct{}
+	latest  uint64        // the last request that the journal has
+	grown   chan struct{} // closed when that changes
+	ended   bool
+}
+
+// startFeed records the events of the stream until it is closed.
+func startFeed(j *journal.Journal, s *services.Stream) *feed {
+	f := &feed{
+		journal: j, events: s.Subscribe(), done: make(chan struct{}),
+		readers: make(map[*mailbox.Box[control.Event]]struct{}), latest: j.LastID(), grown: make(chan struct{}),
+	}
+	go f.run() // ends with the stream; wait waits for it
+	return f
+}
+
+func (f *feed) wait() { <-f.done }
+
+func (f *feed) run() {
+	defer close(f.done)
+	for range f.events.Wake {
+		events, lost, closed := f.events.Take()
+		f.journal.Record(events)
+		f.pass(events, lost)
+		if closed {
+			f.end()
+			return
+		}
+	}
+}
+
+// pass hands on what the journal has.
+func (f *feed) pass(events []services.Event, lost int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.readers) > 0 {
+		for i := range events {
+			e := eventOf(&events[i])
+			e.Lost, lost = lost, 0
+			for box := range f.readers {
+				box.Put(e)
+			}
+		}
+	}
+	if id := f.journal.LastID(); id != f.latest {
+		f.latest = id
+		close(f.grown)
+		f.grown = make(chan struct{})
+	}
+}
+
+func (f *feed) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = true
+	for box := range f.readers {
+		box.Close()
+	}
+}
+
+// follow returns a box that gets every event from now on, until cancel.
+func (f *feed) follow() (box *mailbox.Box[control.Event], cancel func()) {
+	box = mailbox.New[control.Event](readerLimit)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		box.Close()
+		return box, func() {}
+	}
+	f.readers[box] = struct{}{}
+	return box, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.readers, box)
+	}
+}
+
+// await returns when the journal knows a request.
+func (f *feed) await(ctx context.Context, id uint64) error {
+	for {
+		f.mu.Lock()
+		latest, grown := f.latest, f.grown
+		f.mu.Unlock()
+		if latest >= id {
+			return nil
+		}
+		select {
+		case <-grown:
+		case <-f.done:
+			return errEnded
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
