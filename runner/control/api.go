@@ -133,7 +133,7 @@ type Event struct {
 	Reloads    []uint64 `json:"reloads,omitempty"` // the ids of the requests it belongs to
 	By         string   `json:"by,omitempty"`
 	Services   []string `json:"services,omitempty"` // those asked for; none means all
-	Cause      string   `json:"cause,omitempty"` // start, reload, restart
+	Cause      string   `json:"cause,omitempty"`    // start, reload, restart
 	Result     string   `json:"result,omitempty"`
 	Error      string   `json:"error,omitempty"` // or a reason that is no error
 	Tail       []string `json:"tail,omitempty"`

@@ -164,7 +164,7 @@ func (r *entry) publicExit() *Exit {
 }
 
 func newExit(e services.Exit, at time.Time) *Exit {
-	p := &Exit{Code: e.Code, Reason: e.Reason, At: at}
+	p := &Exit{Code: e.ShellCode(), Reason: e.Reason, At: at}
 	if e.Signal != 0 {
 		p.Signal = services.SignalName(e.Signal)
 	}
