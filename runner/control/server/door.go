@@ -16,6 +16,7 @@ type door struct {
 	server *Server
 	closed <-chan struct{}
 	shares *shares
+	full   bool // no place became free while one was waited for
 }
 
 // Accept returns the next client that is let in. It fails when the socket is
@@ -51,8 +52,11 @@ func (d *door) admit(c *net.UnixConn) *client {
 	}
 	rank := d.rank(p)
 	at := d.shares.take(rank, p.uid)
-	if at == placeNone && rank == master {
+	if at == placeNone && rank == master && !d.full {
 		at = d.waitTurn(p.uid)
+	}
+	if rank == master {
+		d.full = at == placeNone // the next one need not wait as long again
 	}
 	if at == placeNone && rank != stranger {
 		at = d.shares.takeSurplus()

@@ -14,6 +14,9 @@ func (s *Server) Impatient(d time.Duration) {
 // Tick is how often draining generations are told about.
 func (s *Server) Tick(d time.Duration) { s.limits.second = d }
 
+// Turn is how long root waits for its turn.
+func (s *Server) Turn(d time.Duration) { s.limits.turn = d }
+
 // Room is how many connections there may be.
 func (s *Server) Room(clients, others, each, strangers, surplus int) {
 	s.limits.clients, s.limits.others, s.limits.each, s.limits.strangers, s.limits.surplus = clients, others, each, strangers, surplus

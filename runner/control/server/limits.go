@@ -36,5 +36,5 @@ var defaults = limits{
 	each:        64,
 	strangers:   8,
 	surplus:     16,
-	turn:        2 * time.Second,
+	turn:        5 * time.Second,
 }
