@@ -44,23 +44,27 @@ func (f *file) write(text []byte) (int, error) {
 	if n == 0 {
 		f.rotate()
 		if n = f.fit(text); n == 0 {
-			n = lines(text, fileAtOnce) // better too large than lost
+			n = min(lines(text, fileAtOnce), fileAtOnce) // better too large than lost
 		}
 	}
 	n, err := f.f.Write(text[:n])
-	f.size += int64(n)
-	if i := bytes.LastIndexByte(text[:n], '\n'); i >= 0 {
-		f.within = int64(n - i - 1)
-	} else {
-		f.within += int64(n)
-	}
+	f.wrote(text[:n])
 	return n, cause(err)
+}
+
+func (f *file) wrote(text []byte) {
+	f.size += int64(len(text))
+	if i := bytes.LastIndexByte(text, '\n'); i >= 0 {
+		f.within = int64(len(text) - i - 1)
+	} else {
+		f.within += int64(len(text))
+	}
 }
 
 // fit returns how much of the text goes into the file as it is: none if it is to
 // be rotated first. A line is only cut where it alone is larger than a file.
 func (f *file) fit(text []byte) int {
-	most := min(len(text), fileAtOnce)
+	most := min(lines(text, fileAtOnce), fileAtOnce)
 	size := f.rotation.Load().maxSize
 	free := size - f.size
 	if size == 0 || int64(most) <= free {
