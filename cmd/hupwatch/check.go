@@ -1,31 +1,39 @@
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"io"
+
+	"github.com/spf13/cobra"
 
 	"hupwatch/cmd/hupwatch/early"
 	"hupwatch/config"
 	"hupwatch/runner"
 )
 
-// check reports every problem of a configuration file.
-func check(args []string, stdout, stderr io.Writer) int {
+func (p *program) check() *cobra.Command {
 	file := defaultConfig
-	flags := newFlags(&file)
-	if len(args) == 1 && isCommand(args) { // the file, as people type it
-		file, args = args[0], nil
+	cmd := &cobra.Command{
+		Use: "check [FILE]", Short: "report every problem of the configuration at once",
+		Long: `Read the configuration and report every problem of it at once, as FILE:LINE: key:
+what is wrong, and the remedy. What this host lacks (a user, a directory, a
+program) is a warning. Nothing is started, no daemon is asked: do it before
+hupwatch -c FILE, and before a reload.`,
+		Annotations: exits("0  the file is good, whatever warnings there are", "2  it is not; hupwatch would refuse it"),
+		Example:     "  hupwatch check\n  hupwatch check -c web.toml     (also: hupwatch -t -c web.toml)",
+		Args:        cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && !cmd.Flags().Changed("config") { // the file, as people type it
+				file, args = args[0], nil
+			}
+			if len(args) > 0 {
+				return tooMany(cmd, args)
+			}
+			return ended(checkFile(file, p.stdout, p.stderr))
+		},
 	}
-	switch err := parse(flags, args); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-		return exitDone
-	case err != nil:
-		return complain(stderr, err)
-	}
-	return checkFile(file, stdout, stderr)
+	configFlag(cmd.Flags(), &file)
+	return cmd
 }
 
 // checkFile prints the problems to stdout, for they are what was asked for.

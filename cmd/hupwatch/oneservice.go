@@ -2,14 +2,16 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"hupwatch/config"
 	"hupwatch/runner"
@@ -18,57 +20,61 @@ import (
 // oneService are the options of the mode without a file, those of the first
 // hupwatch.
 type oneService struct {
-	verbose, all bool
-	warmup       float64
-	killAtExit   bool
-	runtimeDir   string
+	verbose    int
+	warmup     float64
+	killAtExit bool
+	runtimeDir string
 }
 
-func (o *oneService) flags() *flag.FlagSet {
-	flags := flag.NewFlagSet("hupwatch", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	for _, name := range []string{"v", "verbose"} {
-		flags.BoolVar(&o.verbose, name, false, "")
-	}
-	for _, name := range []string{"vv", "vvv"} {
-		flags.BoolVar(&o.all, name, false, "")
-	}
+func (o *oneService) define(flags *pflag.FlagSet) {
 	o.warmup = 1
-	for _, name := range []string{"w", "warmup-time"} {
-		flags.Func(name, "", func(text string) (err error) {
-			if o.warmup, err = strconv.ParseFloat(text, 64); err != nil {
-				return errors.New("it is a number of seconds, like 2 or 0.5")
-			}
-			return nil
-		})
-	}
-	for _, name := range []string{"k", "kill-at-exit"} {
-		flags.BoolVar(&o.killAtExit, name, false, "")
-	}
+	flags.CountVarP(&o.verbose, "verbose", "v", "")
+	flags.VarP((*seconds)(&o.warmup), "warmup-time", "w", "")
+	flags.BoolVarP(&o.killAtExit, "kill-at-exit", "k", false, "")
 	flags.StringVar(&o.runtimeDir, "runtime-dir", "", "")
-	// Known so that the message can say what is wrong with it.
-	flags.String("c", "", "")
-	flags.String("config", "", "")
-	return flags
+}
+
+// given tells whether any of these options is there.
+func (o *oneService) given(flags *pflag.FlagSet) bool {
+	return slices.ContainsFunc([]string{"verbose", "warmup-time", "kill-at-exit", "runtime-dir"}, flags.Changed)
+}
+
+// seconds is an option that is a number of seconds.
+type seconds float64
+
+func (s *seconds) String() string { return strconv.FormatFloat(float64(*s), 'g', -1, 64) }
+
+func (s *seconds) Type() string { return "seconds" }
+
+func (s *seconds) Set(text string) error {
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return errors.New("it is a number of seconds, like 2 or 0.5")
+	}
+	*s = seconds(number)
+	return nil
 }
 
 // runOneService keeps one command running, the one behind the "--".
-func runOneService(options, command []string, stdout, stderr io.Writer) int {
-	var o oneService
-	flags := o.flags()
-	switch err := flags.Parse(options); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-		return exitDone
-	case err != nil:
-		return complain(stderr, err)
-	case flags.NArg() > 0:
-		return complain(stderr, fmt.Errorf("%q: write the command behind the --", flags.Arg(0)))
+func (f *foreground) runOneService(flags *pflag.FlagSet, args []string) error {
+	switch {
+	case len(args) > 0:
+		return fmt.Errorf("%q: write the command behind the --", args[0])
+	case f.test:
+		return errors.New("-t checks a file: hupwatch -t -c FILE")
+	case flags.Changed("config"):
+		return errors.New("-c FILE and -- COMMAND exclude each other: the services are those of the file, or the command")
 	}
-	c, err := o.config(flags, command)
+	c, err := f.one.config(f.command)
 	if err != nil {
-		return complain(stderr, err)
+		return err
 	}
+	f.then = func() int { return runCommand(c, f.stderr) }
+	return nil
+}
+
+// runCommand runs the one service until it ends, or hupwatch is told to.
+func runCommand(c *config.Config, stderr io.Writer) int {
 	if code, ok := prepare(stderr); !ok {
 		return code
 	}
@@ -79,12 +85,8 @@ func runOneService(options, command []string, stdout, stderr io.Writer) int {
 	})
 }
 
-func (o *oneService) config(flags *flag.FlagSet, command []string) (*config.Config, error) {
-	given := make(map[string]bool)
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+func (o *oneService) config(command []string) (*config.Config, error) {
 	switch {
-	case given["c"] || given["config"]:
-		return nil, errors.New("-c FILE and -- COMMAND exclude each other: the services are those of the file, or the command")
 	case len(command) == 0:
 		return nil, errors.New("no command behind the --")
 	case math.IsNaN(o.warmup) || o.warmup < 0 || o.warmup > config.Infinity.Seconds()/2:
@@ -92,12 +94,13 @@ func (o *oneService) config(flags *flag.FlagSet, command []string) (*config.Conf
 	}
 	c := config.OneService(command, time.Duration(o.warmup*float64(time.Second)))
 	c.File = "the command line"
-	c.Daemon.LogLevel = "warn"
-	switch {
-	case o.all:
-		c.Daemon.LogLevel = "debug"
-	case o.verbose:
+	switch o.verbose {
+	case 0:
+		c.Daemon.LogLevel = "warn"
+	case 1:
 		c.Daemon.LogLevel = "info"
+	default:
+		c.Daemon.LogLevel = "debug"
 	}
 	if !o.killAtExit && os.Getpid() != 1 {
 		c.Daemon.AtExit = config.AtExitLeave

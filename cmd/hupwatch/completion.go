@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (p *program) completion() *cobra.Command {
+	return &cobra.Command{
+		Use: "completion bash|zsh|fish", Short: "print the completion for a shell",
+		Long: `Print what makes a shell complete hupwatch's commands, options, signals, keys, and
+the names of the services of the hupwatch that runs.`,
+		Example: `  source <(hupwatch completion bash)
+  hupwatch completion bash > /etc/bash_completion.d/hupwatch
+  hupwatch completion zsh > "${fpath[1]}/_hupwatch"
+  hupwatch completion fish > ~/.config/fish/completions/hupwatch.fish`,
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		Args:      cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("say for which shell: hupwatch completion bash, zsh or fish")
+			}
+			switch root := cmd.Root(); args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(p.stdout, true)
+			case "zsh":
+				return root.GenZshCompletion(p.stdout)
+			case "fish":
+				return root.GenFishCompletion(p.stdout, true)
+			}
+			return fmt.Errorf("%q: no such shell here, there are bash, zsh and fish", args[0])
+		},
+	}
+}
