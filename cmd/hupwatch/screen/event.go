@@ -1,0 +1,61 @@
+package screen
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"hupwatch/runner/control"
+)
+
+// Event shows one thing that happened in a line.
+func Event(e control.Event, s Style) string {
+	text := stepText(e)
+	if e.Service == "" || text == "" {
+		text = otherText(e)
+	}
+	if e.Service != "" {
+		text = s.paint(bold, Safe(e.Service)) + ": " + text
+	}
+	line := s.paint(dim, e.At.Local().Format("2006-01-02 15:04:05")) + " " + text
+	if e.Lost > 0 {
+		line = s.paint(dim, fmt.Sprintf("(%s lost)", plural(e.Lost, "event"))) + "\n" + line
+	}
+	return line
+}
+
+// otherText words what is said seldom: with what it brings.
+func otherText(e control.Event) string {
+	text := words(e.Kind)
+	if e.Generation > 0 {
+		text += ", " + generationText(e.Instance, e.Generation)
+	}
+	for _, part := range []string{
+		cmp.Or(words(e.Result), countText(e.Counts)), signalText(e.Signal), by(e.By), Safe(e.Error),
+	} {
+		if part != "" {
+			text += ", " + part
+		}
+	}
+	if e.WaitSeconds > 0 && e.WaitSeconds < never {
+		text += ", in " + took(e.WaitSeconds)
+	}
+	if len(e.Reloads) > 0 && e.Service == "" {
+		text = strings.Replace(text, "reload", fmt.Sprintf("reload %d", e.Reloads[0]), 1)
+	}
+	return text
+}
+
+func signalText(signal string) string {
+	if signal == "" {
+		return ""
+	}
+	return "signal " + Safe(signal)
+}
+
+func by(who string) string {
+	if who == "" {
+		return ""
+	}
+	return "by " + Safe(who)
+}

@@ -1,0 +1,65 @@
+package screen
+
+import (
+	"strings"
+
+	"hupwatch/runner/control"
+)
+
+// Plan shows what a HUP would do now.
+func Plan(p control.Plan, s Style) []string {
+	if len(p.Problems) > 0 {
+		lines := []string{s.paint(red, "A reload would change nothing, the configuration has problems:")}
+		for _, problem := range p.Problems {
+			lines = append(lines, indent("  ", Wrap(Safe(problem), s.room(2)))...)
+		}
+		return lines
+	}
+	if len(p.Services) == 0 {
+		return []string{"no services"}
+	}
+	t := table{header: []string{"NAME", "ACTION", "WHY"}, elastic: 2}
+	wide := 0
+	for _, svc := range p.Services {
+		wide = max(wide, cells(svc.Name))
+	}
+	beside := max(wide, len("NAME")) + len(gap) + len("ACTION") + len(gap)
+	for _, svc := range p.Services {
+		why := Wrap(whyText(svc), s.room(beside))
+		t.row(cell{text: Safe(svc.Name)}, cell{words(svc.Action), ofAction(svc.Action)}, cell{text: why[0]})
+		t.across(indent(strings.Repeat(" ", beside), why[1:])...)
+		if svc.Error != "" {
+			t.across(indent("  ", paintAll(s, red, Wrap("it would be kept old: "+Safe(svc.Error), s.room(2))))...)
+		}
+	}
+	return t.lines(s)
+}
+
+// whyText is why, and the keys that are new where that does not name them.
+func whyText(svc control.PlanService) string {
+	text := Safe(svc.Why)
+	if keys := Safe(strings.Join(svc.Changed, ", ")); keys != "" && !strings.Contains(text, keys) {
+		text = strings.TrimPrefix(text+" ("+keys+")", " ")
+	}
+	return text
+}
+
+func ofAction(action string) colour {
+	switch action {
+	case "start":
+		return green
+	case "stop":
+		return red
+	case "skip":
+		return dim
+	}
+	return yellow
+}
+
+func paintAll(s Style, c colour, lines []string) []string {
+	painted := make([]string, len(lines))
+	for i, line := range lines {
+		painted[i] = s.paint(c, line)
+	}
+	return painted
+}

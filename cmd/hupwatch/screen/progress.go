@@ -1,0 +1,257 @@
+package screen
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hupwatch/runner/control"
+	"hupwatch/services"
+)
+
+// Progress is what is known of a request while it is under way: a fold of the
+// events that answer it.
+type Progress struct {
+	what    string
+	id      uint64
+	rows    []*row
+	results []control.Reload
+	begun   time.Time
+}
+
+// NewProgress is the progress of reload, start, stop, restart or signal of these
+// services. Others are added as they turn up.
+func NewProgress(what string, names []string, now time.Time) *Progress {
+	p := &Progress{what: what, begun: now}
+	for _, name := range names {
+		p.row(name)
+	}
+	return p
+}
+
+// ID is what to ask for the request by, 0 while that is not known.
+func (p *Progress) ID() uint64 { return p.id }
+
+// Results are the last words of hupwatch about what was asked for.
+func (p *Progress) Results() []control.Reload { return p.results }
+
+// Add takes what happened.
+func (p *Progress) Add(e control.Event) {
+	if p.id == 0 && len(e.Reloads) > 0 {
+		p.id = e.Reloads[0]
+	}
+	if e.Service != "" {
+		p.row(e.Service).add(e)
+	}
+	if e.Reload == nil {
+		return
+	}
+	p.results = append(p.results, *e.Reload)
+	p.id = cmp.Or(p.id, e.Reload.ID)
+	for _, s := range e.Reload.Services {
+		if r := p.row(s.Name); s.Result != "" {
+			r.end(s)
+		}
+	}
+}
+
+func (p *Progress) row(name string) *row {
+	for _, r := range p.rows {
+		if r.name == name {
+			return r
+		}
+	}
+	r := &row{name: name, step: stepWaiting}
+	p.rows = append(p.rows, r)
+	return r
+}
+
+// Counting tells whether the lines change by time alone.
+func (p *Progress) Counting(now time.Time) bool {
+	return slices.ContainsFunc(p.rows, func(r *row) bool { return r.counting(now) })
+}
+
+// Lines show it in at most so many lines, 0 for any number: a line for each
+// service, and beneath it why it failed. Where that is too much, the services at
+// rest are only counted, and failures are told in a line.
+func (p *Progress) Lines(now time.Time, s Style, height int) []string {
+	lines := p.under(now, s, everyRow, true)
+	for _, less := range []struct {
+		shown   func(*row) bool
+		stories bool
+	}{{everyRow, false}, {restless, true}, {restless, false}} {
+		if height <= 0 || len(lines) <= height {
+			return lines
+		}
+		lines = p.under(now, s, less.shown, less.stories)
+	}
+	if height > 0 && len(lines) > height { // the last line is the summary
+		lines = slices.Concat(lines[:height-1], lines[len(lines)-1:])
+	}
+	return lines
+}
+
+// under is one way to show it while it is under way.
+func (p *Progress) under(now time.Time, s Style, shown func(*row) bool, stories bool) []string {
+	lines, hidden := p.list(now, s, shown, stories)
+	text := fmt.Sprintf("%s: %s", p.name(), span(now.Sub(p.begun)))
+	if len(hidden) > 0 {
+		text += ", beside these: " + countText(hidden)
+	}
+	return append(lines, s.paint(dim, fit(text, s.Width)))
+}
+
+// Last shows it as it stays on the screen when all is over. What went well is
+// only counted where it is more than the screen holds.
+func (p *Progress) Last(now time.Time, s Style, height int) []string {
+	shown := everyRow
+	if height > 0 && len(p.rows) >= height {
+		shown = restless
+	}
+	lines, _ := p.list(now, s, shown, true)
+	return append(lines, paintAll(s, bold, Wrap(p.Summary(now), s.Width))...)
+}
+
+func everyRow(*row) bool { return true }
+
+func restless(r *row) bool { return r.moving() || r.bad() }
+
+func (p *Progress) list(now time.Time, s Style, shown func(*row) bool, stories bool) (lines []string, hidden map[string]int) {
+	const widest = 24
+
+	wide := 0
+	for _, r := range p.rows {
+		wide = min(max(wide, cells(r.name)), widest)
+	}
+	hidden = make(map[string]int)
+	for _, r := range p.rows {
+		word, c := r.word()
+		if !shown(r) {
+			hidden[word]++
+			continue
+		}
+		detail := r.detail(now)
+		if stories && r.bad() && len(r.drains) == 0 {
+			detail = p.servesOn(r)
+		}
+		line := pad(fit(Safe(r.name), wide), wide) + gap + s.paint(c, pad(word, 11)) + gap + detail
+		lines = append(lines, strings.TrimRight(fit(line, s.Width), " "))
+		if stories && r.bad() {
+			lines = append(lines, indent("    ", r.outcome.story(s.room(4)))...)
+		}
+	}
+	return lines, hidden
+}
+
+// servesOn says what serves after a failure.
+func (p *Progress) servesOn(r *row) string {
+	if r.outcome.generation == 0 || r.outcome.result == "failed" {
+		return ""
+	}
+	return generationText(0, r.outcome.generation) + " serves"
+}
+
+// name is what was asked for, and its number.
+func (p *Progress) name() string {
+	if p.id == 0 || len(p.results) > 1 { // several requests have several numbers
+		return p.what
+	}
+	return fmt.Sprintf("%s %d", p.what, p.id)
+}
+
+// Summary says in a line what it came to.
+func (p *Progress) Summary(now time.Time) string {
+	counts := make(map[string]int)
+	var bad []string
+	for _, r := range p.rows {
+		if r.outcome == nil {
+			continue
+		}
+		counts[r.outcome.result]++
+		if r.bad() {
+			bad = append(bad, Safe(r.name))
+		}
+	}
+	text := p.name() + ": " + cmp.Or(countText(counts), "nothing to do")
+	if len(bad) > 0 {
+		text += " (" + strings.Join(bad, ", ") + ")"
+	}
+	return text + ", in " + took(now.Sub(p.begun).Seconds())
+}
+
+// Step is what happened in plain lines, nothing for what is not worth one.
+func (p *Progress) Step(e control.Event) []string {
+	if e.Reload != nil {
+		return p.lastSteps(*e.Reload)
+	}
+	text := stepText(e)
+	if text == "" || e.Service == "" {
+		return nil
+	}
+	lines := []string{Safe(e.Service) + ": " + text}
+	if services.Kind(e.Kind) == services.KindReloadEnded || services.Kind(e.Kind) == services.KindRolledBack {
+		lines = append(lines, indent(Safe(e.Service)+": ", tailLines(e.Tail, len(e.Tail), 0))...)
+	}
+	return lines
+}
+
+// lastSteps are for the services that nothing was said about before.
+func (p *Progress) lastSteps(result control.Reload) []string {
+	var lines []string
+	for _, s := range result.Services {
+		r := p.row(s.Name)
+		if r.outcome != nil && r.outcome.result == s.Result || s.Result == "" {
+			continue
+		}
+		e := control.Event{Kind: string(services.KindReloadEnded), Service: s.Name, Result: s.Result, Error: s.Error, Tail: s.Tail}
+		lines = append(lines, p.Step(e)...)
+	}
+	return lines
+}
+
+// stepText words one thing that happened to a service.
+func stepText(e control.Event) string {
+	generation := generationText(e.Instance, e.Generation)
+	switch services.Kind(e.Kind) {
+	case services.KindReloadWaits:
+		return "waits: " + Safe(cmp.Or(e.Error, "an old generation has to end first"))
+	case services.KindReloadBegun:
+		return "starting"
+	case services.KindStarted:
+		text := fmt.Sprintf("%s started, pid %d", generation, e.PID)
+		if e.WaitSeconds > 0 {
+			text += ", warm-up " + took(e.WaitSeconds)
+		}
+		return text
+	case services.KindPromoted:
+		return fmt.Sprintf("%s serves after %s", generation, took(e.Seconds))
+	case services.KindStopSignalled:
+		text := generation + " got " + cmp.Or(Safe(e.Signal), "the stop signal")
+		if !after(e.At.Time, e.WaitSeconds).IsZero() {
+			text += ", KILL in " + took(e.WaitSeconds)
+		}
+		return text
+	case services.KindKilled:
+		return generation + " got KILL"
+	case services.KindExited, services.KindEnded:
+		text := generation + " gone after " + took(e.Seconds)
+		if e.Exit != nil {
+			text += ", " + exitText(e.Exit)
+		}
+		return text
+	case services.KindReloadEnded, services.KindRolledBack:
+		return resultText(e)
+	default:
+		return ""
+	}
+}
+
+func resultText(e control.Event) string {
+	text := words(cmp.Or(e.Result, "rolled_back"))
+	if e.Error != "" {
+		text += ": " + Safe(e.Error)
+	}
+	return text
+}

@@ -1,0 +1,55 @@
+// Package screen is what hupwatch's commands show to people: pure functions from
+// what a hupwatch says, a clock and a width to lines of text.
+//
+// What a hupwatch says is passed on from elsewhere, the last lines of a broken
+// release among it: all of it goes through Safe before it becomes part of a line.
+package screen
+
+// Style is what the place that lines are for can show.
+type Style struct {
+	Colour bool
+	// Width is how many cells a line may have, 0 for any number.
+	Width int
+}
+
+// colour is what a terminal calls it; none is the empty one.
+type colour string
+
+const (
+	red    colour = "31"
+	green  colour = "32"
+	yellow colour = "33"
+	cyan   colour = "36"
+	bold   colour = "1"
+	dim    colour = "2"
+)
+
+func (s Style) paint(c colour, text string) string {
+	if !s.Colour || c == "" || text == "" {
+		return text
+	}
+	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
+}
+
+// ofState and ofResult are the colours of the words of the same name.
+func ofState(state string) colour {
+	switch state {
+	case "running":
+		return green
+	case "failed", "backoff":
+		return red
+	case "stopped", "exited":
+		return dim
+	}
+	return yellow
+}
+
+func ofResult(result string) colour {
+	switch result {
+	case "promoted", "started", "stopped", "signalled":
+		return green
+	case "skipped":
+		return dim
+	}
+	return red
+}
