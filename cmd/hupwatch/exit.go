@@ -1,11 +1,95 @@
 package main
 
+import (
+	"errors"
+
+	"hupwatch/runner/control"
+)
+
 // The exit codes.
 const (
-	exitDone  = 0
-	exitOther = 1
-	exitUsage = 2 // bad usage or configuration
+	exitDone        = 0
+	exitOther       = 1
+	exitUsage       = 2 // bad usage or configuration
+	exitUnknown     = 3 // unknown name, or wanted down; of status: not running
+	exitUnreachable = 4 // nobody to ask, or refused
+	exitDown        = 5 // something does not serve
+	exitLost        = 6 // nobody knows what became of it
 )
+
+// verbReload is the one request whose exit codes tell more than done or not.
+const verbReload = "reload"
+
+// exitOf is the exit code of a request that came to these results and errors.
+// Where these are several, or it was for several services, the highest counts:
+// so nothing hides behind what went well.
+func exitOf(verb string, results []control.Reload, failures []error) int {
+	code := exitDone
+	for _, err := range failures {
+		code = max(code, exitOfError(verb, err))
+	}
+	for _, r := range results {
+		for _, s := range r.Services {
+			code = max(code, exitOfService(verb, s))
+		}
+	}
+	return code
+}
+
+// exitOfError is the exit code of a request that was refused, or could not be
+// followed to its end.
+func exitOfError(verb string, err error) int {
+	if refused, ok := errors.AsType[*control.Error](err); ok {
+		switch refused.Reason {
+		case control.ReasonUsage, control.ReasonConfig, control.ReasonConflict:
+			return exitUsage
+		case control.ReasonUnknown, control.ReasonDown:
+			return exitUnknown
+		case control.ReasonForbidden, control.ReasonEnding, control.ReasonFailed:
+		}
+		return exitUnreachable
+	}
+	switch {
+	case errors.Is(err, control.ErrUnreachable):
+		return exitUnreachable
+	case verb == verbReload:
+		return exitLost
+	}
+	return exitOther
+}
+
+// exitOfService is the exit code for what a request came to for one service.
+func exitOfService(verb string, s control.ServiceReload) int {
+	good := false
+	switch s.Result {
+	case "promoted", "started", "stopped", "signalled", "skipped":
+		good = true
+	}
+	switch {
+	case verb != verbReload && good:
+		return exitDone
+	case verb != verbReload:
+		return exitOther
+	case s.Result == "failed", s.Wanted == "up" && s.State != "" && s.State != "running":
+		return exitDown
+	case s.Result == "aborted": // hupwatch ends
+		return exitLost
+	case good:
+		return exitDone
+	}
+	return exitOther
+}
+
+// exitOfStatus tells whether these services run: with names all of them, else
+// those wanted up.
+func exitOfStatus(found []control.Service, byName bool) int {
+	for _, svc := range found {
+		if (byName || svc.Wanted == "up") && svc.State != "running" {
+			return exitUnknown
+		}
+	}
+	return exitDone
+}
 
 // failure is an error that is not bad usage. One without an error has been told
 // already.
@@ -29,4 +113,16 @@ func ended(code int) error {
 		return nil
 	}
 	return &failure{code: code}
+}
+
+// unanswered is an error of a client, with its exit code.
+func unanswered(err error) error {
+	if err == nil {
+		return nil
+	}
+	code := exitOfError("", err)
+	if code == exitOther { // an answer that makes no sense
+		code = exitUnreachable
+	}
+	return &failure{code: code, err: err}
 }

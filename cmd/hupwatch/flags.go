@@ -31,8 +31,11 @@ func flagError(cmd *cobra.Command, err error) error {
 		if flag.Shorthand != "" {
 			name = dashed(flag.Shorthand, flag.Shorthand)
 		}
-		if flag.Value.Type() == "bool" {
+		switch flag.Value.Type() {
+		case "bool":
 			return fmt.Errorf("invalid boolean value %q for %s; %s", bad.GetValue(), name, see)
+		case "int":
+			return fmt.Errorf("invalid value %q for %s: it is a number", bad.GetValue(), name)
 		}
 		return fmt.Errorf("invalid value %q for %s: %w", bad.GetValue(), name, bad.Unwrap())
 	}

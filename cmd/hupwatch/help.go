@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hupwatch/cmd/hupwatch/screen"
 	"hupwatch/config"
 )
 
@@ -52,7 +53,7 @@ func exits(lines ...string) map[string]string {
 
 func (p *program) help() *cobra.Command {
 	return &cobra.Command{
-		Use: "help [COMMAND | keys | KEY]", Short: "explain a command, or the keys of the configuration file",
+		Use: "help [COMMAND|keys|KEY]", Short: "explain a command, or keys of the file",
 		Long: `Explain a command, or the keys of the configuration file: all of them, or those
 of that name (warmup, services.warmup).`,
 		Example: "  hupwatch help reload\n  hupwatch help keys\n  hupwatch help warmup",
@@ -100,7 +101,7 @@ func (p *program) explain(root *cobra.Command, what string) error {
 // printHelp prints what there is to say about a command.
 func (p *program) printHelp(cmd *cobra.Command, _ []string) {
 	if !cmd.HasParent() {
-		fmt.Fprintf(p.stdout, usage, synopses(cmd, true), synopses(cmd, false))
+		fmt.Fprintf(p.stdout, usage, synopses(p.asking()), synopses([]*cobra.Command{p.help(), p.version(), p.completion()}))
 		return
 	}
 	options := cmd.LocalFlags()
@@ -111,6 +112,9 @@ func (p *program) printHelp(cmd *cobra.Command, _ []string) {
 	use := "hupwatch " + cmd.Use
 	if options.HasAvailableFlags() {
 		use += " [OPTION...]"
+	}
+	if file := options.Lookup("config"); file != nil {
+		file.DefValue = "" // it makes the line too long for a terminal, and stands in hupwatch help
 	}
 	fmt.Fprintf(p.stdout, "%s\n\n%s\n", use, cmd.Long)
 	for _, part := range []struct{ title, text string }{
@@ -124,13 +128,11 @@ func (p *program) printHelp(cmd *cobra.Command, _ []string) {
 	}
 }
 
-// synopses has one line for each command: those that ask the daemon, or the rest.
-func synopses(root *cobra.Command, asking bool) string {
+// synopses has one line for each of the commands.
+func synopses(cmds []*cobra.Command) string {
 	var lines strings.Builder
-	for _, cmd := range root.Commands() {
-		if !cmd.Hidden && cmd.Name() != "check" && asking == (cmd.Flags().Lookup("socket") != nil) {
-			fmt.Fprintf(&lines, "  %-25s %s\n", cmd.Use, cmd.Short)
-		}
+	for _, cmd := range cmds {
+		fmt.Fprintf(&lines, "  %-27s %s\n", cmd.Use, cmd.Short)
 	}
 	return lines.String()
 }
@@ -182,26 +184,10 @@ func printKey(w io.Writer, k config.Key) {
 		facts += ", not supported yet"
 	}
 	fmt.Fprintf(w, "%s (%s)\n", fullName(k), facts)
-	for _, line := range wrap(k.Doc, 76) {
+	for _, line := range screen.Wrap(k.Doc, 76) {
 		fmt.Fprintf(w, "    %s\n", line)
 	}
 	if example := k.Example(); example != "" && example != k.Default {
 		fmt.Fprintf(w, "    %s = %s\n", k.Name, example)
 	}
-}
-
-// wrap breaks a text into lines of at most so many letters, where it can.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }

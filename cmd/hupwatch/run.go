@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hupwatch/cmd/hupwatch/early"
+	"hupwatch/cmd/hupwatch/screen"
 )
 
 // program is one run of hupwatch.
@@ -76,9 +77,13 @@ func (p *program) root(args []string) *cobra.Command {
 }
 
 func (p *program) commands() []*cobra.Command {
+	return append(p.asking(), p.check(), p.version(), p.completion(), p.notYet("upgrade"), p.notYet("import"))
+}
+
+// asking are the commands that ask the hupwatch that runs.
+func (p *program) asking() []*cobra.Command {
 	return []*cobra.Command{
-		p.check(), p.version(), p.completion(),
-		p.notYet("upgrade"), p.notYet("import"),
+		p.status(), p.reload(), p.start(), p.stop(), p.restart(), p.signal(), p.plan(), p.logs(), p.events(),
 	}
 }
 
@@ -99,7 +104,16 @@ func (p *program) failed(err error) int {
 		code, err = f.code, f.err
 	}
 	if err != nil {
-		fmt.Fprintf(p.stderr, "hupwatch: %v\n", err)
+		p.say(err)
 	}
 	return code
+}
+
+// say says on stderr what went wrong.
+func (p *program) say(err error) {
+	text := screen.Safe(err.Error())
+	if !strings.HasPrefix(text, "hupwatch ") { // cannot be reached, and the like
+		text = "hupwatch: " + text
+	}
+	fmt.Fprintln(p.stderr, text)
 }

@@ -68,11 +68,6 @@ func (p *Progress) row(name string) *row {
 	return r
 }
 
-// Counting tells whether the lines change by time alone.
-func (p *Progress) Counting(now time.Time) bool {
-	return slices.ContainsFunc(p.rows, func(r *row) bool { return r.counting(now) })
-}
-
 // Lines show it in at most so many lines, 0 for any number: a line for each
 // service, and beneath it why it failed. Where that is too much, the services at
 // rest are only counted, and failures are told in a line.
@@ -167,6 +162,9 @@ func (p *Progress) Summary(now time.Time) string {
 	var bad []string
 	for _, r := range p.rows {
 		if r.outcome == nil {
+			if len(p.results) == 0 {
+				counts["under way"]++
+			}
 			continue
 		}
 		counts[r.outcome.result]++

@@ -113,27 +113,6 @@ func TestNoLineOfAReloadIsWiderThanTheTerminal(t *testing.T) {
 	}
 }
 
-func TestTheSecondsAreCountedOnlyWhileSomethingCounts(t *testing.T) {
-	p := screen.NewProgress("reload", nil, noon)
-	counting := func(after time.Duration, want bool) {
-		t.Helper()
-		if got := p.Counting(noon.Add(after)); got != want {
-			t.Errorf("counting %v after noon: %v, want %v", after, got, want)
-		}
-	}
-	counting(0, false)
-	p.Add(at(0, control.Event{Kind: "generation started", Service: "web", Generation: 2, WaitSeconds: 3}))
-	counting(0, true)
-	counting(4*time.Second, false)
-	p.Add(at(0, control.Event{Kind: "generation promoted", Service: "web", Generation: 2}))
-	p.Add(at(0, control.Event{Kind: "reload ended", Service: "web", Result: "promoted"}))
-	counting(0, false)
-	p.Add(at(0, control.Event{Kind: "stop signal sent", Service: "web", Generation: 1, WaitSeconds: 9e9}))
-	counting(0, false) // infinity
-	p.Add(at(0, control.Event{Kind: "stop signal sent", Service: "web", Instance: 1, Generation: 1, WaitSeconds: 30}))
-	counting(29*time.Second, true)
-}
-
 func TestTheStopOfABadReleaseIsNoDrain(t *testing.T) {
 	p := screen.NewProgress("reload", nil, noon)
 	for _, e := range []control.Event{

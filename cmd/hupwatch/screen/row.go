@@ -150,14 +150,6 @@ func (r *row) moving() bool {
 	return len(r.drains) > 0 || r.outcome == nil && r.step != stepWaiting
 }
 
-// counting tells whether its line changes by time alone.
-func (r *row) counting(now time.Time) bool {
-	if r.outcome == nil && r.until.After(now) {
-		return true
-	}
-	return slices.ContainsFunc(r.drains, func(d drain) bool { return d.killAt.After(now) })
-}
-
 // word is the step or the result, in a word or two.
 func (r *row) word() (string, colour) {
 	switch {

@@ -55,10 +55,10 @@ func (t *table) line(cs []cell, widths []int, s Style) string {
 			continue
 		}
 		text := c.text
-		switch {
-		case i == t.elastic:
+		switch i {
+		case t.elastic:
 			text = keepLast(text, widths[i])
-		case i == 0:
+		case 0:
 			text = fit(text, widths[i])
 		}
 		b.WriteString(s.paint(c.colour, text))

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hupwatch/config"
+	"hupwatch/runner/control"
+)
+
+// socketVariable names the control socket for those who always ask the same
+// hupwatch.
+const socketVariable = "HUPWATCH_SOCKET"
+
+// connection is how a command finds the hupwatch that runs.
+type connection struct {
+	socket string
+	file   string
+	cmd    *cobra.Command
+}
+
+// connects gives a command the options that say which hupwatch it asks.
+func connects(cmd *cobra.Command) *connection {
+	c := &connection{file: defaultConfig, cmd: cmd}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVarP(&c.file, "config", "c", c.file, "ask the hupwatch of this `FILE`")
+	cmd.Flags().StringVar(&c.socket, "socket", "", "ask the hupwatch at this `PATH` (also: $"+socketVariable+")")
+	return c
+}
+
+// client returns a client of that hupwatch.
+func (c *connection) client() (*control.Client, error) {
+	socket, err := c.find()
+	if err != nil {
+		return nil, err
+	}
+	return control.NewClient(socket), nil
+}
+
+// find returns the control socket. A file that was named must be there: without
+// it the hupwatch asked might be another one.
+func (c *connection) find() (string, error) {
+	named := c.cmd.Flags().Changed("config")
+	switch variable := os.Getenv(socketVariable); {
+	case c.socket != "":
+		return c.socket, nil
+	case variable != "" && !named:
+		return variable, nil
+	}
+	dirs, err := config.RuntimeDirs(c.file)
+	if err != nil && named {
+		return "", fmt.Errorf("%s: %w; to ask a hupwatch without its file: --socket PATH", c.file, err)
+	}
+	for i := range dirs {
+		dirs[i] = filepath.Join(dirs[i], "control.sock")
+	}
+	for _, socket := range dirs {
+		if _, err := os.Lstat(socket); err == nil {
+			return socket, nil
+		}
+	}
+	return dirs[0], nil
+}
+
+// complete completes the names of services, as many as the command takes after
+// so many other arguments. It is silent where nobody answers.
+func (c *connection) complete(after int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) < after {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+		defer cancel()
+		client, err := c.client()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		st, err := client.Status(ctx, false)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		names := slices.DeleteFunc(serviceNames(st), func(name string) bool { return slices.Contains(args[after:], name) })
+		if len(args) == after {
+			names = append(names, everyService)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// everyService is the name that stands for all of them.
+const everyService = "all"
+
+func serviceNames(st control.Status) []string {
+	names := make([]string, len(st.Services))
+	for i, svc := range st.Services {
+		names[i] = svc.Name
+	}
+	return names
+}
+
+// named returns the names once each, none where they stand for every service.
+func named(args []string) []string {
+	if slices.Contains(args, everyService) {
+		return nil
+	}
+	var names []string
+	for _, name := range args {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
