@@ -20,6 +20,9 @@ const (
 // verbReload is the one request whose exit codes tell more than done or not.
 const verbReload = "reload"
 
+// errUnfinished says that an answer ended before what was asked for.
+var errUnfinished = errors.New("unfinished")
+
 // exitOf is the exit code of a request that came to these results and errors.
 // Where these are several, or it was for several services, the highest counts:
 // so nothing hides behind what went well.
@@ -29,8 +32,13 @@ func exitOf(verb string, results []control.Reload, failures []error) int {
 		code = max(code, exitOfError(verb, err))
 	}
 	for _, r := range results {
+		if !r.Done { // and yet nothing more is said about it
+			code = max(code, exitOfError(verb, errUnfinished))
+		}
 		for _, s := range r.Services {
-			code = max(code, exitOfService(verb, s))
+			if s.Result != "" {
+				code = max(code, exitOfService(verb, s))
+			}
 		}
 	}
 	return code

@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asHupwatch) != "" {
 		main()
 	}
+	if dir := os.Getenv(asFake); dir != "" {
+		beFake(dir)
+	}
 	if os.Getenv(asService) != "" {
 		serveScript(strings.Join(os.Args[1:], " "))
 	}

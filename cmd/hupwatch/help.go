@@ -57,7 +57,7 @@ func (p *program) help() *cobra.Command {
 		Long: `Explain a command, or the keys of the configuration file: all of them, or those
 of that name (warmup, services.warmup).`,
 		Example: "  hupwatch help reload\n  hupwatch help keys\n  hupwatch help warmup",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    cobra.ArbitraryArgs,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
@@ -65,8 +65,12 @@ of that name (warmup, services.warmup).`,
 			return append(commandNames(cmd.Root()), append(keyNames(), "keys")...), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			switch len(args) {
+			case 0:
 				return cmd.Root().Help()
+			case 1:
+			default:
+				return tooMany(cmd, args[1:])
 			}
 			return p.explain(cmd.Root(), args[0])
 		},

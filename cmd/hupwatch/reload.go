@@ -78,9 +78,13 @@ func (r *reload) run(ctx context.Context, args []string) error {
 		}
 	}
 	progress := screen.NewProgress(verbReload, names, time.Now())
-	return r.finish(ctx, verbReload, progress, r.json, []ask{func(ctx context.Context) (*control.Events, error) {
+	failures := r.finish(ctx, verbReload, progress, r.json, []ask{func(ctx context.Context) (*control.Events, error) {
 		return client.Reload(ctx, r.q)
 	}})
+	if r.q.NoWait {
+		return ended(exitOf(verbReload, nil, failures))
+	}
+	return ended(exitOf(verbReload, progress.Results(), failures))
 }
 
 // wantedUp names the services that a reload of everything concerns. Nothing is
@@ -100,14 +104,14 @@ func wantedUp(ctx context.Context, client *control.Client) []string {
 }
 
 // finish follows a request to its end, and says what went wrong with that.
-func (p *program) finish(ctx context.Context, verb string, progress *screen.Progress, asJSON bool, asks []ask) error {
+func (p *program) finish(ctx context.Context, verb string, progress *screen.Progress, asJSON bool, asks []ask) (failures []error) {
 	v := p.viewOf(progress, asJSON)
-	failures := p.follow(ctx, v, asks)
+	failures = p.follow(ctx, v, asks)
 	v.end()
 	for _, err := range failures {
 		p.tell(verb, progress.ID(), err)
 	}
-	return ended(exitOf(verb, progress.Results(), failures))
+	return failures
 }
 
 // tell says why a request was refused, or could not be followed to its end.

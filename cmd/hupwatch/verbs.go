@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"hupwatch/cmd/hupwatch/screen"
@@ -85,7 +86,7 @@ nothing else about it. SIG is a name like HUP or USR1, or a number.`,
 		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("say which signal, and to which services: hupwatch signal HUP NAME...")
+				return errors.New("say which signal, and to which services: for example hupwatch signal HUP web")
 			}
 			if !isSignal(args[0]) {
 				return notASignal(args)
@@ -94,6 +95,7 @@ nothing else about it. SIG is a name like HUP or USR1, or a number.`,
 			return v.run(cmd.Context(), args[1:])
 		},
 	}
+	cmd.SetFlagErrorFunc(dashedSignal)
 	cmd.Flags().BoolVar(&v.json, "json", false, "print the events as JSON, one a line, the result last")
 	v.connection = connects(cmd)
 	names := v.connection.complete(1)
@@ -104,6 +106,15 @@ nothing else about it. SIG is a name like HUP or USR1, or a number.`,
 		return names(cmd, args, part)
 	}
 	return cmd
+}
+
+// dashedSignal is for those who type it as for kill.
+func dashedSignal(cmd *cobra.Command, err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && isSignal(unknown.GetSpecifiedShortnames()) {
+		name := unknown.GetSpecifiedShortnames()
+		return fmt.Errorf("-%s: write it without a dash: hupwatch signal %s NAME", name, name)
+	}
+	return flagError(cmd, err)
 }
 
 func isSignal(name string) bool {
@@ -119,7 +130,7 @@ func notASignal(args []string) error {
 		others := slices.Delete(slices.Clone(args), i, i+1)
 		return fmt.Errorf("the signal comes first: hupwatch signal %s %s", args[i], strings.Join(others, " "))
 	}
-	return fmt.Errorf("%q: no such signal; it is a name like HUP, or a number: hupwatch signal HUP NAME...", args[0])
+	return fmt.Errorf("%q: no such signal; it is a name like HUP, or a number: for example hupwatch signal HUP web", args[0])
 }
 
 func signalNames() []string {
@@ -154,5 +165,6 @@ func (v *verb) run(ctx context.Context, args []string) error {
 			return client.Do(ctx, v.name, name, v.q)
 		})
 	}
-	return v.finish(ctx, v.name, progress, v.json, asks)
+	failures := v.finish(ctx, v.name, progress, v.json, asks)
+	return ended(exitOf(v.name, progress.Results(), failures))
 }

@@ -158,6 +158,9 @@ func (p *Progress) name() string {
 
 // Summary says in a line what it came to.
 func (p *Progress) Summary(now time.Time) string {
+	if slices.ContainsFunc(p.results, func(r control.Reload) bool { return !r.Done }) {
+		return p.name() + ": under way"
+	}
 	counts := make(map[string]int)
 	var bad []string
 	for _, r := range p.rows {
