@@ -197,7 +197,7 @@ func (v *movingView) due() time.Duration {
 func (v *movingView) draw() {
 	width, height := v.display.size()
 	v.drawn, v.dirty, v.begun = time.Now(), false, true
-	lines := v.progress.Lines(v.drawn, v.display.style(), height-1)
+	lines := v.progress.Lines(v.drawn, v.display.style(), max(height-1, 1))
 	_, _ = io.WriteString(v.out, v.frame.Redraw(lines, width))
 }
 
@@ -206,6 +206,6 @@ func (v *movingView) end() {
 		return
 	}
 	width, height := v.display.size()
-	lines := v.progress.Last(time.Now(), v.display.style(), height-1)
+	lines := v.progress.Last(time.Now(), v.display.style(), max(height-1, 1))
 	_, _ = io.WriteString(v.out, v.frame.Redraw(lines, width))
 }

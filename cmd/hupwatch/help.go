@@ -17,7 +17,7 @@ const usage = `hupwatch keeps several services running and reloads them with no 
   hupwatch -c FILE            run the services of FILE, in the foreground
   hupwatch [-v] [-w SEC] [-k] -- COMMAND [ARG...]
                               run one service without a file
-  hupwatch check [-c FILE]    report every problem of FILE at once (also: -t -c FILE)
+  hupwatch check [-c FILE]    report every problem of FILE at once
 
 Ask the hupwatch that runs:
 %s
@@ -27,9 +27,9 @@ NAME is a service, all is every one. FILE is /etc/hupwatch.toml where -c is not
 given. Each command has more to say: hupwatch help COMMAND.
 
 Signals to hupwatch (its PID is in the file pid in daemon.runtime_dir):
-  kill -HUP PID     read FILE again and reload every service: start a new process,
-                    see it through its warm-up, only then stop the old one. What
-                    is no good is taken back, and the log says why.
+  kill -HUP PID     read FILE again and reload every service: start a new
+                    process, see it through its warm-up, only then stop the old
+                    one. What is no good is taken back, and the log says why.
   kill -USR2 PID    the same for the services named, one a line, in
                     daemon.name_file (default: reload in daemon.runtime_dir)
   kill -TERM PID    stop every service gracefully and end (also: QUIT, INT;
@@ -39,10 +39,13 @@ One service without a file: -w is its warm-up in seconds (default 1), -v logs
 what happens, -vv all of it. A TERM leaves the command running; with -k, or as
 PID 1, it is stopped. When the command ends, hupwatch ends with its exit code.
 
-Exit codes of hupwatch -c FILE and hupwatch -- COMMAND: 0 clean stop; 2 bad usage
-or configuration; the own code of an essential service (128 + N where signal N
-ended it); else 1.
+Exit codes of hupwatch -c FILE and hupwatch -- COMMAND: 0 clean stop; 2 bad
+usage or configuration; the own code of an essential service (128 + N where
+signal N ended it); else 1.
 `
+
+// helpWidth is how wide help is: as wide as any terminal.
+const helpWidth = 80
 
 // exitCodes is the annotation of a command that holds what its exit codes mean.
 const exitCodes = "exit codes"
@@ -120,7 +123,11 @@ func (p *program) printHelp(cmd *cobra.Command, _ []string) {
 	if file := options.Lookup("config"); file != nil {
 		file.DefValue = "" // it makes the line too long for a terminal, and stands in hupwatch help
 	}
-	fmt.Fprintf(p.stdout, "%s\n\n%s\n", use, cmd.Long)
+	fmt.Fprintln(p.stdout, use)
+	for paragraph := range strings.SplitSeq(cmd.Long, "\n\n") {
+		text := strings.ReplaceAll(paragraph, "\n", " ")
+		fmt.Fprintf(p.stdout, "\n%s\n", strings.Join(screen.Wrap(text, helpWidth), "\n"))
+	}
 	for _, part := range []struct{ title, text string }{
 		{"Options", options.FlagUsages()},
 		{"Exit codes", cmd.Annotations[exitCodes]},
@@ -188,7 +195,7 @@ func printKey(w io.Writer, k config.Key) {
 		facts += ", not supported yet"
 	}
 	fmt.Fprintf(w, "%s (%s)\n", fullName(k), facts)
-	for _, line := range screen.Wrap(k.Doc, 76) {
+	for _, line := range screen.Wrap(k.Doc, helpWidth-4) {
 		fmt.Fprintf(w, "    %s\n", line)
 	}
 	if example := k.Example(); example != "" && example != k.Default {

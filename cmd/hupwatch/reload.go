@@ -34,12 +34,12 @@ is said here. The command ends once the old ones have finished their work.
 Ctrl-C ends the command, not the reload.`,
 		Annotations: exits(
 			"0  done",
-			"1  some kept old or rolled back; everything serves, and that is the old release",
+			"1  some kept old or rolled back: the release before serves",
 			"2  bad usage, or the configuration has problems; nothing was touched",
 			"3  no such service, or it is wanted down (then: hupwatch start NAME)",
 			"4  hupwatch cannot be reached, or refuses",
 			"5  something does not serve",
-			"6  time-out, Ctrl-C, or hupwatch ended meanwhile: what became of it is not known",
+			"6  time-out, Ctrl-C, or hupwatch ended meanwhile: the outcome is not known",
 			"Of several the highest counts."),
 		Example: `  hupwatch reload                        everything, as kill -HUP does
   hupwatch reload web api                these two

@@ -53,8 +53,8 @@ func draw(b *strings.Builder, lines []string, width int) {
 // up, out of the way, and the cursor hides meanwhile.
 func OpenPage(height int) string { return "\x1b[?25l" + strings.Repeat("\n", height-1) }
 
-// ClosePage shows the cursor again.
-func ClosePage() string { return "\x1b[?25h" }
+// ClosePage shows the cursor again, below the page and the ^C of whoever ended it.
+func ClosePage() string { return "\x1b[?25h\n" }
 
 // Page returns what shows the lines from the top of the terminal on, as many as
 // there is room for.
