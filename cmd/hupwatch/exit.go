@@ -78,7 +78,7 @@ func exitOfService(verb string, s control.ServiceReload) int {
 		return exitDone
 	case verb != verbReload:
 		return exitOther
-	case s.Result == "failed", s.Wanted == "up" && s.State != "" && s.State != "running":
+	case s.Result == "failed", s.Wanted == "up" && !serves(s.State):
 		return exitDown
 	case s.Result == "aborted": // hupwatch ends
 		return exitLost
@@ -87,6 +87,10 @@ func exitOfService(verb string, s control.ServiceReload) int {
 	}
 	return exitOther
 }
+
+// serves tells whether a service in this state does what it is there for: so does
+// one that ended as its restart says it may.
+func serves(state string) bool { return state == "running" || state == "exited" || state == "" }
 
 // exitOfStatus tells whether these services run: with names all of them, else
 // those wanted up.

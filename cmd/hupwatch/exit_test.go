@@ -39,6 +39,7 @@ func TestExitCodes(t *testing.T) {
 		{"partial", one("partial", "running", "up"), nil, 1, 1},
 		{"rolled back, and that does not run either", one("rolled_back", "backoff", "up"), nil, 5, 1},
 		{"promoted, and ended since", one("promoted", "backoff", "up"), nil, 5, 0},
+		{"promoted, and at its end", one("promoted", "exited", "up"), nil, 0, 0},
 		{"failed", one("failed", "backoff", "up"), nil, 5, 1},
 		{"failed, state unknown", one("failed", "", ""), nil, 5, 1},
 		{"aborted, as hupwatch ends", one("aborted", "running", "up"), nil, 6, 1},

@@ -28,7 +28,7 @@ func TestAScreenIsDrawnTenTimesASecondAtMost(t *testing.T) {
 			if v.due() <= 0 {
 				v.draw()
 			}
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		if out.writes < 8 || out.writes > 10 {
 			t.Errorf("drawn %d times", out.writes)

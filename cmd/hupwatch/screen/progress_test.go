@@ -87,7 +87,7 @@ func TestManyServicesNeverTakeMoreThanTheTerminal(t *testing.T) {
 			p.Add(at(0, control.Event{Kind: "reload ended", Service: name, Result: "promoted"}))
 		}
 	}
-	for height := 2; height < 300; height++ {
+	for height := 1; height < 300; height += 1 + height/20 {
 		lines := p.Lines(noon, screen.Style{Width: 80}, height)
 		if len(lines) > height {
 			t.Fatalf("%d lines in a terminal of %d", len(lines), height)
@@ -99,7 +99,7 @@ func TestManyServicesNeverTakeMoreThanTheTerminal(t *testing.T) {
 }
 
 func TestNoLineOfAReloadIsWiderThanTheTerminal(t *testing.T) {
-	for width := 40; width < 140; width++ {
+	for width := 8; width < 140; width += 1 + width/20 {
 		p := screen.NewProgress("reload", []string{strings.Repeat("long", 16)}, noon)
 		for _, e := range deployment() {
 			e.Tail = append(slices.Clone(e.Tail), strings.Repeat("界", 100))

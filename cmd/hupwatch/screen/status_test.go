@@ -66,7 +66,7 @@ func TestNoLineOfAStatusIsWiderThanTheTerminal(t *testing.T) {
 		svc.Release = "/srv/" + strings.Repeat("界", i*7) + "/x"
 		svc.LastReload.Tail = append(svc.LastReload.Tail, strings.Repeat("界", 70), "\x1b[2J\x1b]0;title\x07", strings.Repeat("x", 300))
 	}
-	for width := 40; width < 200; width++ {
+	for width := 8; width < 200; width += 1 + width/20 {
 		for _, colour := range []bool{false, true} {
 			for _, line := range screen.Status(hostile, noon, screen.Style{Width: width, Colour: colour}) {
 				if n := cells(line); n > width {

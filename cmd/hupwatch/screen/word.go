@@ -33,9 +33,12 @@ func generationText(instance, generation int) string {
 
 // tailLines are the last lines of an output, as many as are wanted.
 func tailLines(tail []string, most, width int) []string {
+	if width > 0 {
+		width = max(width-len("| "), 1)
+	}
 	var lines []string
 	for _, line := range tail[max(len(tail)-most, 0):] {
-		lines = append(lines, indent("| ", Wrap(Safe(strings.TrimRight(line, "\r\n")), max(width-2, 0)))...)
+		lines = append(lines, indent("| ", Wrap(Safe(strings.TrimRight(line, "\r\n")), width))...)
 	}
 	return lines
 }
@@ -45,7 +48,7 @@ func (s Style) room(by int) int {
 	if s.Width == 0 {
 		return 0
 	}
-	return max(s.Width-by, 20)
+	return max(s.Width-by, 1)
 }
 
 // countText lists how often there is what, the most frequent first.
