@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -39,8 +38,10 @@ func (p *program) follow(ctx context.Context, v view, asks []ask) []error {
 	for _, a := range asks {
 		readers.Go(func() { a.read(ctx, answers) }) // ends with its answer, or with ctx
 	}
-	signals, stop := early.Watch(syscall.SIGINT, syscall.SIGWINCH)
+	interrupts, stop := early.Watch(syscall.SIGINT)
 	defer stop()
+	resizes, stopResizes := early.Watch(syscall.SIGWINCH)
+	defer stopResizes()
 
 	var failures []error
 	timer := time.NewTimer(v.due())
@@ -58,11 +59,10 @@ func (p *program) follow(ctx context.Context, v view, asks []ask) []error {
 			open--
 		case <-timer.C:
 			v.draw()
-		case sig := <-signals:
-			if sig == os.Interrupt {
-				return append(failures, errInterrupted)
-			}
+		case <-resizes:
 			v.draw()
+		case <-interrupts:
+			return append(failures, errInterrupted)
 		case <-ctx.Done():
 			return append(failures, ctx.Err())
 		}

@@ -103,65 +103,81 @@ func (s *statusCommand) print(st control.Status) {
 	}
 }
 
-// keepWatching shows the status every second. A hupwatch that goes away is waited
-// for.
+// keepWatching shows the status every second. On a terminal a hupwatch that goes
+// away is waited for.
 func (s *statusCommand) keepWatching(ctx context.Context) error {
 	d := newDisplay(s.stdout)
-	moving := d.escapes && !s.json
-	signals, stop := early.Watch(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGWINCH)
-	defer stop()
-	if moving {
+	show := func(l look) error { return s.printLook(l) }
+	if d.escapes && !s.json {
+		show = func(l look) error { return s.drawLook(d, l) }
 		_, height := d.size()
 		_, _ = io.WriteString(s.stdout, screen.OpenPage(height))
 		defer func() { _, _ = io.WriteString(s.stdout, screen.ClosePage()) }()
 	}
+	ends, stop := early.Watch(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	resizes, stopResizes := early.Watch(syscall.SIGWINCH)
+	defer stopResizes()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		code, err := s.look(ctx, d, moving)
-		if err != nil && !moving {
-			return unanswered(err)
+		l := s.look(ctx)
+		if err := show(l); err != nil {
+			return err
 		}
 		select {
 		case <-tick.C:
-		case sig := <-signals:
-			if sig != syscall.SIGWINCH {
-				return ended(code)
-			}
+		case <-resizes:
+		case <-ends:
+			return ended(l.code)
 		case <-ctx.Done():
-			return ended(code)
+			return ended(l.code)
 		}
 	}
 }
 
-// look shows the status once. Code is what it would be the exit code of.
-func (s *statusCommand) look(ctx context.Context, d display, moving bool) (code int, err error) {
+// look is the status at one moment, and what would be the exit code of it.
+type look struct {
+	status control.Status
+	code   int
+	err    error
+}
+
+func (s *statusCommand) look(ctx context.Context) look {
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	st, missing, err := s.get(ctx)
-	code = exitOfStatus(st.Services, len(s.names) > 0)
 	switch {
-	case err != nil && errors.Is(err, context.DeadlineExceeded):
-		err = fmt.Errorf("hupwatch gave no answer within %v", patience)
-		code = exitUnreachable
+	case errors.Is(err, context.DeadlineExceeded):
+		return look{code: exitUnreachable, err: fmt.Errorf("hupwatch gave no answer within %v", patience)}
 	case err != nil:
-		code = exitUnreachable
+		return look{code: exitUnreachable, err: err}
 	case len(missing) > 0:
-		code = exitUnknown
+		return look{status: st, code: exitUnknown}
 	}
-	if !moving {
-		if err == nil {
-			s.print(st)
-		}
-		return code, err
+	return look{status: st, code: exitOfStatus(st.Services, len(s.names) > 0)}
+}
+
+func (s *statusCommand) printLook(l look) error {
+	if l.err != nil {
+		return unanswered(l.err)
 	}
+	s.print(l.status)
+	return nil
+}
+
+func (s *statusCommand) drawLook(d display, l look) error {
 	style, now := d.style(), time.Now()
-	lines := screen.Wrap(screen.Safe(fmt.Sprint(err)), style.Width)
-	if err == nil {
-		lines = screen.Status(st, now, style)
-	}
 	width, height := d.size()
-	_, err2 := io.WriteString(s.stdout, screen.Page(lines, width, height))
-	return code, errors.Join(err, err2)
+	var lines []string
+	if l.err != nil {
+		lines = screen.Wrap(screen.Safe(l.err.Error()), style.Width)
+	} else if lines = screen.Status(l.status, now, style); len(lines) >= height { // what matters must be on it
+		lines = screen.Status(screen.RestlessFirst(l.status), now, style)
+	}
+	if _, err := io.WriteString(s.stdout, screen.Page(lines, width, height)); err != nil {
+		return &failure{exitOther, fmt.Errorf("write to the terminal: %w", err)}
+	}
+	return nil
 }

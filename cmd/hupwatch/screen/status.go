@@ -43,6 +43,24 @@ func Status(st control.Status, now time.Time, s Style) []string {
 	return append(lines, v.lines(s)...)
 }
 
+// RestlessFirst puts the services with something to tell before those that just
+// run, or are not meant to.
+func RestlessFirst(st control.Status) control.Status {
+	st.Services = slices.Clone(st.Services)
+	slices.SortStableFunc(st.Services, func(a, b control.Service) int { return rest(a) - rest(b) })
+	return st
+}
+
+// rest is 1 for a service there is nothing to tell about, else 0.
+func rest(svc control.Service) int {
+	still := svc.State == "running" && svc.Wanted == "up" || svc.State == "stopped" && svc.Wanted == "down"
+	refused := svc.LastReload.Result != "" && ofResult(svc.LastReload.Result) == red
+	if still && !refused && len(svc.Incoming) == 0 && len(svc.Draining) == 0 {
+		return 1
+	}
+	return 0
+}
+
 type statusView struct {
 	Style
 	table

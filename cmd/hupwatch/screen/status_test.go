@@ -157,3 +157,19 @@ func TestAnEmptyStatusSaysSo(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestTheRestlessComeFirst(t *testing.T) {
+	var names []string
+	for _, svc := range screen.RestlessFirst(control.Status{Services: []control.Service{
+		{Name: "calm", State: "running", Wanted: "up", LastReload: control.Outcome{Result: "promoted"}},
+		{Name: "off", State: "stopped", Wanted: "down"},
+		{Name: "refused", State: "running", Wanted: "up", LastReload: control.Outcome{Result: "kept_old"}},
+		{Name: "failed", State: "failed", Wanted: "up"},
+		{Name: "new", State: "running", Wanted: "up", Incoming: []control.Incoming{{}}},
+	}}).Services {
+		names = append(names, svc.Name)
+	}
+	if got := strings.Join(names, " "); got != "refused failed new calm off" {
+		t.Error(got)
+	}
+}
