@@ -10,7 +10,8 @@ func (p *program) completion() *cobra.Command {
 	return &cobra.Command{
 		Use: "completion bash|zsh|fish", Short: "print the completion for a shell",
 		Long: `Print what makes a shell complete hupwatch's commands, options, signals, keys, and
-the names of the services of the hupwatch that runs.`,
+the names of the services of the hupwatch that runs. bash needs the package
+bash-completion for it.`,
 		Example: `  source <(hupwatch completion bash)
   hupwatch completion bash > /etc/bash_completion.d/hupwatch
   hupwatch completion zsh > "${fpath[1]}/_hupwatch"
