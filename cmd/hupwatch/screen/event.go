@@ -41,7 +41,8 @@ func otherText(e control.Event) string {
 		text += ", in " + took(e.WaitSeconds)
 	}
 	if len(e.Reloads) > 0 && e.Service == "" {
-		text = strings.Replace(text, "reload", fmt.Sprintf("reload %d", e.Reloads[0]), 1)
+		what := cmp.Or(Safe(e.Cause), "reload") // which stands for all that can be asked
+		text = strings.Replace(text, "reload", fmt.Sprintf("%s %d", what, e.Reloads[0]), 1)
 	}
 	return text
 }

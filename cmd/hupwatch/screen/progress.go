@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
-	"hupwatch/services"
 )
 
 // Progress is what is known of a request while it is under way: a fold of the
@@ -180,79 +179,4 @@ func (p *Progress) Summary(now time.Time) string {
 		text += " (" + strings.Join(bad, ", ") + ")"
 	}
 	return text + ", in " + took(now.Sub(p.begun).Seconds())
-}
-
-// Step is what happened in plain lines, nothing for what is not worth one.
-func (p *Progress) Step(e control.Event) []string {
-	if e.Reload != nil {
-		return p.lastSteps(*e.Reload)
-	}
-	text := stepText(e)
-	if text == "" || e.Service == "" {
-		return nil
-	}
-	lines := []string{Safe(e.Service) + ": " + text}
-	if services.Kind(e.Kind) == services.KindReloadEnded || services.Kind(e.Kind) == services.KindRolledBack {
-		lines = append(lines, indent(Safe(e.Service)+": ", tailLines(e.Tail, len(e.Tail), 0))...)
-	}
-	return lines
-}
-
-// lastSteps are for the services that nothing was said about before.
-func (p *Progress) lastSteps(result control.Reload) []string {
-	var lines []string
-	for _, s := range result.Services {
-		r := p.row(s.Name)
-		if r.outcome != nil && r.outcome.result == s.Result || s.Result == "" {
-			continue
-		}
-		e := control.Event{Kind: string(services.KindReloadEnded), Service: s.Name, Result: s.Result, Error: s.Error, Tail: s.Tail}
-		lines = append(lines, p.Step(e)...)
-	}
-	return lines
-}
-
-// stepText words one thing that happened to a service.
-func stepText(e control.Event) string {
-	generation := generationText(e.Instance, e.Generation)
-	switch services.Kind(e.Kind) {
-	case services.KindReloadWaits:
-		return "waits: " + Safe(cmp.Or(e.Error, "an old generation has to end first"))
-	case services.KindReloadBegun:
-		return "starting"
-	case services.KindStarted:
-		text := fmt.Sprintf("%s started, pid %d", generation, e.PID)
-		if e.WaitSeconds > 0 {
-			text += ", warm-up " + took(e.WaitSeconds)
-		}
-		return text
-	case services.KindPromoted:
-		return fmt.Sprintf("%s serves after %s", generation, took(e.Seconds))
-	case services.KindStopSignalled:
-		text := generation + " got " + cmp.Or(Safe(e.Signal), "the stop signal")
-		if !after(e.At.Time, e.WaitSeconds).IsZero() {
-			text += ", KILL in " + took(e.WaitSeconds)
-		}
-		return text
-	case services.KindKilled:
-		return generation + " got KILL"
-	case services.KindExited, services.KindEnded:
-		text := generation + " gone after " + took(e.Seconds)
-		if e.Exit != nil {
-			text += ", " + exitText(e.Exit)
-		}
-		return text
-	case services.KindReloadEnded, services.KindRolledBack:
-		return resultText(e)
-	default:
-		return ""
-	}
-}
-
-func resultText(e control.Event) string {
-	text := words(cmp.Or(e.Result, "rolled_back"))
-	if e.Error != "" {
-		text += ": " + Safe(e.Error)
-	}
-	return text
 }

@@ -82,7 +82,7 @@ func (r *row) add(e control.Event) {
 		}
 	case services.KindExited, services.KindEnded, services.KindAbandoned:
 		r.gone(e)
-	case services.KindReloadEnded:
+	case services.KindReloadEnded, services.KindAnswered:
 		r.outcome = &outcome{result: e.Result, reason: e.Error, tail: e.Tail, exit: e.Exit, generation: e.Generation, seconds: e.Seconds}
 	case services.KindRolledBack:
 		r.outcome = &outcome{result: "rolled_back", reason: e.Error, tail: e.Tail, exit: e.Exit, generation: e.Generation}

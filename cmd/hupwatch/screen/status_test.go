@@ -101,7 +101,7 @@ func TestWhatComesFromElsewhereCannotCommandTheTerminal(t *testing.T) {
 	lines = append(lines, screen.Plan(control.Plan{Problems: []string{evil}}, style)...)
 	lines = append(lines, screen.Plan(control.Plan{Services: []control.PlanService{{Name: evil, Action: evil, Why: evil, Changed: []string{evil}, Error: evil}}}, style)...)
 	lines = append(lines, screen.Log(control.Line{Service: evil, Text: evil}, 5, false, style))
-	for _, kind := range []string{evil, "reload ended", "generation started", "generation exited", "stop signal sent", "reload waits", "rolled back"} {
+	for _, kind := range []string{evil, "reload ended", "generation started", "generation exited", "stop signal sent", "reload waits", "rolled back", "answered", "signal sent", "reload asked"} {
 		e.Kind = kind
 		p := screen.NewProgress("reload", []string{evil}, noon)
 		p.Add(e)

@@ -1,0 +1,97 @@
+package screen
+
+import (
+	"cmp"
+	"fmt"
+
+	"hupwatch/runner/control"
+	"hupwatch/services"
+)
+
+// Step is what happened in plain lines, nothing for what is not worth one.
+func (p *Progress) Step(e control.Event) []string {
+	if e.Reload != nil {
+		return p.lastSteps(*e.Reload)
+	}
+	text := stepText(e)
+	if text == "" || e.Service == "" {
+		return nil
+	}
+	lines := []string{Safe(e.Service) + ": " + text}
+	if isOutcome(e) {
+		lines = append(lines, indent(Safe(e.Service)+": ", tailLines(e.Tail, len(e.Tail), 0))...)
+	}
+	return lines
+}
+
+// lastSteps are for the services that nothing was said about before.
+func (p *Progress) lastSteps(result control.Reload) []string {
+	var lines []string
+	for _, s := range result.Services {
+		r := p.row(s.Name)
+		if r.outcome != nil && r.outcome.result == s.Result || s.Result == "" {
+			continue
+		}
+		e := control.Event{Kind: string(services.KindReloadEnded), Service: s.Name, Result: s.Result, Error: s.Error, Tail: s.Tail}
+		lines = append(lines, p.Step(e)...)
+	}
+	return lines
+}
+
+// stepText words one thing that happened to a service.
+func stepText(e control.Event) string {
+	generation := generationText(e.Instance, e.Generation)
+	switch services.Kind(e.Kind) {
+	case services.KindReloadWaits:
+		return "waits: " + Safe(cmp.Or(e.Error, "an old generation has to end first"))
+	case services.KindReloadBegun:
+		return "starting"
+	case services.KindStarted:
+		text := fmt.Sprintf("%s started, pid %d", generation, e.PID)
+		if e.WaitSeconds > 0 {
+			text += ", warm-up " + took(e.WaitSeconds)
+		}
+		return text
+	case services.KindPromoted:
+		return fmt.Sprintf("%s serves after %s", generation, took(e.Seconds))
+	case services.KindStopSignalled:
+		text := generation + " got " + cmp.Or(Safe(e.Signal), "the stop signal")
+		if !after(e.At.Time, e.WaitSeconds).IsZero() {
+			text += ", KILL in " + took(e.WaitSeconds)
+		}
+		return text
+	case services.KindKilled:
+		return generation + " got KILL"
+	case services.KindExited, services.KindEnded:
+		text := generation + " gone after " + took(e.Seconds)
+		if e.Exit != nil {
+			text += ", " + exitText(e.Exit)
+		}
+		return text
+	case services.KindForwarded:
+		return generation + " got " + cmp.Or(Safe(e.Signal), "a signal")
+	default:
+		if isOutcome(e) {
+			return resultText(e)
+		}
+		return ""
+	}
+}
+
+// isOutcome tells whether an event says what a request came to for a service.
+func isOutcome(e control.Event) bool {
+	switch services.Kind(e.Kind) {
+	case services.KindReloadEnded, services.KindAnswered, services.KindRolledBack:
+		return true
+	default:
+		return false
+	}
+}
+
+func resultText(e control.Event) string {
+	text := words(cmp.Or(e.Result, "rolled_back"))
+	if e.Error != "" {
+		text += ": " + Safe(e.Error)
+	}
+	return text
+}
