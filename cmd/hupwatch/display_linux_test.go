@@ -110,7 +110,7 @@ func TestNoLineIsWiderThanTheTerminalIsNow(t *testing.T) {
 	if err := unix.IoctlSetWinsize(int(a.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 10, Col: 40}); err != nil {
 		t.Fatal(err)
 	}
-	a.shows("  gene...\x1b[0m") // at once, not with the next event
+	a.shows("  gene...\x1b[0m") // without another event
 	if err := os.WriteFile(filepath.Join(a.dir, "on"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}

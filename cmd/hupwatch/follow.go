@@ -29,8 +29,6 @@ type heard struct {
 func (p *program) follow(ctx context.Context, v view, asks []ask) []error {
 	interrupts, stop := early.Watch(syscall.SIGINT)
 	defer stop()
-	resizes, stopResizes := early.Watch(syscall.SIGWINCH)
-	defer stopResizes()
 	var readers sync.WaitGroup
 	defer readers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -55,8 +53,6 @@ func (p *program) follow(ctx context.Context, v view, asks []ask) []error {
 			}
 			open--
 		case <-timer.C:
-			v.draw()
-		case <-resizes:
 			v.draw()
 		case <-interrupts:
 			return append(failures, errInterrupted)

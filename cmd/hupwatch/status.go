@@ -116,8 +116,6 @@ func (s *statusCommand) keepWatching(ctx context.Context) error {
 	}
 	ends, stop := early.Watch(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	resizes, stopResizes := early.Watch(syscall.SIGWINCH)
-	defer stopResizes()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -127,7 +125,6 @@ func (s *statusCommand) keepWatching(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
-		case <-resizes:
 		case <-ends:
 			return ended(l.code)
 		case <-ctx.Done():

@@ -83,7 +83,8 @@ func (v *plainView) end() {
 	}
 }
 
-// How often what moves is drawn: while things happen, and while time passes.
+// How often what moves is drawn: while things happen, and while time passes. So
+// the width is never older than a second.
 const (
 	soonest = 100 * time.Millisecond
 	latest  = time.Second
