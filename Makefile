@@ -10,7 +10,7 @@ run: build
 	@exec bin/hupwatch -c examples/demo/hupwatch.toml
 
 build:
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)" \
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags "-s -w -X main.version=$(VERSION)" \
 		-o bin/ ./cmd/hupwatch ./examples/demo ./examples/load/cmd/load
 
 test: # installs what the tests need if it is missing and this is root on Debian

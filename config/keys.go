@@ -232,8 +232,8 @@ func serviceKeys() []Key {
 		{Name: "reload", Type: "string", Doc: "Whether the new generation starts before the old one stops."},
 		{Name: "reload_signal", Type: "signal", Doc: "The signal that makes a program reload itself."},
 		{
-			// OneService stays with inherit, whatever the default is.
-			Name: "output", Type: "string", Default: `"inherit"`, decode: output(func(t *table) *Output { return &t.service.Output }),
+			// OneService has inherit instead.
+			Name: "output", Type: "string", Default: `"prefix"`, decode: output(func(t *table) *Output { return &t.service.Output }),
 			Doc: `Where its standard output and error go: "prefix", to hupwatch's own with the service's name before each line; "inherit", to hupwatch's own as they are; "null", nowhere; or the path of a file, with a slash in it.`,
 		},
 		{

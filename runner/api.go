@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -175,11 +176,41 @@ func (a *api) Ask(ctx context.Context, what, name string, q control.Request, by 
 	if len(d.names) == 0 {
 		d.names = nil
 	}
+	if err := a.down(&d); err != nil {
+		return 0, err
+	}
 	id, err := a.fleet.ask(ctx, d)
 	if err != nil {
 		return 0, err
 	}
 	return id, a.feed.await(ctx, id)
+}
+
+// down refuses what cannot be done with a service that is down, where it was
+// asked for by name. A signal for all is for those that run.
+func (a *api) down(d *demand) error {
+	front := a.fleet.front.Load()
+	if d.what == verbSignal && d.names == nil {
+		for _, w := range front.watchers {
+			if w.Serves() {
+				d.names = append(d.names, w.Name())
+			}
+		}
+		if d.names == nil {
+			return &control.Error{Message: "nothing runs that could be signalled", Reason: control.ReasonDown}
+		}
+	}
+	for _, name := range d.names {
+		w := front.watcher(name)
+		switch {
+		case w == nil: // which is said later
+		case d.what == verbReload && w.Down():
+			return &control.Error{Message: fmt.Sprintf("%s is wanted down, nothing was reloaded: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
+		case d.what == verbSignal && !w.Serves():
+			return &control.Error{Message: fmt.Sprintf("nothing of %s runs, nothing was signalled: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
+		}
+	}
+	return nil
 }
 
 // Reload implements server.Daemon.

@@ -174,7 +174,7 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 // finish ends the reload with its result.
 func (s *step) finish(result Result, reason string, g *Generation) {
 	r := s.Under
-	ended := Event{Kind: KindReloadEnded, Result: result, Reason: reason, Elapsed: s.now.Sub(r.BegunAt)}
+	ended := Event{Kind: KindReloadEnded, Result: result, Reason: reason, Reloads: r.IDs, Elapsed: s.now.Sub(r.BegunAt)}
 	if g != nil && g.MainGone {
 		e := g.LastStatus
 		ended.Exit = &e

@@ -112,6 +112,20 @@ func (w *Watcher) Look(at func(*Machine)) {
 // Name returns the name of the service.
 func (w *Watcher) Name() string { return w.machine.Name }
 
+// Serves tells whether an instance of the service serves.
+func (w *Watcher) Serves() (yes bool) {
+	w.Look(func(m *Machine) {
+		yes = slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil })
+	})
+	return yes
+}
+
+// Down tells whether the service is wanted down.
+func (w *Watcher) Down() (yes bool) {
+	w.Look(func(m *Machine) { yes = !m.WantedUp })
+	return yes
+}
+
 // Post tells the watcher something. It does not block.
 func (w *Watcher) Post(in Input) { w.inbox.Put(in) }
 

@@ -88,21 +88,27 @@ func newDaemon(t *testing.T, dir string) *daemon {
 	return d
 }
 
-// start starts it. Its log is read, unless its cmd has another place for it.
+// start starts it. Its log and what services write is read, unless its cmd has
+// another place for it.
 func (d *daemon) start() {
 	d.t.Helper()
-	var stderr io.Reader = strings.NewReader("")
+	var said io.Reader = strings.NewReader("")
 	if d.cmd.Stderr == nil {
-		var err error
-		if stderr, err = d.cmd.StderrPipe(); err != nil {
+		r, w, err := os.Pipe()
+		if err != nil {
 			d.t.Fatal(err)
+		}
+		defer w.Close()
+		said, d.cmd.Stderr = r, w
+		if d.cmd.Stdout == nil {
+			d.cmd.Stdout = w
 		}
 	}
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}
 	go func() {
-		d.log.read(stderr)
+		d.log.read(said)
 		_ = d.cmd.Wait()
 		d.exit = exitCode(d.cmd.ProcessState)
 		close(d.exited)

@@ -216,7 +216,7 @@ func (d *daemon) leaving() *daemon {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.cmd.Stderr = f
+	d.cmd.Stdout, d.cmd.Stderr = f, f
 	said := &daemon{t: d.t, log: newEventLog()}
 	go said.log.read(f) // ends when the test does
 	d.t.Cleanup(func() {

@@ -17,15 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// daemonAnswers is set once the daemon serves its control socket.
-const daemonAnswers = false
-
 // TestScript is the commands and a daemon together, as people use them.
 func TestScript(t *testing.T) {
 	t.Parallel()
-	if !daemonAnswers {
-		t.Skip("the daemon does not serve its control socket yet")
-	}
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setup, Cmds: scriptCommands(), RequireExplicitExec: true})
 }
 
@@ -97,7 +91,7 @@ func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer log.Close()
 	cmd := hupwatch("-c", ts.MkAbs("hupwatch.toml"))
-	cmd.Dir, cmd.Stderr = ts.MkAbs("."), log
+	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), log, log
 	cmd.Env = append(cmd.Env, "PWD="+cmd.Dir, asService+"=1", "SERVICE="+self())
 	ts.Check(cmd.Start())
 	ts.Defer(func() {
