@@ -26,14 +26,15 @@ type (
 		// new.
 		Changed bool
 	}
-	// Up, Down and Restart are what somebody asks who wants the service to run, or
-	// not to, or to be stopped and then started. Each is answered exactly once, and
-	// decides from then on what is wanted.
+	// Up asks that the service run, now and until somebody says otherwise. It is
+	// answered exactly once, as the next three are.
 	Up struct {
 		ID     uint64
 		Config *config.Service
 	}
-	Down    struct{ ID uint64 }
+	// Down asks that it stop, and stay down.
+	Down struct{ ID uint64 }
+	// Restart asks that it stop, and is started when all of it has gone.
 	Restart struct {
 		ID     uint64
 		Config *config.Service

@@ -36,7 +36,7 @@ func serviceName(i int) string { return fmt.Sprintf("s%05d", i) }
 
 func (s *site) config(n int, keys string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[daemon]\nruntime_dir = %q\nmax_parallel = 64\n\n[defaults]\n%s\n", s.runtimeDir, keys)
+	fmt.Fprintf(&b, "[daemon]\nruntime_dir = %q\nmax_parallel = 64\n\n[defaults]\noutput = \"inherit\"\n%s\n", s.runtimeDir, keys)
 	for i := range n {
 		fmt.Fprintf(&b, "\n[services.%s]\ncommand = [%q, %q]\n", serviceName(i), s.service, serviceName(i))
 	}
@@ -174,8 +174,10 @@ func (d *daemon) stop() time.Duration {
 	return took
 }
 
-// settle waits until hupwatch does nothing any more.
+// settle waits until hupwatch does nothing any more, and has given back what it
+// needed before.
 func (d *daemon) settle(ctx context.Context) error {
+	const quiet = 2500 * time.Millisecond
 	before := time.Duration(-1)
 	for {
 		used, _, err := usage(d.pid)
@@ -183,7 +185,7 @@ func (d *daemon) settle(ctx context.Context) error {
 			return err
 		}
 		before = used
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := pause(ctx, quiet); err != nil {
 			return err
 		}
 	}

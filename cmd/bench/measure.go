@@ -11,8 +11,9 @@ import (
 
 // The keys of the services: in the steady state nothing else is to happen.
 const (
-	atOnce  = `warmup = 0`
-	viaStub = "warmup = 0\numask = \"022\"" // what only the process itself can set
+	atOnce   = `warmup = 0`
+	viaStub  = "warmup = 0\numask = \"022\"" // what only the process itself can set
+	captured = "warmup = 0\nstderr = \"prefix\""
 )
 
 // measurement is one part of the benchmark.
@@ -28,6 +29,8 @@ var measurements = []measurement{
 	{"reload", (*bench).reloadOne},
 	{"all", (*bench).reloadAll},
 	{"stub", (*bench).stub},
+	{"output", (*bench).output},
+	{"crowd", (*bench).crowd},
 	{"endurance", (*bench).endurance},
 	{"idle", (*bench).idleCost},
 }
