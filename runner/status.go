@@ -92,6 +92,9 @@ func eventOf(e *services.Event) control.Event {
 	if e.Kind == services.KindRequest && e.Reason != "" {
 		c.Services, c.Error = strings.Split(e.Reason, ","), ""
 	}
+	if e.Kind == services.KindRequestDone && e.Reason != "" {
+		c.Error = "not done: " + e.Reason
+	}
 	if e.Signal != 0 {
 		c.Signal = services.SignalName(e.Signal)
 	}

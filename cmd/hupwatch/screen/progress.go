@@ -174,9 +174,17 @@ func (p *Progress) Summary(now time.Time) string {
 			bad = append(bad, Safe(r.name))
 		}
 	}
-	text := p.name() + ": " + cmp.Or(countText(counts), "nothing to do")
+	text := p.name() + ": " + cmp.Or(countText(counts), "nothing to do") + ", in " + took(now.Sub(p.begun).Seconds())
 	if len(bad) > 0 {
-		text += " (" + strings.Join(bad, ", ") + ")"
+		text += "; not " + p.done() + ": " + strings.Join(bad, ", ")
 	}
-	return text + ", in " + took(now.Sub(p.begun).Seconds())
+	return text
+}
+
+// done is what was to become of the services.
+func (p *Progress) done() string {
+	if p.what == "reload" {
+		return "reloaded"
+	}
+	return "done"
 }
