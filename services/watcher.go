@@ -452,7 +452,11 @@ func (w *Watcher) save() {
 		}
 	}
 	recorded := slices.DeleteFunc(slices.Clone(living), func(l Living) bool { return l.PID == 0 })
-	if wanted := w.machine.Wanted(); !slices.Equal(recorded, w.saved) || wanted != w.wanted {
+	// What has gone may stay on record as long as others are: it is known to be
+	// another process than one that gets its number.
+	news := slices.ContainsFunc(recorded, func(l Living) bool { return !slices.Contains(w.saved, l) })
+	emptied := len(recorded) == 0 && len(w.saved) > 0
+	if wanted := w.machine.Wanted(); news || emptied || wanted != w.wanted {
 		if err := w.host.Ledger.Save(w.machine.Name, recorded, wanted); err != nil {
 			_ = w.notWritten(err)
 			return
