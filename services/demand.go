@@ -42,19 +42,16 @@ func (s *step) down(in Down) {
 }
 
 // restart stops the service and starts it when all of it has gone. What was asked
-// meanwhile gets its answer from that start.
+// meanwhile gets its answer from that start. Where nothing lives it is stopped all
+// the same, lest it be started by itself before its turn comes.
 func (s *step) restart(in Restart) {
 	if s.isGone(in.ID) {
 		return
 	}
 	s.Config = in.Config
 	s.WantedUp, s.Commanded = true, true
-	switch {
-	case s.Ending != nil:
+	if s.Ending != nil {
 		s.Ending.Again = append(s.Ending.Again, in.ID)
-		return
-	case s.living() == 0:
-		s.demand(in.ID, Run{})
 		return
 	}
 	again := []uint64{in.ID}
@@ -64,7 +61,7 @@ func (s *step) restart(in Restart) {
 	}
 	again = append(again, s.Merged...)
 	s.Under, s.Merged = nil, nil
-	s.Ending = &Ending{Until: Never, Asked: true, Again: again}
+	s.Ending = &Ending{Until: Never, Asked: true, Again: again, Silent: s.living() == 0}
 	s.stopSlots()
 }
 

@@ -102,6 +102,9 @@ func (m *Machine) living() int {
 // started after a crash, and by what is about to be started.
 func (m *Machine) listens() []config.Listen {
 	var all []config.Listen
+	if m.comes() {
+		all = append(all, m.Config.Listen...)
+	}
 	for i := range m.Slots {
 		sl := &m.Slots[i]
 		if sl.Good != nil && m.Ending == nil {
@@ -114,6 +117,15 @@ func (m *Machine) listens() []config.Listen {
 		}
 	}
 	return all
+}
+
+// comes tells whether the service is going to be started because somebody asked:
+// who connects until then waits.
+func (m *Machine) comes() bool {
+	if m.Ending != nil {
+		return len(m.Ending.Again) > 0
+	}
+	return m.Under != nil && !m.Under.Begun
 }
 
 // step is one call of Step.

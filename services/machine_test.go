@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,8 +47,17 @@ func serving(t *testing.T, c *config.Service) *bench {
 	return b
 }
 
-// tell tells the machine something and returns what it wants now.
+// tell tells the machine something and returns what it wants now. Before, the
+// machine becomes what its JSON says: it must survive that in any phase.
 func (b *bench) tell(in services.Input) []services.Effect {
+	text, err := json.Marshal(b.Machine)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.Machine = new(services.Machine)
+	if err := json.Unmarshal(text, b.Machine); err != nil {
+		b.t.Fatal(err)
+	}
 	effects := b.Step(b.now, in)
 	b.saw = append(b.saw, effects...)
 	return effects
@@ -130,6 +140,8 @@ func said(effects []services.Effect) []string {
 				dir = e.Reuse.Dir
 			}
 			lines = append(lines, "resolve "+dir)
+		case services.Pass:
+			lines = append(lines, fmt.Sprintf("pass %s to %d", services.SignalName(e.Signal), e.Generation))
 		case services.Answer:
 			lines = append(lines, fmt.Sprintf("answer %v %s", e.IDs, e.Result))
 		case services.DownForGood:

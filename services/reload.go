@@ -84,6 +84,7 @@ func (s *step) begin() {
 	if r.Up && s.serves() { // a start that was under way did it
 		s.returnTurn(r)
 		s.Under = nil
+		s.do(KeepSockets{s.listens()})
 		active := s.Slots[0].Active
 		s.do(Answer{IDs: r.IDs, Result: ResultStarted, Generation: active.Number, PID: active.PID})
 		return
