@@ -156,6 +156,9 @@ func (r *rollout) directly(in asked) []effect {
 	}
 	q, effects := r.begin(in)
 	for _, name := range names {
+		if q.waiting[name] {
+			continue // named twice
+		}
 		q.waiting[name] = true
 		effects = append(effects, tell{name, in.forService(q.id, nil)})
 	}
@@ -212,15 +215,15 @@ func (r *rollout) namesClaimed(in namesClaimed) []effect {
 
 // configRead goes on with what the file was read for.
 func (r *rollout) configRead(in configRead) []effect {
+	if r.ending {
+		return nil
+	}
 	p := r.purposes[0]
 	r.purposes = r.purposes[1:]
 	var effects []effect
-	switch {
-	case r.ending:
-		return r.rejectAll(append(r.purposes, p))
-	case in.config == nil:
+	if in.config == nil {
 		effects = r.badConfig(p, in.problems)
-	default:
+	} else {
 		r.configError = ""
 		effects = r.serve(p, in.config)
 	}
@@ -252,15 +255,16 @@ func (r *rollout) badConfig(p purpose, problems config.Problems) []effect {
 	return effects
 }
 
-// rejectAll is for clients that were too late.
-func (r *rollout) rejectAll(all []purpose) []effect {
-	r.purposes = nil
+// rejectAll is for clients that were too late. They do not wait for a file system
+// that may never answer.
+func (r *rollout) rejectAll() []effect {
 	var effects []effect
-	for _, p := range all {
+	for _, p := range r.purposes {
 		for _, a := range p.asked {
 			effects = append(effects, rejected{token: a.token, reason: control.ReasonEnding, text: "hupwatch ends"})
 		}
 	}
+	r.purposes = nil
 	return effects
 }
 
@@ -458,7 +462,7 @@ func (r *rollout) end(now services.Instant, leave bool, why services.Event) []ef
 	for name := range r.declared {
 		r.unruly[name] = true
 	}
-	effects := []effect{emit{why}}
+	effects := append([]effect{emit{why}}, r.rejectAll()...)
 	until := now.Add(r.config.Daemon.ShutdownTimeout)
 	effects = append(effects, r.tellAll(services.Stop{Until: until, Final: true, Leave: leave})...)
 	return append(effects, r.finishIfDone()...)

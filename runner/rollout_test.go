@@ -43,6 +43,10 @@ func wants(effects []effect) []string {
 			if e.event.Kind == services.KindRefused || e.event.Kind == services.KindIgnored {
 				lines = append(lines, string(e.event.Kind))
 			}
+		case accepted:
+			lines = append(lines, fmt.Sprintf("accept %d as %d", e.token, e.id))
+		case rejected:
+			lines = append(lines, fmt.Sprintf("reject %d: %s", e.token, e.reason))
 		case finish:
 			lines = append(lines, fmt.Sprintf("finish %d", e.code))
 		}
@@ -197,5 +201,85 @@ func TestTheRuntimeDirStaysAndTheNameFileInItToo(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func client(token uint64, what verb, names ...string) asked {
+	return asked{token, demand{what: what, by: "a client", names: names}}
+}
+
+func TestClientsThatWaitForTheFileShareOneReadThatBeginsAfterThem(t *testing.T) {
+	r := booted(fileOf(4, "a", "b"))
+	want(t, r, client(1, verbReload, "a"), "read")
+	want(t, r, client(2, verbStart, "a", "b"))
+	want(t, r, client(3, verbRestart, "b"))
+	want(t, r, hangup{})
+	want(t, r, client(4, verbReload))
+	want(t, r, configRead{config: fileOf(4, "a", "b")}, "accept 1 as 1", "a Reload", "read")
+	want(t, r, configRead{config: fileOf(4, "b", "c")}, "reject 2: unknown", "accept 3 as 2", "b Restart",
+		"accept 4 as 3", "a Stop", "b Reload", "add c", "c Reload", "read")
+	want(t, r, configRead{config: fileOf(4, "b", "c")}, "b Reload", "c Reload")
+}
+
+func TestABadFileChangesNothingForAnyClient(t *testing.T) {
+	r := booted(fileOf(4, "a"))
+	want(t, r, hangup{}, "read")
+	want(t, r, client(1, verbReload))
+	want(t, r, client(2, verbRestart, "a"))
+	want(t, r, configRead{config: fileOf(4, "a")}, "a Reload", "read")
+	effects := want(t, r, configRead{problems: config.Problems{{Text: "bad"}, {Text: "odd", Warning: true}}}, "reload refused", "reject 1: config", "reject 2: config")
+	if problems := effects[len(effects)-1].(rejected).problems; len(problems) != 1 || !strings.Contains(problems[0], "bad") {
+		t.Errorf("the client hears of the problems %q, want the one that is no warning", problems)
+	}
+}
+
+func TestToStopAndToSignalTakesNoFile(t *testing.T) {
+	r := booted(fileOf(4, "a", "b"))
+	want(t, r, client(1, verbReload, "a"), "read") // and the file system does not answer
+	want(t, r, client(2, verbStop, "b", "b"), "accept 2 as 1", "b Down")
+	want(t, r, client(3, verbSignal), "accept 3 as 2", "a Forward", "b Forward")
+	want(t, r, client(4, verbStop, "a", "nobody"), "reject 4: unknown")
+}
+
+func TestWhatWasRemovedCannotBeStoppedButStartedWhereTheFileNamesItAgain(t *testing.T) {
+	r := booted(fileOf(4, "a", "b"))
+	want(t, r, client(1, verbReload), "read")
+	want(t, r, configRead{config: fileOf(4, "a")}, "accept 1 as 1", "b Stop", "a Reload")
+	want(t, r, client(2, verbStop, "b"), "reject 2: unknown")
+	want(t, r, client(3, verbStop), "accept 3 as 2", "a Down")
+	want(t, r, client(4, verbStart, "b"), "read")
+	want(t, r, configRead{config: fileOf(4, "a")}, "reject 4: unknown")
+	want(t, r, client(5, verbStart, "b"), "read")
+	want(t, r, configRead{config: fileOf(4, "a", "b")}, "accept 5 as 3", "b Declare", "b Up")
+}
+
+func TestClientsHearOfTheEndThoughTheFileIsNeverRead(t *testing.T) {
+	r := booted(fileOf(4, "a"))
+	want(t, r, client(1, verbReload), "read")
+	want(t, r, client(2, verbStart))
+	want(t, r, stop{"TERM", 5}, "reject 1: ending", "reject 2: ending", "a Stop")
+	want(t, r, client(3, verbStop, "a"), "reject 3: ending")
+	want(t, r, configRead{config: fileOf(4, "a")})
+	want(t, r, ended{"a"}, "finish 0")
+}
+
+func TestARequestIsToldAsManyTimesAsItHasServicesThenItIsDone(t *testing.T) {
+	r := booted(fileOf(4, "a", "b"))
+	r.step(client(1, verbStop))
+	kinds := func(in input) (all []services.Kind) {
+		for _, e := range r.step(in) {
+			all = append(all, e.(emit).event.Kind)
+		}
+		return all
+	}
+	stopped := services.Answer{IDs: []uint64{1}, Result: services.ResultStopped}
+	if got := kinds(answered{"b", stopped}); !slices.Equal(got, []services.Kind{services.KindAnswered}) {
+		t.Errorf("after one answer: %q", got)
+	}
+	if got := kinds(answered{"a", stopped}); !slices.Equal(got, []services.Kind{services.KindAnswered, services.KindRequestDone}) {
+		t.Errorf("after both answers: %q", got)
+	}
+	if got := kinds(answered{"a", stopped}); !slices.Contains(got, services.KindTrouble) {
+		t.Errorf("after one too many: %q, want trouble", got)
 	}
 }
