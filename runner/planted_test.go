@@ -110,7 +110,7 @@ var plants = []planted{
 		file: "services/stop.go",
 		code: "	if g := sl.Incoming; g != nil {\n",
 		bug:  "	if g := sl.Incoming; g != nil && !(PLANTED && g.Phase == PhaseWarming && g.Cause != CauseReload) {\n",
-		want: "hupwatch does not end",
+		want: "hupwatch does not end|never answered",
 	},
 	{
 		name: "what the old one listens on does not matter",
@@ -186,7 +186,7 @@ var plants = []planted{
 	}
 	for i := first; i < len(r.purposes); i++ {
 `,
-		want: "a HUP or USR2 is forgotten",
+		want: "a HUP or USR2 is forgotten|served with a file that was read before",
 	},
 	{
 		name: "a name file with an unknown name is half acted on",
@@ -213,8 +213,116 @@ var plants = []planted{
 		name: "a service that was removed, and comes back at a TERM, counts as ended",
 		file: "services/stop.go",
 		code: "	case s.Ending.Final: // a service that was only removed can come back\n",
-		bug:  "	case s.Ending.Final || PLANTED:\n",
+		bug:  "	case s.Ending.Final || PLANTED && !s.Ending.Asked:\n",
 		want: "hupwatch ends",
+	},
+	{
+		name: "a restart does not wait for what it stops",
+		file: "services/stop.go",
+		code: "s.Ending.Said || !s.allGone() {\n",
+		bug:  "s.Ending.Said || !s.allGone() && !(PLANTED && len(s.Ending.Again) > 0) {\n",
+		want: "says it has stopped, and its generation .* lives",
+	},
+	{
+		name: "a reload starts what was stopped",
+		file: "services/reload.go",
+		code: "	case !s.WantedUp:\n",
+		bug:  "	case !s.WantedUp && !PLANTED:\n",
+		want: "is wanted down",
+	},
+	{
+		name: "who wants a restart hears nothing of the stop that comes between",
+		file: "services/demand.go",
+		code: "		s.abort(e.Again, reason)\n",
+		bug: `		if !PLANTED {
+			s.abort(e.Again, reason)
+		}
+`,
+		want: "never answered|not answered",
+	},
+	{
+		name: "a stop is undone by a start, and ends what that starts",
+		file: "services/demand.go",
+		code: "		s.answerEnding(ResultAborted, \"it was started again meanwhile\")\n		s.Ending = nil\n",
+		bug: `		s.answerEnding(ResultAborted, "it was started again meanwhile")
+		if !PLANTED {
+			s.Ending = nil
+		}
+`,
+		want: "nothing will ever start it|never returns its turn",
+	},
+	{
+		name: "a start of what runs reloads it",
+		file: "services/demand.go",
+		code: "	if s.serves() {\n		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultSkipped",
+		bug:  "	if s.serves() && !PLANTED {\n		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultSkipped",
+		want: "serves, and|answers request .* a start",
+	},
+	{
+		name: "a signal goes to what is to serve next",
+		file: "services/demand.go",
+		code: "		g := s.Slots[i].Active\n",
+		bug: `		g := s.Slots[i].Active
+		if n := s.Slots[i].Incoming; PLANTED && n != nil && n.PID != 0 {
+			g = n
+		}
+`,
+		want: "is passed a signal, and does not serve",
+	},
+	{
+		name: "what is left alone crashes back into its old configuration",
+		file: "services/unchanged.go",
+		code: "	g.Release, sl.Good = &amended, &amended\n",
+		bug: `	if g.Release = &amended; !PLANTED {
+		sl.Good = &amended
+	}
+`,
+		want: "is not started again with the whole release last promoted",
+	},
+	{
+		name: "what is left alone keeps all of its old configuration",
+		file: "services/unchanged.go",
+		code: "	amended.Service = made.Service\n",
+		bug: `	if !PLANTED {
+		amended.Service = made.Service
+	}
+`,
+		want: "what takes effect without a new process does not",
+	},
+	{
+		name: "who wants a reload is content with one of what is new",
+		file: "services/reload.go",
+		code: "		r.Up, r.Changed = r.Up && run.Up, r.Changed && run.Changed\n",
+		bug:  "		r.Up, r.Changed = r.Up && run.Up, r.Changed && (run.Changed || PLANTED)\n",
+		want: "is left alone|skips request .* to reload it",
+	},
+	{
+		name: "the sockets of what restarts are closed",
+		file: "services/machine.go",
+		code: "	if m.comes() {\n",
+		bug:  "	if m.comes() && !PLANTED {\n",
+		want: "is about to be started with it",
+	},
+	{
+		name: "a stop of an unknown service among others is half carried out",
+		file: "runner/rollout.go",
+		code: "		if !r.declared[name] {\n			unknown",
+		bug:  "		if !r.declared[name] && !(PLANTED && len(names) > 1) {\n			unknown",
+		want: "what was refused is half done|nil pointer",
+	},
+	{
+		name: "a service that is named twice is stopped twice",
+		file: "runner/rollout.go",
+		code: "		if q.waiting[name] {\n",
+		bug:  "		if q.waiting[name] && !PLANTED {\n",
+		want: "which is told 2 times",
+	},
+	{
+		name: "clients whose file is being read hear nothing of the end",
+		file: "runner/rollout.go",
+		code: "	for _, p := range r.purposes {\n		for _, a",
+		bug:  "	for i, p := range r.purposes {\n		if PLANTED && i == 0 {\n			continue\n		}\n		for _, a",
+		want: "clients are not told",
 	},
 }
 

@@ -28,8 +28,17 @@ func (w *world) layAmbush() {
 		func(*actor) { w.freezeRollout() },
 		w.crashNewest,
 		w.crashActive,
+		func(a *actor) { w.ask(w.drawDemand(a.machine.Name)) },
+		func(a *actor) { w.ask(w.drawDemand(a.machine.Name)); w.ask(w.drawDemand(a.machine.Name)) },
+		func(a *actor) { w.ask(demand{what: verbRestart, names: []string{a.machine.Name}}) },
+		func(a *actor) { w.ask(demand{what: verbStop, names: []string{a.machine.Name}}) },
 	}
 	w.ambush = &ambush{phases[w.rng.IntN(len(phases))], strikes[w.rng.IntN(len(strikes))]}
+	if w.chance(30) {
+		w.edit()
+		w.ask(w.drawDemand())
+		return
+	}
 	w.deploy()
 	w.hup(1)
 }

@@ -21,7 +21,7 @@ func (w *world) violated(format string, args ...any) {
 
 // machineWatch is what the checks remember of a service.
 type machineWatch struct {
-	asked      map[uint64]int // request not answered → revision of its file
+	machineAsks
 	stopping   bool
 	final      bool
 	draining   int               // the largest max_draining so far
@@ -44,6 +44,8 @@ type procWatch struct {
 	ready                            services.Instant
 	promoted                         bool
 	left                             bool
+	abandoned                        bool
+	warmup                           time.Duration // it had to stand
 	stops, groupStops, kills         int
 	stoppedAt                        services.Instant
 }
@@ -62,6 +64,8 @@ type before struct {
 	leftover bool
 	asking   bool
 	ending   bool
+	begun    bool // a reload
+	nothing  bool // new is in what was resolved, and all who asked want only that
 }
 
 // before notes what a machine is about to be told, and how it is.
@@ -80,6 +84,10 @@ func (w *world) before(a *actor, in services.Input) before {
 	if n := len(sl.Draining); n > 0 {
 		was.leftover = sl.Draining[n-1].MainGone
 	}
+	was.begun = m.Under != nil && m.Under.Begun
+	if in, ok := in.(services.Resolved); ok {
+		was.nothing = was.phase == services.PhaseResolving && in.Attempt == was.incoming && a.nothingNew(in.Release)
+	}
 	return was
 }
 
@@ -89,7 +97,7 @@ func (w *world) heard(a *actor, in services.Input) {
 	}
 	switch in := in.(type) {
 	case services.Spawned:
-		a.procs[in.Generation-1].toldSpawned = true
+		a.procs[in.Generation-1].toldSpawned, a.procs[in.Generation-1].abandoned = true, false
 	case services.SpawnFailed:
 		a.procs[in.Generation-1].toldEmpty = true
 	case services.Execed:
@@ -101,13 +109,21 @@ func (w *world) heard(a *actor, in services.Input) {
 		a.procs[in.Generation-1].toldEmpty = true
 	case services.Stop:
 		a.stopping, a.final = true, a.final || in.Final
-		a.good, a.fallback, a.restarts = nil, nil, 0
+		a.forget()
+		a.hears(in.ID, nil)
 	case services.Declare:
-		a.stopping = a.final
+		if a.stopping && !a.final {
+			a.undo()
+			a.stopping, a.wanted, a.commanded = false, in.Config.Autostart, false
+			if a.wanted {
+				a.kept = slices.Clone(a.open)
+			}
+		}
 		a.configured(in.Config)
 	case services.Reload:
-		a.configured(in.Config)
-		a.begun = 0
+		a.hears(in.ID, in.Config)
+	default:
+		a.heardDemand(in)
 	}
 	a.live = slices.DeleteFunc(a.live, func(p *proc) bool { return p.toldEmpty })
 }
@@ -130,12 +146,18 @@ func (w *world) checkEffect(a *actor, e services.Effect) {
 		w.checkAnswer(a, e)
 	case services.Emit:
 		w.checkEvent(a, e.Event)
+	case services.Pass:
+		w.checkPass(a, e)
 	case services.Launch:
+		w.checkStart(a)
 		living := a.machine.Living()
 		if !slices.ContainsFunc(living, func(l services.Living) bool { return l.Generation == e.Generation }) {
 			w.violated("generation %d of %s is started before the ledger knows it", e.Generation, a.machine.Name)
 		}
 	case services.DownForGood:
+		if !a.wanted {
+			w.violated("%s is said to be down for good, and is wanted down", a.machine.Name)
+		}
 		if !w.essential[a.machine.Name] || a.machine.State() == services.StateRunning {
 			w.violated("%s is said to be down for good, but is essential: %v, %s", a.machine.Name, w.essential[a.machine.Name], a.machine.State())
 		}
@@ -146,6 +168,8 @@ func (w *world) checkEffect(a *actor, e services.Effect) {
 // before its time; a reload never uses an old one.
 func (w *world) checkResolve(a *actor, e services.Resolve) {
 	name, sl := a.machine.Name, &a.machine.Slots[0]
+	w.checkStart(a)
+	a.restarting, a.kept = false, nil
 	if sl.Active != nil && sl.Incoming.Cause != services.CauseReload {
 		w.violated("%s is started again, but generation %d serves", name, sl.Active.Number)
 	}
@@ -158,7 +182,7 @@ func (w *world) checkResolve(a *actor, e services.Resolve) {
 	switch {
 	case a.good == nil && e.Reuse != nil:
 		w.violated("%s is started with a release that was never promoted", name)
-	case a.good != nil && (e.Reuse == nil || e.Reuse.Path != a.good.Path || revision(e.Reuse.Service) != revision(a.good.Service)):
+	case a.good != nil && (e.Reuse == nil || e.Reuse.Dir != a.good.Dir || revision(e.Reuse.Service) != revision(a.good.Service)):
 		w.violated("%s is not started again with the whole release last promoted", name)
 	}
 	if sl.Incoming.Cause != services.CauseRestart {
@@ -206,7 +230,7 @@ func (w *world) checkSignal(a *actor, e services.Signal) {
 	if first {
 		p.stoppedAt = w.now
 	}
-	if !p.promoted || p.toldExit || a.stopping {
+	if !p.promoted || p.toldExit || a.ends() {
 		return
 	}
 	if first && !w.replaced(a, p) {
@@ -224,39 +248,7 @@ func (w *world) replaced(a *actor, p *proc) bool {
 }
 
 func (w *world) warm(p *proc) bool {
-	return p.execed != 0 && w.now.Sub(p.execed) >= p.release.Service.Warmup
-}
-
-// checkAnswer: every request is answered once, truly, and by a release that is
-// not older than the request.
-func (w *world) checkAnswer(a *actor, e services.Answer) {
-	name := a.machine.Name
-	for _, id := range e.IDs {
-		asked, ok := a.asked[id]
-		switch {
-		case !ok && e.Result == services.ResultStopped, !ok && e.Result == services.ResultAborted:
-			continue // the answer to a stop
-		case !ok:
-			w.violated("%s answers request %d, which was answered or never made", name, id)
-		}
-		delete(a.asked, id)
-		if e.Result != services.ResultPromoted && e.Result != services.ResultStarted {
-			continue
-		}
-		if e.Generation < 1 || e.Generation > len(a.procs) || !a.procs[e.Generation-1].promoted || a.procs[e.Generation-1].toldExit {
-			w.violated("%s answers request %d with %s, but generation %d does not serve", name, id, e.Result, e.Generation)
-		}
-		if got := revision(a.procs[e.Generation-1].release.Service); got < asked {
-			w.violated("%s answers request %d with a release of revision %d, asked for was %d", name, id, got, asked)
-		}
-	}
-	running := a.machine.State() == services.StateRunning
-	if e.Result == services.ResultKeptOld && !running {
-		w.violated("%s says kept_old, but nothing serves", name)
-	}
-	if e.Result == services.ResultFailed && running {
-		w.violated("%s says failed, but something serves", name)
-	}
+	return p.execed != 0 && w.now.Sub(p.execed) >= p.warmup
 }
 
 // checkEvent: a warm-up is never shortened, the dead are not promoted, and a
@@ -265,12 +257,25 @@ func (w *world) checkEvent(a *actor, e services.Event) {
 	name := a.machine.Name
 	switch e.Kind {
 	case services.KindReloadBegun:
+		a.hasBegun(e.Reloads)
 		a.restarts = 0
 		if a.begun++; a.begun > 1 {
 			w.violated("%s reloads %d times for one request", name, a.begun)
 		}
-	case services.KindReloadEnded, services.KindStartFailed:
+	case services.KindReloadEnded:
+		a.told = &e
+		if e.Result != services.ResultSkipped {
+			a.lastEnd = w.now
+		}
+	case services.KindStartFailed:
 		a.lastEnd = w.now
+	case services.KindStopped:
+		if !a.final { // else what was let go of lives on
+			w.checkAllGone(a)
+		}
+		a.old = 0
+	case services.KindAbandoned:
+		a.procs[e.Generation-1].abandoned = true
 	case services.KindEnded:
 		a.lastEnd = w.now
 		if w.now.Sub(a.procs[e.Generation-1].ready) >= 10*time.Second {
@@ -367,7 +372,10 @@ func (w *world) checkMachine(a *actor, was before, in services.Input) {
 	for i := range m.Slots {
 		w.checkSlot(a, &m.Slots[i])
 	}
-	if m.WantedUp && !a.stopping && m.State() == services.StateStopped && len(a.inbox) == 0 && m.Attempts > 0 && m.Under == nil {
+	if m.WantedUp != a.wanted || m.Commanded != a.commanded {
+		w.violated("%s is wanted up %v, asked was %v (by anybody: %v)", m.Name, m.WantedUp, a.wanted, a.commanded)
+	}
+	if m.WantedUp && !a.ends() && m.State() == services.StateStopped && len(a.inbox) == 0 && m.Attempts > 0 && m.Under == nil {
 		w.violated("%s is wanted up, and nothing will ever start it", m.Name)
 	}
 }
@@ -378,10 +386,14 @@ func (w *world) checkMachine(a *actor, was before, in services.Input) {
 func (w *world) checkIncoming(a *actor, was before, in services.Input) {
 	sl := &a.machine.Slots[0]
 	is := func(g *services.Generation) bool { return g != nil && g.Attempt == was.incoming }
-	if was.incoming == 0 || a.stopping || is(sl.Incoming) || is(sl.Active) {
+	if was.incoming == 0 || a.ends() || is(sl.Incoming) || is(sl.Active) {
 		return
 	}
 	switch in := in.(type) {
+	case services.Resolved:
+		if was.nothing {
+			return
+		}
 	case services.ResolveFailed:
 		if in.Attempt == was.incoming {
 			return
@@ -410,7 +422,7 @@ func (w *world) checkIncoming(a *actor, was before, in services.Input) {
 // start at once.
 func (w *world) checkActive(a *actor, was before, in services.Input) {
 	sl := &a.machine.Slots[0]
-	if was.active == 0 || a.stopping || sl.Active != nil && sl.Active.Number == was.active {
+	if was.active == 0 || a.ends() || sl.Active != nil && sl.Active.Number == was.active {
 		return
 	}
 	exit, ok := in.(services.Exited)
@@ -438,7 +450,7 @@ func (w *world) checkSlot(a *actor, sl *services.Slot) {
 			draining++
 		}
 	}
-	if !a.stopping && draining > max(a.draining, a.drained) {
+	if !a.ends() && draining > max(a.draining, a.drained) {
 		w.violated("%s has %d draining generations, max_draining was never more than %d", m.Name, draining, a.draining)
 	}
 	a.drained = draining
@@ -455,6 +467,7 @@ func (w *world) checkSlot(a *actor, sl *services.Slot) {
 	if a.good != nil && m.WantedUp && !a.stopping && !a.rolledBack {
 		w.checkOpen(a, a.good)
 	}
+	w.checkKept(a)
 }
 
 // checkOpen: who connects while nothing serves waits in the queue of a socket
@@ -476,8 +489,10 @@ func (w *world) checkHealed() {
 	for _, a := range w.list {
 		if _, ok := w.parsed.Service(a.machine.Name); !ok {
 			w.checkRemoved(a)
-		} else if a.machine.WantedUp {
+		} else if a.wanted {
 			w.checkRecovered(a)
+		} else {
+			w.checkDown(a)
 		}
 	}
 }
@@ -505,13 +520,17 @@ func (w *world) checkRecovered(a *actor) {
 	}
 }
 
-func (w *world) checkRemoved(a *actor) {
+func (w *world) checkRemoved(a *actor) { w.checkGone(a, "was removed from the file") }
+
+func (w *world) checkDown(a *actor) { w.checkGone(a, "is wanted down") }
+
+func (w *world) checkGone(a *actor, why string) {
 	for _, p := range a.live {
 		if p.spawned && !p.fate.unkillable {
-			w.violated("generation %d of %s lives on, though that was removed from the file", p.number, p.service)
+			w.violated("generation %d of %s lives on, though that %s", p.number, p.service, why)
 		}
 	}
 	if len(a.open) > 0 {
-		w.violated("%s was removed from the file, but listens on %v", a.machine.Name, a.open)
+		w.violated("%s %s, but listens on %v", a.machine.Name, why, a.open)
 	}
 }

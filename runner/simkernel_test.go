@@ -11,10 +11,9 @@ import (
 
 // kernel is what the world's processes, sockets and file systems are in.
 type kernel struct {
-	nextPID  int
-	releases int             // made so far
-	current  int             // the release the links point to
-	flaws    map[string]flaw // of the releases, by their directories
+	nextPID int
+	current int             // the release the links point to
+	flaws   map[string]flaw // of the releases, by their directories
 }
 
 // flaw is what is wrong with a whole release, whoever starts it.
@@ -77,8 +76,7 @@ func (w *world) prove(a *actor, e services.Prove) {
 
 func (w *world) dir() string { return fmt.Sprintf("/releases/%d", w.current) }
 
-// resolve makes a release, of a path of its own so that it can be told from all
-// others.
+// resolve makes a release of what is deployed.
 func (w *world) resolve(service string, e services.Resolve) {
 	took := w.upTo(20 * time.Millisecond)
 	if !w.healthy && w.chance(2) {
@@ -95,8 +93,7 @@ func (w *world) resolve(service string, e services.Resolve) {
 			w.post(service, services.ResolveFailed{Attempt: e.Attempt, Reason: "working_dir: no such directory"})
 			return
 		}
-		w.releases++
-		release := &services.Release{Service: e.Config, Dir: w.dir(), Path: fmt.Sprintf("/bin/server-%d", w.releases)}
+		release := &services.Release{Service: e.Config, Dir: w.dir(), Path: fmt.Sprintf("/bin/server-%d", w.current)}
 		w.post(service, services.Resolved{Attempt: e.Attempt, Release: release})
 	})
 }
@@ -104,6 +101,7 @@ func (w *world) resolve(service string, e services.Resolve) {
 func (w *world) launch(a *actor, e services.Launch) {
 	w.nextPID++
 	p := &proc{service: a.machine.Name, number: e.Generation, pid: w.nextPID, release: e.Release, fate: w.draw(w.flaws[e.Release.Dir])}
+	p.warmup = e.Release.Service.Warmup
 	if e.Generation != len(a.procs)+1 {
 		w.violated("%s starts generation %d after generation %d", p.service, e.Generation, len(a.procs))
 	}
@@ -238,6 +236,18 @@ func (w *world) signal(p *proc, e services.Signal) {
 	}
 	if e.Group && p.rest && p.fate.restStops > 0 {
 		w.after(p.fate.restStops, func() { w.restGone(p) })
+	}
+}
+
+// pass brings a process a signal that somebody asked for. One that was stopped
+// does all it does otherwise: hupwatch has it go on when it is to end.
+func (w *world) pass(p *proc, signal syscall.Signal) {
+	switch {
+	case p.dead || p.fate.unkillable:
+	case signal == syscall.SIGKILL:
+		w.after(w.upTo(3*time.Millisecond), func() { w.die(p, services.Exit{Signal: signal}) })
+	case signal == syscall.SIGTERM && !p.fate.ignoresStop, signal == syscall.SIGHUP && w.chance(50):
+		w.after(w.upTo(p.fate.drain), func() { w.die(p, services.Exit{Signal: signal}) })
 	}
 }
 

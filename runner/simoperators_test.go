@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"hupwatch/config"
+	"hupwatch/services"
 )
 
 // operators are the people around a world, and the files they write.
@@ -20,6 +20,7 @@ type operators struct {
 	nameText *string        // what is in the name file; nil if there is none
 	healthy  bool           // nothing new goes wrong
 	ambush   *ambush
+	token    uint64 // of the client that asked last
 
 	essential map[string]bool // services that must not be down for good
 	leaves    bool            // at_exit is leave
@@ -51,11 +52,8 @@ type fileService struct {
 	killMode     string
 	autostart    bool
 	port         int // 0 for none
+	stage        int // in its environment
 }
-
-// anyRevision stands in the text for the revision. The real parsers read a text
-// of every shape; one that is known but for its revision is not parsed again.
-const anyRevision = "any"
 
 func (f *file) text() string {
 	var b strings.Builder
@@ -64,7 +62,7 @@ func (f *file) text() string {
 		fmt.Fprintf(&b, "shutdown_timeout = %q\n", f.shutdown)
 	}
 	for _, s := range f.services {
-		fmt.Fprintf(&b, "[services.%s]\ncommand = [\"/bin/server\"]\nenvironment = { REVISION = %q }\n", s.name, anyRevision)
+		fmt.Fprintf(&b, "[services.%s]\ncommand = [\"/bin/server\"]\nenvironment = { STAGE = \"%d\" }\n", s.name, s.stage)
 		fmt.Fprintf(&b, "warmup = %q\nstart_timeout = %q\nstop_timeout = %q\n", s.warmup, s.startTimeout, s.stopTimeout)
 		fmt.Fprintf(&b, "probation = %q\n", s.probation)
 		fmt.Fprintf(&b, "max_draining = %d\nrestart = %q\nrestart_limit = %d\nkill_mode = %q\n", s.maxDraining, s.restart, s.restartLimit, s.killMode)
@@ -82,7 +80,12 @@ func (w *world) write() {
 	w.text, w.written = w.file.text(), w.file.revision
 }
 
-// read is what a daemon gets that reads the file now.
+// firstRevision is far from every exit code there is.
+const firstRevision = 1000
+
+// read is what a daemon gets that reads the file now. The revision is put into a
+// key that takes effect without a new process, and does nothing; the text is without
+// it, so that the real parsers read a text of every shape, but none twice.
 func (w *world) read() (*config.Config, config.Problems) {
 	if w.text != w.shape {
 		w.shape = w.text
@@ -98,7 +101,7 @@ func (w *world) read() (*config.Config, config.Problems) {
 	}
 	for i := range c.Services {
 		s := *c.Services[i]
-		s.Environment = map[string]string{"REVISION": strconv.Itoa(w.written)}
+		s.SuccessExitCodes = []int{0, firstRevision + w.written}
 		s.Essential = w.essential[s.Name]
 		c.Services[i] = &s
 	}
@@ -106,13 +109,7 @@ func (w *world) read() (*config.Config, config.Problems) {
 }
 
 // revision is which version of the file a configuration comes from.
-func revision(c *config.Service) int {
-	n, err := strconv.Atoi(c.Environment["REVISION"])
-	if err != nil {
-		panic(err)
-	}
-	return n
-}
+func revision(c *config.Service) int { return c.SuccessExitCodes[1] - firstRevision }
 
 // readTakes is how long a read of the file takes.
 func (w *world) readTakes() time.Duration {
@@ -141,7 +138,13 @@ func (w *world) begin() {
 	}
 	w.parsed = c
 	w.healthy = w.chance(20)
-	w.inbox = append(w.inbox, boot{config: c})
+	told := make(map[string]services.Wanted) // an earlier hupwatch
+	for _, s := range c.Services {
+		if w.chance(5) {
+			told[s.Name] = pick(w, services.WantedUp, services.WantedDown)
+		}
+	}
+	w.inbox = append(w.inbox, boot{c, told})
 }
 
 func (w *world) drawShutdown() {
@@ -191,7 +194,7 @@ func (w *world) drawService(name string) fileService {
 
 // mischief is one thing people, their programs or their disks do.
 func (w *world) mischief() {
-	switch w.rng.IntN(20) {
+	switch w.rng.IntN(25) {
 	case 0, 1, 2, 3:
 		w.deploy()
 		w.hup(1)
@@ -225,6 +228,8 @@ func (w *world) mischief() {
 	case 19:
 		w.say("operators: from now on things are healthy: %v", !w.healthy)
 		w.healthy = !w.healthy
+	default:
+		w.clients()
 	}
 }
 
@@ -248,7 +253,9 @@ func (w *world) hup(times int) {
 
 func (w *world) edit() {
 	i := w.rng.IntN(len(w.file.services))
-	switch w.rng.IntN(4) {
+	switch w.rng.IntN(5) {
+	case 4:
+		w.file.services[i].stage++
 	case 0:
 		w.file.services[i] = w.drawService(w.file.services[i].name)
 	case 1:
@@ -380,7 +387,7 @@ func (w *world) heal() {
 	w.write()
 	w.inbox = append(w.inbox, hangup{})
 	w.run(w.now.Add(5 * time.Minute))
-	w.inbox = append(w.inbox, hangup{}) // what died of its own fate meanwhile
+	w.healAgain() // what died of its own fate meanwhile
 	w.run(w.now.Add(5 * time.Minute))
 	if !w.rollout.ending {
 		w.checkHealed()
@@ -404,11 +411,15 @@ func (w *world) end() {
 		w.run(w.now.Add(w.upTo(20 * time.Second)))
 		w.ambush = nil
 	}
+	for range w.between(0, 3) {
+		w.ask(w.drawDemand())
+	}
 	terminate()
 	if name == "INT" && w.chance(50) {
 		w.after(w.upTo(2*time.Second), func() { w.inbox = append(w.inbox, stop{"INT", w.now}, kill{}) })
 	}
 	w.hup(1)
+	w.askLater(w.upTo(2*time.Second), w.drawDemand())
 	w.run(w.now.Add(time.Hour))
 	if !w.done {
 		w.violated("hupwatch does not end")

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"hupwatch/services"
@@ -12,13 +11,27 @@ import (
 type rolloutWatch struct {
 	hups, hupsRead, hupsServed int // so many came; when the read began; when one was acted on
 	readsSinceHup              int
+	reads                      int // begun so far
 	reading                    bool
 	asks, asksTaken, asksHeard int // of name files, likewise
 	claiming                   bool
-	claims                     [][]string // taken, and not acted on yet
+	claims                     [][]string         // taken, and not acted on yet
+	clients                    map[uint64]waiting // by their tokens: those not told yet what becomes of it
+	answers                    map[uint64]int     // of each request: so many are still to come
+	lastID                     uint64
 	stopped                    map[string]bool
 	ending                     bool
 	signal                     string // that it ends for
+}
+
+// waiting is a client that asked after so many reads had begun.
+type waiting struct {
+	demand
+	reads int
+}
+
+func newRolloutWatch() rolloutWatch {
+	return rolloutWatch{clients: make(map[uint64]waiting), answers: make(map[uint64]int), stopped: make(map[string]bool)}
 }
 
 func (w *world) beforeRollout(in input) {
@@ -27,6 +40,8 @@ func (w *world) beforeRollout(in input) {
 	case hangup:
 		v.hups++
 		v.readsSinceHup = 0
+	case asked:
+		v.clients[in.token] = waiting{in.demand, v.reads}
 	case namesAsked:
 		v.asks++
 	case namesClaimed:
@@ -36,6 +51,10 @@ func (w *world) beforeRollout(in input) {
 		}
 	case configRead:
 		v.reading = false
+	case answered:
+		for _, id := range in.answer.IDs {
+			v.answers[id]--
+		}
 	case stop:
 		if !w.rollout.ending {
 			v.signal = in.signal
@@ -48,15 +67,14 @@ func (w *world) beforeRollout(in input) {
 // checkRollout holds what the rollout wants beside what it was told.
 func (w *world) checkRollout(in input, effects []effect) {
 	v := &w.watch
-	if read, ok := in.(configRead); ok && !w.rollout.ending {
-		w.checkRead(read, effects)
-	}
+	w.checkVerdicts(in, effects)
 	for _, e := range effects {
 		switch e := e.(type) {
 		case readConfig:
 			if v.reading {
 				w.violated("the file is read twice at the same time")
 			}
+			v.reads++
 			v.reading, v.hupsRead = true, v.hups
 		case claimNames:
 			if v.claiming {
@@ -71,10 +89,44 @@ func (w *world) checkRollout(in input, effects []effect) {
 			}
 		}
 	}
+	if in, ok := in.(answered); ok {
+		w.checkAnswered(in, effects)
+	}
 	if !v.ending && w.rollout.ending {
 		v.ending = true
 		w.endBy = min(w.endBy, w.patience(maxStopTimeout), w.patience(w.rollout.config.Daemon.ShutdownTimeout))
 	}
+}
+
+// checkAnswered: the world hears of every answer, once; and of the end of a
+// request with the last of its answers.
+func (w *world) checkAnswered(in answered, effects []effect) {
+	v := &w.watch
+	told := 0
+	if in.answer.Told {
+		told++
+	}
+	for _, e := range effects {
+		if e, ok := e.(emit); ok && e.event.Kind == services.KindAnswered {
+			told++
+		}
+	}
+	if told != 1 {
+		w.violated("the world hears %d times what %s answers to %v", told, in.service, in.answer.IDs)
+	}
+	for _, id := range in.answer.IDs {
+		if left, ok := v.answers[id]; ok && left <= 0 {
+			w.violated("request %d has all its answers, and is not done", id)
+		}
+	}
+}
+
+// requestDone notes that a request is said to be done.
+func (w *world) requestDone(id uint64) {
+	if left, ok := w.watch.answers[id]; !ok || left != 0 {
+		w.violated("request %d is said to be done, it lacks %d answers", id, left)
+	}
+	delete(w.watch.answers, id)
 }
 
 func (w *world) checkTell(e tell) {
@@ -104,107 +156,6 @@ func (w *world) patience(d time.Duration) services.Instant {
 	return from.Add(d).Add(11 * time.Second)
 }
 
-// checkRead: a bad file changes nothing, nor does a bad name file; a good file
-// reloads what is in it and stops what is not; a name file reloads those in it
-// and touches nobody else.
-func (w *world) checkRead(read configRead, effects []effect) {
-	v := &w.watch
-	by := ""
-	for _, e := range effects {
-		if e, ok := e.(emit); ok && (e.event.Kind == services.KindRequest || e.event.Kind == services.KindRefused) {
-			by = e.event.By
-		}
-	}
-	var names []string
-	switch by {
-	case "signal HUP":
-		v.hupsServed = v.hupsRead
-		if v.readsSinceHup++; v.readsSinceHup > 2 {
-			w.violated("the file is read %d times since the last HUP", v.readsSinceHup)
-		}
-	case "signal USR2":
-		if len(v.claims) == 0 {
-			w.violated("a name file is acted on that nobody wrote")
-		}
-		names, v.claims = v.claims[0], v.claims[1:]
-	default:
-		w.violated("the file was read, and nobody hears what for")
-	}
-	if read.config == nil || w.anyUnknown(read, names) {
-		w.checkUntouched(effects)
-		return
-	}
-	w.parsed = read.config
-	if names == nil {
-		for _, s := range read.config.Services {
-			names = append(names, s.Name)
-		}
-		w.checkStopped(read, effects)
-	}
-	w.checkReloaded(by, names, effects)
-}
-
-func (w *world) anyUnknown(read configRead, names []string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { _, ok := read.config.Service(name); return !ok })
-}
-
-func (w *world) checkUntouched(effects []effect) {
-	for _, e := range effects {
-		switch e := e.(type) {
-		case add, apply, tell:
-			w.violated("what was refused is half done: %s", show(e))
-		}
-	}
-}
-
-// checkStopped: a service that the file names no more is told to stop.
-func (w *world) checkStopped(read configRead, effects []effect) {
-	told := make(map[string]bool)
-	for _, e := range effects {
-		if t, ok := e.(tell); ok {
-			_, stop := t.input.(services.Stop)
-			told[t.service] = told[t.service] || stop
-		}
-	}
-	for _, a := range w.list {
-		name := a.machine.Name
-		if _, ok := read.config.Service(name); !ok && !told[name] && !w.watch.stopped[name] {
-			w.violated("%s was removed from the file and runs on", name)
-		}
-	}
-}
-
-func (w *world) checkReloaded(by string, names []string, effects []effect) {
-	reloads := make(map[string]int)
-	for _, e := range effects {
-		t, ok := e.(tell)
-		if !ok {
-			continue
-		}
-		switch in := t.input.(type) {
-		case services.Turn:
-			continue
-		case services.Stop:
-			if by == "signal HUP" {
-				continue
-			}
-		case services.Reload:
-			reloads[t.service]++
-			if revision(in.Config) != revision(w.parsed.Services[0]) {
-				w.violated("%s is reloaded with revision %d, read was %d", t.service, revision(in.Config), revision(w.parsed.Services[0]))
-			}
-		}
-		if !slices.Contains(names, t.service) {
-			w.violated("%s for %s touches %s", by, strings.Join(names, ","), t.service)
-		}
-	}
-	for _, name := range names {
-		if reloads[name] != 1 {
-			w.violated("%s reloads %s %d times", by, name, reloads[name])
-		}
-	}
-}
-
 // checkRest: when nothing can happen until time passes, nobody waits for what
 // nobody is going to do.
 func (w *world) checkRest() {
@@ -218,6 +169,9 @@ func (w *world) checkRest() {
 	}
 	if !v.ending && !v.reading && (v.hupsServed != v.hups || len(v.claims) > 0) {
 		w.violated("a HUP or USR2 is forgotten: %d of %d HUPs served, name files not acted on: %v", v.hupsServed, v.hups, v.claims)
+	}
+	if !v.reading && len(v.clients) > 0 {
+		w.violated("clients are not told what becomes of what they asked: %v", v.clients)
 	}
 	if !v.ending && !v.claiming && v.asksHeard != v.asks {
 		w.violated("a USR2 is forgotten: %d came, %d were heard", v.asks, v.asksHeard)
@@ -287,8 +241,10 @@ func (w *world) checkEnded() {
 	switch {
 	case w.now > w.endBy:
 		w.violated("hupwatch ends %v after its time was over", w.now.Sub(w.endBy))
-	case len(w.rollout.requests) > 0:
-		w.violated("hupwatch ends with %d requests not answered", len(w.rollout.requests))
+	case len(w.rollout.requests) > 0, len(w.watch.answers) > 0:
+		w.violated("hupwatch ends with %d requests not answered", max(len(w.rollout.requests), len(w.watch.answers)))
+	case len(w.watch.clients) > 0:
+		w.violated("hupwatch ends, and clients are not told so: %v", w.watch.clients)
 	}
 	for _, a := range w.list {
 		if len(a.asked) > 0 {

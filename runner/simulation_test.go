@@ -69,7 +69,7 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	t.Logf("simulated %v in %d steps: %d reloads of a service answered, %d faults", simulated.Round(time.Minute), steps, reloads, faults)
+	t.Logf("simulated %v in %d steps: %d requests to a service answered, %d faults", simulated.Round(time.Minute), steps, reloads, faults)
 	if *seeds >= 100 && failures == 0 && simulated < 10*time.Minute {
 		t.Errorf("simulated %v, want at least 10m of faults", simulated)
 	}

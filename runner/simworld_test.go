@@ -61,7 +61,7 @@ func newWorld(rng *rand.Rand) *world {
 		now:     bootTime,
 		rollout: newRollout(),
 		actors:  make(map[string]*actor),
-		watch:   rolloutWatch{stopped: make(map[string]bool)},
+		watch:   newRolloutWatch(),
 		endBy:   services.Never,
 		kernel:  kernel{nextPID: 100, flaws: make(map[string]flaw)},
 	}
@@ -234,9 +234,7 @@ func (w *world) carryOutForRollout(e effect) {
 	case add:
 		w.addActor(e.config)
 	case tell:
-		if r, ok := e.input.(services.Reload); ok {
-			w.actors[e.service].asked[r.ID] = revision(r.Config)
-		}
+		w.actors[e.service].isAsked(e.input)
 		w.post(e.service, e.input)
 	case readConfig:
 		w.after(w.readTakes(), func() {
@@ -255,7 +253,11 @@ func (w *world) carryOutForRollout(e effect) {
 
 func (w *world) addActor(c *config.Service) {
 	a := &actor{machine: services.NewMachine(c), deadline: services.Never, opensItself: w.chance(50)}
-	a.asked = make(map[uint64]int)
+	a.asked = make(map[uint64]*ask)
+	a.wanted = c.Autostart
+	if w.actors[c.Name] != nil {
+		w.violated("%s gets a second watcher", c.Name)
+	}
 	w.actors[c.Name] = a
 	at, _ := slices.BinarySearchFunc(w.list, c.Name, func(a *actor, name string) int { return strings.Compare(a.machine.Name, name) })
 	w.list = slices.Insert(w.list, at, a)
@@ -275,6 +277,7 @@ func (w *world) stepMachine(a *actor, in services.Input) {
 		w.carryOut(a, e)
 	}
 	w.checkMachine(a, was, in)
+	w.checkDemand(a, was, in, effects)
 	w.spring(a, was)
 }
 
@@ -303,6 +306,9 @@ func (w *world) carryOut(a *actor, e services.Effect) {
 	case services.Signal:
 		w.note("  "+name, e)
 		w.signal(a.procs[e.Generation-1], e)
+	case services.Pass:
+		w.note("  "+name, e)
+		w.pass(a.procs[e.Generation-1], e.Signal)
 	case services.AskTurn:
 		w.inbox = append(w.inbox, turnAsked{turn{name, e.Ticket}})
 	case services.ReturnTurn:

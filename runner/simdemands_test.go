@@ -1,0 +1,370 @@
+package runner
+
+import (
+	"reflect"
+	"slices"
+
+	"hupwatch/config"
+	"hupwatch/services"
+)
+
+// machineAsks is what the checks remember of what a service was asked.
+type machineAsks struct {
+	asked     map[uint64]*ask // not answered yet
+	wanted    bool            // up
+	commanded bool            // by somebody, not by autostart
+	// restarting is set from a restart until its start; the first so many
+	// generations must have gone by then.
+	restarting bool
+	old        int
+	kept       []config.Listen // what must stay open until the next start
+	told       *services.Event // how the reload ended whose answer is next
+}
+
+// ask is one thing a service was asked.
+type ask struct {
+	input    services.Input
+	revision int  // of the file it comes with
+	changed  bool // it is for a reload of what is new only
+	reload   bool // only a reload that begins after it can fulfil it
+	heard    bool
+	begun    bool // such a reload has
+	undone   bool // by what was asked later
+}
+
+// isAsked notes what a service is asked, as far as it is to be answered.
+func (a *actor) isAsked(in services.Input) {
+	q := &ask{input: in}
+	switch in := in.(type) {
+	case services.Reload:
+		q.revision, q.changed, q.reload = revision(in.Config), in.Changed, true
+	case services.Restart:
+		q.revision, q.reload = revision(in.Config), true
+	}
+	if id := requestID(in); id != 0 {
+		a.asked[id] = q
+	}
+}
+
+// ends tells whether what lives of the service is to end, whatever becomes of it.
+func (a *actor) ends() bool { return a.stopping || !a.wanted || a.restarting }
+
+// forget is for a service that stops: what it ran is no more than history.
+func (a *actor) forget() {
+	a.good, a.fallback, a.restarts, a.restarting, a.kept = nil, nil, 0, false, nil
+}
+
+// heardDemand notes what somebody wants of a service that can still do it.
+func (a *actor) heardDemand(in services.Input) {
+	switch in := in.(type) {
+	case services.Start:
+		if in.Wanted != "" {
+			a.wanted, a.commanded = in.Wanted == services.WantedUp, true
+		}
+	case services.Up:
+		if !a.wanted && !a.stopping {
+			a.undo()
+			a.kept = slices.Clone(a.open)
+		}
+		a.hears(in.ID, in.Config)
+		if !a.stopping {
+			a.wanted, a.commanded = true, true
+		}
+	case services.Restart:
+		a.hears(in.ID, in.Config)
+		if a.stopping {
+			return
+		}
+		if !a.restarting {
+			a.forget()
+			a.kept = slices.Clone(a.open)
+		}
+		a.wanted, a.commanded = true, true
+		a.restarting, a.old = true, len(a.procs)
+	case services.Down:
+		if !a.stopping {
+			a.undo()
+			a.forget()
+			a.wanted, a.commanded = false, true
+		}
+		a.hears(in.ID, nil)
+	case services.Forward:
+		a.hears(in.ID, nil)
+	}
+}
+
+func (a *actor) hears(id uint64, c *config.Service) {
+	if q := a.asked[id]; q != nil {
+		q.heard = true
+	}
+	a.begun = 0
+	if c != nil {
+		a.configured(c)
+	}
+}
+
+// undo notes that what was asked so far need not come true.
+func (a *actor) undo() {
+	for _, q := range a.asked {
+		q.undone = q.undone || q.heard
+	}
+}
+
+func (a *actor) hasBegun(ids []uint64) {
+	for _, id := range ids {
+		if q := a.asked[id]; q != nil {
+			q.begun = true
+		}
+	}
+}
+
+// checkStart: what is wanted down, or was removed, is not started, and a restart
+// starts nothing while an old process lives that can be killed.
+func (w *world) checkStart(a *actor) {
+	name := a.machine.Name
+	switch {
+	case a.stopping:
+		w.violated("%s is started, and was to stop", name)
+	case !a.wanted:
+		w.violated("%s is started, and is wanted down", name)
+	case !a.restarting:
+		return
+	}
+	for _, p := range a.procs[:a.old] {
+		if !p.toldEmpty && !p.abandoned {
+			w.violated("%s is started again, and its generation %d lives", name, p.number)
+		}
+	}
+}
+
+// checkKept: who connects while a service restarts, or comes back while it stops,
+// waits for the new process.
+func (w *world) checkKept(a *actor) {
+	for _, l := range a.kept {
+		if slices.Contains(a.machine.Config.Listen, l) && !slices.Contains(a.open, l) {
+			w.violated("%s has closed %s, and is about to be started with it", a.machine.Name, l.Address)
+		}
+	}
+	if len(a.kept) > 0 { // the file may want it back, but not the queue in it
+		a.kept = slices.DeleteFunc(a.kept, func(l config.Listen) bool { return !slices.Contains(a.open, l) })
+	}
+}
+
+// checkPass: what somebody wants signalled is what serves.
+func (w *world) checkPass(a *actor, e services.Pass) {
+	if g := a.machine.Slots[0].Active; g == nil || g.Number != e.Generation || a.procs[e.Generation-1].toldExit {
+		w.violated("generation %d of %s is passed a signal, and does not serve", e.Generation, a.machine.Name)
+	}
+}
+
+// nothingNew tells whether the reload under way is only for what is new, and a
+// process of this release would be what serves already.
+func (a *actor) nothingNew(made *services.Release) bool {
+	m := a.machine
+	sl := &m.Slots[0]
+	if sl.Active == nil || sl.Incoming.Cause != services.CauseReload {
+		return false
+	}
+	for _, id := range m.Under.IDs {
+		if q := a.asked[id]; q == nil || !q.changed {
+			return false
+		}
+	}
+	has := a.procs[sl.Active.Number-1].release
+	return has.Dir == made.Dir && has.Path == made.Path &&
+		reflect.DeepEqual(has.Service.Environment, made.Service.Environment) && slices.Equal(has.Service.Listen, made.Service.Listen)
+}
+
+// checkDemand holds what a machine does beside what it was asked.
+func (w *world) checkDemand(a *actor, was before, in services.Input, effects []services.Effect) {
+	name := a.machine.Name
+	switch in := in.(type) {
+	case services.Resolved:
+		w.checkNothingNew(a, was, in, effects)
+	case services.Forward:
+		w.checkForward(a, was, in, effects)
+		return
+	case services.Up:
+		if was.active != 0 && a.asked[in.ID] != nil {
+			w.violated("%s serves, and the request %d to start it waits", name, in.ID)
+		}
+		due := was.incoming != 0 && was.deadline <= w.now
+		if was.active != 0 && !due && was.begun != (a.machine.Under != nil && a.machine.Under.Begun) {
+			w.violated("%s serves, and request %d to start it changes what is under way", name, in.ID)
+		}
+	}
+	for _, e := range effects {
+		switch e := e.(type) {
+		case services.Pass:
+			w.violated("generation %d of %s is passed a signal that nobody asked for", e.Generation, name)
+		case services.Emit:
+			w.checkWhy(in, e.Event)
+		}
+	}
+}
+
+// checkWhy: who asks for a stop or a restart is told what is done for it.
+func (w *world) checkWhy(in services.Input, e services.Event) {
+	switch in.(type) {
+	case services.Down, services.Restart:
+	default:
+		return
+	}
+	if id := requestID(in); e.Kind == services.KindStopSignalled && !slices.Contains(e.Reloads, id) {
+		w.violated("generation %d of %s is told to end for request %d, and the world hears it is for %v", e.Generation, e.Service, id, e.Reloads)
+	}
+}
+
+func (w *world) checkForward(a *actor, was before, in services.Forward, effects []services.Effect) {
+	passed := 0
+	for _, e := range effects {
+		if p, ok := e.(services.Pass); ok {
+			passed++
+			if p.Generation != was.active || p.Signal != in.Signal {
+				w.violated("%s passes signal %d to generation %d, asked was %d to %d", a.machine.Name, p.Signal, p.Generation, in.Signal, was.active)
+			}
+		}
+	}
+	if serves := was.active != 0; serves != (passed == 1) {
+		w.violated("%s passes a signal on %d times; it serves: %v", a.machine.Name, passed, serves)
+	}
+	if a.asked[in.ID] != nil {
+		w.violated("%s does not say what became of signal request %d", a.machine.Name, in.ID)
+	}
+}
+
+// checkNothingNew: what would be started with nothing new is left alone, and
+// nothing else is; then the keys that need no new process are in force, after a
+// crash too.
+func (w *world) checkNothingNew(a *actor, was before, in services.Resolved, effects []services.Effect) {
+	name, sl := a.machine.Name, &a.machine.Slots[0]
+	skipped := slices.ContainsFunc(effects, func(e services.Effect) bool {
+		answer, ok := e.(services.Answer)
+		return ok && answer.Result == services.ResultSkipped
+	})
+	if skipped != was.nothing {
+		w.violated("%s is left alone: %v; it would be started with nothing new: %v", name, skipped, was.nothing)
+	}
+	if !skipped {
+		return
+	}
+	amended := func(e services.Effect) bool {
+		x, ok := e.(services.Amend)
+		return ok && reflect.DeepEqual(x.Config, in.Release.Service)
+	}
+	if !slices.ContainsFunc(effects, amended) {
+		w.violated("%s is left alone, and its watcher keeps to the old configuration", name)
+	}
+	if sl.Active == nil || sl.Active.Number != was.active {
+		w.violated("%s is left alone, but generation %d does not serve any more", name, was.active)
+	}
+	if !reflect.DeepEqual(sl.Active.Release.Service, in.Release.Service) {
+		w.violated("%s is left alone, and what takes effect without a new process does not", name)
+	}
+	a.good = sl.Active.Release
+	a.procs[was.active-1].release = sl.Active.Release
+}
+
+// checkAnswer: every request is answered once, truly, and by a release that is
+// not older than the request.
+func (w *world) checkAnswer(a *actor, e services.Answer) {
+	name := a.machine.Name
+	if told := a.told; e.Told && (told == nil || told.Result != e.Result || !slices.Equal(told.Reloads, e.IDs)) {
+		w.violated("%s says it has told how requests %v ended, and has not", name, e.IDs)
+	}
+	a.told = nil
+	for _, id := range e.IDs {
+		q := a.asked[id]
+		if q == nil {
+			w.violated("%s answers request %d, which was answered or never made", name, id)
+		}
+		delete(a.asked, id)
+		w.checkResult(a, e, id, q)
+	}
+}
+
+// results are what each request can come to, but for aborted.
+func (q *ask) results() []services.Result {
+	switch q.input.(type) {
+	case services.Stop, services.Down:
+		return []services.Result{services.ResultStopped}
+	case services.Forward:
+		return []services.Result{services.ResultSignalled, services.ResultFailed}
+	case services.Restart:
+		return []services.Result{services.ResultStarted, services.ResultFailed}
+	}
+	return []services.Result{services.ResultStarted, services.ResultPromoted, services.ResultKeptOld, services.ResultFailed, services.ResultSkipped}
+}
+
+// checkResult holds an answer beside what was asked.
+func (w *world) checkResult(a *actor, e services.Answer, id uint64, q *ask) {
+	name, sl := a.machine.Name, &a.machine.Slots[0]
+	if e.Result == services.ResultAborted {
+		if !a.stopping && !q.undone {
+			w.violated("%s aborts request %d, and nothing stands in its way", name, id)
+		}
+		return
+	}
+	if !slices.Contains(q.results(), e.Result) {
+		w.violated("%s answers request %d, a %T, with %s", name, id, q.input, e.Result)
+	}
+	running := a.machine.State() == services.StateRunning
+	switch e.Result {
+	case services.ResultKeptOld:
+		if !running {
+			w.violated("%s says kept_old, but nothing serves", name)
+		}
+		return
+	case services.ResultFailed:
+		if running {
+			w.violated("%s says failed, but something serves", name)
+		}
+		return
+	case services.ResultStopped:
+		w.checkAllGone(a)
+		return
+	case services.ResultSkipped:
+		w.checkSkipped(a, id, q)
+		return
+	case services.ResultPromoted, services.ResultStarted:
+	default:
+		return
+	}
+	if sl.Active == nil || sl.Active.Number != e.Generation || !a.procs[e.Generation-1].promoted || a.procs[e.Generation-1].toldExit {
+		w.violated("%s answers request %d with %s, but generation %d does not serve", name, id, e.Result, e.Generation)
+	}
+	if got := revision(a.procs[e.Generation-1].release.Service); got < q.revision {
+		w.violated("%s answers request %d with a release of revision %d, asked for was %d", name, id, got, q.revision)
+	}
+	if q.reload && !q.begun {
+		w.violated("%s answers request %d with a reload that began before it", name, id)
+	}
+}
+
+// checkAllGone: who is told that a service has stopped can rely on it.
+func (w *world) checkAllGone(a *actor) {
+	for _, p := range a.live {
+		if !p.abandoned {
+			w.violated("%s says it has stopped, and its generation %d lives", a.machine.Name, p.number)
+		}
+	}
+	if sl := &a.machine.Slots[0]; sl.Active != nil || sl.Incoming != nil {
+		w.violated("%s says it has stopped, and runs", a.machine.Name)
+	}
+}
+
+// checkSkipped: nothing is left undone but what is wanted down, what runs, and
+// what there is nothing new for.
+func (w *world) checkSkipped(a *actor, id uint64, q *ask) {
+	serves := a.machine.Slots[0].Active != nil
+	switch q.input.(type) {
+	case services.Up:
+		if !serves {
+			w.violated("%s skips request %d to start it, and does not serve", a.machine.Name, id)
+		}
+	case services.Reload:
+		if a.wanted && !(q.changed && q.begun && serves) {
+			w.violated("%s skips request %d to reload it, and is wanted up", a.machine.Name, id)
+		}
+	}
+}

@@ -1,0 +1,326 @@
+package runner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"hupwatch/config"
+	"hupwatch/runner/control"
+	"hupwatch/services"
+)
+
+// judged is what a step of the rollout makes of one thing that was asked: a
+// request, or nothing.
+type judged struct {
+	by    string
+	token uint64 // of a client; 0 for a signal
+	id    uint64 // 0 where it is refused
+	demand
+	refusal control.Reason
+	effects []effect // that carry it out
+}
+
+// judge takes apart what a step of the rollout wants; general are the effects that
+// are for nobody in particular.
+func judge(effects []effect) (all []judged, general []effect) {
+	for _, e := range effects {
+		switch e := e.(type) {
+		case accepted:
+			all[len(all)-1].token = e.token
+			continue
+		case rejected:
+			all = append(all, judged{token: e.token, refusal: e.reason})
+			continue
+		case emit:
+			switch e.event.Kind {
+			case services.KindRequest:
+				all = append(all, judged{by: e.event.By, id: e.event.Reloads[0]})
+				continue
+			case services.KindRefused:
+				if !strings.HasPrefix(e.event.By, "signal ") {
+					continue // clients hear it themselves
+				}
+				all = append(all, judged{by: e.event.By, refusal: control.ReasonConfig})
+				continue
+			default:
+			}
+		}
+		if len(all) == 0 || all[len(all)-1].id == 0 {
+			general = append(general, e)
+			continue
+		}
+		last := &all[len(all)-1]
+		last.effects = append(last.effects, e)
+	}
+	return all, general
+}
+
+// checkVerdicts: whoever asks for something is told once whether it is accepted,
+// and a file or a name that is no good changes nothing.
+func (w *world) checkVerdicts(in input, effects []effect) {
+	all, general := judge(effects)
+	for i := range all {
+		w.recognise(&all[i], in)
+		if w.rollout.ending && all[i].token != 0 && all[i].refusal != control.ReasonEnding {
+			w.violated("%s hears %q, and hupwatch ends", all[i].by, all[i].refusal)
+		}
+	}
+	switch in := in.(type) {
+	case configRead:
+		if !w.rollout.ending {
+			w.checkRead(in, all, general)
+		}
+	case asked:
+		w.checkDirect(in, all)
+	}
+	for _, e := range effects {
+		if e, ok := e.(emit); ok && e.event.Kind == services.KindRequestDone {
+			w.requestDone(e.event.Reloads[0])
+		}
+	}
+}
+
+// recognise finds out what it was that was asked.
+func (w *world) recognise(j *judged, in input) {
+	v := &w.watch
+	_, read := in.(configRead)
+	switch {
+	case j.token != 0:
+		client, ok := v.clients[j.token]
+		if !ok {
+			w.violated("client %d is told twice what becomes of what it asked", j.token)
+		}
+		if read && client.reads >= v.reads && !w.rollout.ending {
+			w.violated("client %d is served with a file that was read before it asked", j.token)
+		}
+		delete(v.clients, j.token)
+		j.demand, j.by = client.demand, fmt.Sprintf("client %d", j.token)
+	case !read:
+	case j.by == "signal HUP":
+		j.demand = demand{what: verbReload}
+		v.hupsServed = v.hupsRead
+		if v.readsSinceHup++; v.readsSinceHup > 2 {
+			w.violated("the file is read %d times since the last HUP", v.readsSinceHup)
+		}
+	case j.by == "signal USR2":
+		if len(v.claims) == 0 {
+			w.violated("a name file is acted on that nobody wrote")
+		}
+		j.demand = demand{what: verbReload, names: v.claims[0]}
+		v.claims = v.claims[1:]
+	default:
+		w.violated("%s is served, and nobody knows who that is", j.by)
+	}
+	if j.id != 0 {
+		w.numbered(j)
+	}
+}
+
+// numbered notes a request, and how many services are to answer it.
+func (w *world) numbered(j *judged) {
+	v := &w.watch
+	if j.id <= v.lastID {
+		w.violated("request %d comes after request %d", j.id, v.lastID)
+	}
+	v.lastID = j.id
+	v.answers[j.id] = 0
+	for _, e := range j.effects {
+		if t, ok := e.(tell); ok && requestID(t.input) == j.id {
+			v.answers[j.id]++
+		}
+	}
+}
+
+// requestID is the id of the request that a service is told of; 0 for none.
+func requestID(in services.Input) uint64 {
+	switch in := in.(type) {
+	case services.Reload:
+		return in.ID
+	case services.Up:
+		return in.ID
+	case services.Down:
+		return in.ID
+	case services.Restart:
+		return in.ID
+	case services.Forward:
+		return in.ID
+	case services.Stop:
+		return in.ID
+	}
+	return 0
+}
+
+// checkRead: a bad file changes nothing, nor does a name that is not in it; a good
+// file is carried out for all who asked, and for the services they asked it for.
+func (w *world) checkRead(read configRead, all []judged, general []effect) {
+	if len(all) == 0 {
+		w.violated("the file was read, and nobody hears what for")
+	}
+	served := slices.ContainsFunc(all, func(j judged) bool { return j.id != 0 })
+	for _, e := range general {
+		w.checkGeneral(e, served)
+	}
+	if served {
+		w.parsed = read.config
+	}
+	for _, j := range all {
+		known := func(name string) bool { _, ok := read.config.Service(name); return ok }
+		switch {
+		case read.config == nil:
+			w.checkRefused(j, control.ReasonConfig)
+		case !slices.ContainsFunc(j.names, func(name string) bool { return !known(name) }):
+			w.checkCarriedOut(j, namesOf(read.config))
+		case j.token != 0:
+			w.checkRefused(j, control.ReasonUnknown)
+		default:
+			w.checkRefused(j, control.ReasonConfig)
+		}
+	}
+	if slices.ContainsFunc(all, func(j judged) bool { return j.id != 0 && j.what == verbReload && j.names == nil }) {
+		w.checkStopped(read, all)
+	}
+}
+
+// checkGeneral: the daemon's keys come into force, and services get their turns by
+// them, only if somebody is served with the file.
+func (w *world) checkGeneral(e effect, served bool) {
+	ok := true
+	switch e := e.(type) {
+	case add:
+		ok = false
+	case apply:
+		ok = served
+	case tell:
+		_, turn := e.input.(services.Turn)
+		ok = turn && served
+	}
+	if !ok {
+		w.violated("what was refused is half done: %s", show(e))
+	}
+}
+
+func namesOf(c *config.Config) []string {
+	var names []string
+	for _, s := range c.Services {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// checkDirect: what needs no look at the file is done, or refused, at once.
+func (w *world) checkDirect(in asked, all []judged) {
+	needsFile := in.what != verbStop && in.what != verbSignal
+	switch {
+	case w.rollout.ending && len(all) == 1:
+		return
+	case needsFile && len(all) == 0:
+		return
+	case needsFile || len(all) != 1:
+		w.violated("client %d is told %d times at once", in.token, len(all))
+	}
+	var has []string
+	for _, a := range w.list {
+		if !w.watch.stopped[a.machine.Name] {
+			has = append(has, a.machine.Name)
+		}
+	}
+	if slices.ContainsFunc(in.names, func(name string) bool { return !slices.Contains(has, name) }) {
+		w.checkRefused(all[0], control.ReasonUnknown)
+		return
+	}
+	w.checkCarriedOut(all[0], has)
+}
+
+func (w *world) checkRefused(j judged, why control.Reason) {
+	switch {
+	case j.id != 0:
+		w.violated("what was refused is half done: %s for %s", j.by, strings.Join(j.names, ","))
+	case j.refusal != why:
+		w.violated("%s is refused, since %q, want %q", j.by, j.refusal, why)
+	}
+}
+
+// checkStopped: a service that the file names no more is told to stop.
+func (w *world) checkStopped(read configRead, all []judged) {
+	told := make(map[string]bool)
+	for _, j := range all {
+		for _, e := range j.effects {
+			if t, ok := e.(tell); ok {
+				_, stop := t.input.(services.Stop)
+				told[t.service] = told[t.service] || stop
+			}
+		}
+	}
+	for _, a := range w.list {
+		name := a.machine.Name
+		if _, ok := read.config.Service(name); !ok && !told[name] && !w.watch.stopped[name] {
+			w.violated("%s was removed from the file and runs on", name)
+		}
+	}
+}
+
+// checkCarriedOut: each service it was asked for is asked once, with the file just
+// read, and no other one is touched. A reload of all stops what the file does not
+// name.
+func (w *world) checkCarriedOut(j judged, has []string) {
+	if j.id == 0 {
+		w.violated("%s is refused %s of %s, since %q, and nothing is wrong", j.by, j.what, strings.Join(j.names, ","), j.refusal)
+	}
+	names := j.names
+	if names == nil {
+		names = has
+	}
+	times := make(map[string]int)
+	for _, e := range j.effects {
+		t, ok := e.(tell)
+		if !ok {
+			continue
+		}
+		switch in := t.input.(type) {
+		case services.Turn:
+			continue
+		case services.Stop:
+			if j.names == nil && j.what == verbReload && !slices.Contains(has, t.service) {
+				continue
+			}
+		case services.Declare:
+		default:
+			times[t.service]++
+			w.checkToldTruly(j, t.service, in)
+		}
+		if !slices.Contains(names, t.service) {
+			w.violated("%s for %s touches %s", j.by, strings.Join(names, ","), t.service)
+		}
+	}
+	for _, name := range names {
+		if times[name] != 1 {
+			w.violated("%s asks for a %s of %s, which is told %d times", j.by, j.what, name, times[name])
+		}
+	}
+}
+
+// checkToldTruly: what a service is told is what was asked, and comes with the file
+// just read.
+func (w *world) checkToldTruly(j judged, service string, in services.Input) {
+	var c *config.Service
+	ok := false
+	switch in := in.(type) {
+	case services.Reload:
+		c, ok = in.Config, j.what == verbReload && in.Changed == j.changed
+	case services.Up:
+		c, ok = in.Config, j.what == verbStart
+	case services.Restart:
+		c, ok = in.Config, j.what == verbRestart
+	case services.Down:
+		ok = j.what == verbStop
+	case services.Forward:
+		ok = j.what == verbSignal && in.Signal == j.signal
+	}
+	if !ok || requestID(in) != j.id {
+		w.violated("%s is told %T %+v, asked was %s %d", service, in, in, j.what, j.id)
+	}
+	if c != nil && (c.Name != service || revision(c) != revision(w.parsed.Services[0])) {
+		w.violated("%s is asked with revision %d of %s, read was %d", service, revision(c), c.Name, revision(w.parsed.Services[0]))
+	}
+}
