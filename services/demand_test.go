@@ -280,6 +280,16 @@ func TestWhatIsRemovedWhileItStopsComesBackAsAutostartSays(t *testing.T) {
 	}
 }
 
+func TestWhatIsWantedIsKeptOverALeaveAndForgottenByAStop(t *testing.T) {
+	for leave, want := range map[bool]services.Wanted{true: services.WantedDown, false: ""} {
+		b := phases["stopped"](t)
+		b.tell(services.Stop{Until: services.Never, Final: true, Leave: leave})
+		if got := b.Wanted(); got != want {
+			t.Errorf("leave %v: it is wanted %q, want %q", leave, got, want)
+		}
+	}
+}
+
 func TestAnEssentialServiceThatWasStoppedIsNotDownForGood(t *testing.T) {
 	c := web()
 	c.Essential, c.Restart = true, config.RestartNo

@@ -26,7 +26,7 @@ const (
 // Wanted returns what was asked of the service; empty where autostart decided.
 func (m *Machine) Wanted() Wanted {
 	switch {
-	case !m.Commanded, m.Ending != nil && !m.Ending.Asked: // hupwatch ends, or it was removed
+	case !m.Commanded, m.Ending != nil && !m.Ending.Asked && !m.Ending.Leave: // hupwatch ends, or it was removed
 		return ""
 	case m.WantedUp:
 		return WantedUp

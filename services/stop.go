@@ -13,6 +13,8 @@ type Ending struct {
 	IDs   []uint64
 	Until Instant
 	Final bool
+	// Leave is set where hupwatch ends without it: what is wanted stays so.
+	Leave bool
 	// Asked is set where somebody asked for it: it can be undone. Again are the
 	// requests to start the service when it is done.
 	Asked bool
@@ -33,7 +35,7 @@ func (s *step) stop(in Stop) {
 	}
 	s.answerEnding(ResultAborted, reason)
 	silent := s.Ending != nil && s.Ending.Said
-	s.Ending = &Ending{Until: in.Until, Final: in.Final, Silent: silent || in.Leave}
+	s.Ending = &Ending{Until: in.Until, Final: in.Final, Leave: in.Leave, Silent: silent || in.Leave}
 	if in.ID != 0 {
 		s.Ending.IDs = []uint64{in.ID}
 	}
