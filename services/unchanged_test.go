@@ -7,6 +7,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/services"
+	"hupwatch/services/process"
 )
 
 // askChanged asks for a reload of what is new and gives the turn.
@@ -74,4 +75,31 @@ func TestAReloadOfWhatIsNewStartsWhatDoesNotServe(t *testing.T) {
 	b.exit(1, services.Exit{Code: 1}) // and it is made only now
 	b.up("/releases/1")
 	b.want(services.StateRunning, "resolve new", "answer [7] promoted")
+}
+
+func TestWhatWouldBeStartedWithSomethingElseIsReloaded(t *testing.T) {
+	differences := map[string]func(*services.Release){
+		"directory":   func(r *services.Release) { r.Dir = "/releases/2" },
+		"path":        func(r *services.Release) { r.Path = "/usr/bin/web" },
+		"program":     func(r *services.Release) { r.Program.Modified = 1 },
+		"environment": func(r *services.Release) { r.Env = []string{"A=2"} },
+		"inherited":   func(r *services.Release) { r.Inherited = []string{"B=2"} },
+		"account":     func(r *services.Release) { r.Credential = &process.Credential{UID: 2} },
+		"command":     func(r *services.Release) { r.Service.Command = []string{"/bin/web", "-v"} },
+		"listen":      func(r *services.Release) { r.Service.Listen = listening("8000").Listen },
+		"umask":       func(r *services.Release) { r.Service.Umask = 0o22 },
+	}
+	for name, differ := range differences {
+		t.Run(name, func(t *testing.T) {
+			b := serving(t, web())
+			c := *b.Config
+			made := &services.Release{Service: &c, Dir: "/releases/1"}
+			differ(made)
+			b.askChanged(7, &c)
+			b.tell(services.Resolved{Attempt: b.Attempts, Release: made})
+			if g := b.Slots[0].Incoming; g == nil || g.Phase != services.PhaseStarting {
+				t.Errorf("it is left alone: %v", said(b.saw))
+			}
+		})
+	}
 }
