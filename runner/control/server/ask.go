@@ -26,16 +26,26 @@ func (s *Server) post(what string) func(*answer, *http.Request, string) error {
 			return err
 		}
 		a.unhurried()
-		next, cancel := s.daemon.Follow() // before it is asked for, so that nothing is missed
+		past, next, cancel := s.events(q) // before it is asked for, so that nothing is missed
 		defer cancel()
 		id, err := s.ask(r.Context(), what, name, q)
 		if err != nil {
 			return err
 		}
 		t := &tale{server: s, answer: a, request: q, progress: newProgress(id), next: next}
-		t.tell(r.Context())
+		t.tell(r.Context(), past)
 		return nil
 	}
+}
+
+// events are those from now on, and where the request may have been made before,
+// those that are remembered.
+func (s *Server) events(q control.Request) (past []control.Event, next *mailbox.Box[control.Event], cancel func()) {
+	if q.Key == "" {
+		next, cancel = s.daemon.Follow()
+		return nil, next, cancel
+	}
+	return s.daemon.Events()
 }
 
 // ask asks the daemon, unless it was asked the same with the same key before.
@@ -65,10 +75,10 @@ type tale struct {
 }
 
 // tell begins with the id, and ends with the result, or when nobody listens.
-func (t *tale) tell(ctx context.Context) {
+func (t *tale) tell(ctx context.Context, events []control.Event) {
 	ticks, stop := t.ticks()
 	defer stop()
-	var events []control.Event
+	events = slices.Clip(events) // they are the daemon's
 	for behind, last := true, false; ; {
 		if behind {
 			t.progress.catchUp(t.server.daemon) // with what comes before that in the box
