@@ -80,6 +80,8 @@ func (p *Process) Signal(sig syscall.Signal) error {
 // SignalGroup sends sig to the whole process group, also after the main
 // process was reaped. It returns ErrGone if the group is empty.
 func (p *Process) SignalGroup(sig syscall.Signal) error {
+	p.table.forks.Lock()
+	defer p.table.forks.Unlock()
 	p.table.mu.Lock()
 	defer p.table.mu.Unlock()
 

@@ -63,13 +63,15 @@ func (s *Spec) files(null int) []uintptr {
 func (p *Process) fork(path string, args []string, attr *syscall.ProcAttr) error {
 	attr.Sys = &syscall.SysProcAttr{Setsid: true}
 
-	p.table.mu.Lock()
-	defer p.table.mu.Unlock()
+	p.table.forks.Lock()
+	defer p.table.forks.Unlock()
 	before := ticks()
 	pid, err := syscall.ForkExec(path, args, attr)
 	if err != nil {
 		return err
 	}
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
 	p.id = Identity{PID: pid, Start: before, Latest: ticks(), Boot: p.table.boot}
 	p.table.children[pid] = p
 	return nil

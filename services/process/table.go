@@ -24,12 +24,16 @@ const recheckAfter = time.Second
 // Table starts, signals and reaps every child of hupwatch. There is one in a
 // program, since it reaps whatever child it finds.
 //
-// One lock guards it: a process is forked and entered in the table under it,
-// reaped and taken out under it, and signalled under it. So a process that is
-// in the table cannot have ended unnoticed and lent its number to another.
+// One lock guards it: a process is entered in the table under it, reaped and
+// taken out under it, and signalled under it. So a process that is in the table
+// cannot have ended unnoticed and lent its number to another. A fork takes long,
+// and has a lock of its own around that one: nothing is reaped before it is
+// known whose it is, and no group is signalled whose number it may get.
 type Table struct {
 	boot   string
 	mounts mounts
+
+	forks sync.Mutex // taken before mu
 
 	mu        sync.Mutex
 	children  map[int]*Process      // forked and not reaped, by their numbers
@@ -86,6 +90,8 @@ func (t *Table) reap() {
 // reapOne takes one child that has ended: a process of the table, or a
 // stranger, an orphan that came to hupwatch.
 func (t *Table) reapOne() (more bool) {
+	t.forks.Lock()
+	defer t.forks.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
