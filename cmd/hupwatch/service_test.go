@@ -6,10 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +22,9 @@ import (
 // statement after the other, and then ends with status 0:
 //
 //	say WORDS      says WORDS
+//	print TEXT     writes TEXT, a Go string without its quotes, to its standard output
+//	lines N        writes N lines that are told apart to its standard output
+//	flood          does so until a TERM, and then says how many these were
 //	serve          says serving, waits for a TERM and says so
 //	await SIGNAL   waits for that signal and says so
 //	record         says from now on which signals come
@@ -149,6 +154,20 @@ func perform(verb, rest string) error {
 	switch verb {
 	case "say":
 		say(rest)
+	case "print":
+		text, err := strconv.Unquote(`"` + rest + `"`)
+		if err == nil {
+			_, err = os.Stdout.WriteString(text)
+		}
+		return err
+	case "lines":
+		n, err := strconv.Atoi(rest)
+		if err == nil {
+			err = writeLines(0, n)
+		}
+		return err
+	case "flood":
+		return flood()
 	case "serve":
 		got := catch(syscall.SIGTERM)
 		say("serving")
@@ -214,6 +233,48 @@ func say(words string) {
 		return
 	}
 	_, _ = os.Stderr.WriteString(line)
+}
+
+// numbered is the nth line that a generation writes.
+func numbered(service, generation string, n int) string {
+	return fmt.Sprintf("%s %s line %06d %s end", service, generation, n, strings.Repeat("=", n%100))
+}
+
+// writeLines writes so many of them, with calls that do not end where lines do.
+func writeLines(first, n int) error {
+	const atOnce = 1000
+
+	var text []byte
+	for i := first; i < first+n; i++ {
+		text = append(text, numbered(os.Getenv("HUPWATCH_SERVICE"), os.Getenv("HUPWATCH_GENERATION"), i)...)
+		text = append(text, '\n')
+	}
+	for chunk := range slices.Chunk(text, atOnce) {
+		if _, err := os.Stdout.Write(chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flood writes no more than the tests can look through.
+func flood() error {
+	const atOnce = 40
+
+	got := catch(syscall.SIGTERM)
+	say("flooding")
+	n := 0
+	for again := time.Tick(time.Millisecond); ; n += atOnce {
+		if err := writeLines(n, atOnce); err != nil {
+			return err
+		}
+		select {
+		case <-again:
+		case <-got:
+			say("flooded " + strconv.Itoa(n+atOnce))
+			return nil
+		}
+	}
 }
 
 func passGate(name string) error {
