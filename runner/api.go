@@ -222,7 +222,8 @@ func (a *api) Reload(id uint64) (control.Reload, bool) {
 	front := a.fleet.front.Load()
 	r := control.Reload{
 		ID: q.ID, What: q.What, By: q.By, StartedAt: control.Time{Time: q.Started}, EndedAt: control.Time{Time: q.Ended},
-		Done: q.Done, Services: []control.ServiceReload{},
+		Done:     !q.Ended.IsZero(), // also where an earlier hupwatch ended first: nothing more comes of it
+		Services: []control.ServiceReload{},
 	}
 	for i := range q.Services {
 		r.Services = append(r.Services, a.serviceReload(&q.Services[i], front))
