@@ -228,6 +228,9 @@ func TestInAContainerFromScratch(t *testing.T) {
 		d.start()
 		everyday(d, said)
 		goesOn(d, "read-only file system")
+		if trouble := d.all("msg=trouble"); len(trouble) > 0 { // like a socket or a journal that there is no place for
+			t.Errorf("%v", trouble)
+		}
 	})
 	t.Run("as an arbitrary user without a home", func(t *testing.T) {
 		t.Parallel()
@@ -259,6 +262,8 @@ func TestInAContainerFromScratch(t *testing.T) {
 		d.name("web\n")
 		said.serving("web", 2)
 		said.says("got TERM", "web", 1)
+		d.asks(exitDone, "status", "web").says(exitDone, "running")
+		d.asks(exitDone, "reload").says(exitDone, "web: generation 3 serves")
 		d.ends(syscall.SIGTERM, soon)
 		if advice := d.all("msg=advice"); len(advice) > 0 {
 			t.Errorf("%v", advice)
