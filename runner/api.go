@@ -280,30 +280,26 @@ func (a *api) Events() (past []control.Event, next *mailbox.Box[control.Event], 
 
 // Lines implements server.Daemon.
 func (a *api) Lines(service string, n int) (past []control.Line, next *mailbox.Box[control.Line], cancel func()) {
-	hub := a.fleet.host.Output
-	lines, stop := hub.Follow(service) // first, so that nothing is missed
-	var last time.Time
-	for _, l := range hub.Lines(service, n) {
+	written, lines, stop := a.fleet.host.Output.Recall(service, n)
+	for _, l := range written {
 		past = append(past, lineOf(l))
-		last = l.Time
 	}
 	next = mailbox.New[control.Line](readerLimit)
-	go passLines(lines, next, last) // ends with stop
+	go passLines(lines, next) // ends with stop
 	return past, next, stop
 }
 
-// passLines hands on the lines that came after the last one.
-func passLines(from *mailbox.Box[output.Line], to *mailbox.Box[control.Line], last time.Time) {
+// passLines hands on the lines as clients read them.
+func passLines(from *mailbox.Box[output.Line], to *mailbox.Box[control.Line]) {
+	missing := 0 // before the next line
 	for range from.Wake {
 		lines, lost, closed := from.Take()
 		for _, l := range lines {
-			if !l.Time.After(last) {
-				continue
-			}
 			line := lineOf(l)
-			line.Lost, lost = lost, 0
+			line.Lost, missing = missing, 0
 			to.Put(line)
 		}
+		missing += lost // which came when there was no room behind those lines
 		if closed {
 			to.Close()
 			return

@@ -373,3 +373,41 @@ func TestTheLastLinesBeforeAStopAreNotLost(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoFollowsTheLogsMissesNothing(t *testing.T) {
+	t.Parallel()
+	const readers, enough = 40, 400
+	d := startDaemon(t, quick+service("web", "flood", `output = "./out"`, apart))
+	d.says("flooding", "web", 1)
+	d.promoted("web", 1)
+	client := d.client()
+	for range readers {
+		lines, err := client.Logs(t.Context(), "web", 10, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := -1
+		for n := range enough {
+			line, err := lines.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if line.Lost > 0 {
+				break // which is said, at least
+			}
+			words := strings.Fields(line.Text)
+			if len(words) < 4 || line.Stream != "stdout" {
+				continue
+			}
+			number, err := strconv.Atoi(words[3])
+			if err != nil || line.Text != numbered("web", "1", number) {
+				t.Fatalf("%q is no line", line.Text)
+			}
+			if next >= 0 && number != next {
+				t.Fatalf("line %d is %d, want %d", n, number, next)
+			}
+			next = number + 1
+		}
+		lines.Close()
+	}
+}

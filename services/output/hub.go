@@ -202,6 +202,22 @@ func (h *Hub) Follow(services ...string) (box *mailbox.Box[Line], stop func()) {
 	return box, func() { h.unfollow(box) }
 }
 
+// Recall returns the last n lines of a service, as Lines does, and a box with
+// every line that comes after them, as Follow does.
+func (h *Hub) Recall(service string, n int) (past []Line, box *mailbox.Box[Line], stop func()) {
+	box = mailbox.New[Line](followerLines)
+	h.mu.Lock()
+	j, closed := h.journal(service), h.closed
+	if closed {
+		box.Close()
+	} else {
+		h.boxes[box] = true
+	}
+	entries := j.recall(n, box)
+	h.mu.Unlock()
+	return j.linesOf(entries), box, func() { h.unfollow(box) }
+}
+
 func (h *Hub) unfollow(box *mailbox.Box[Line]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

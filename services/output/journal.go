@@ -69,6 +69,10 @@ func (j *journal) lines(n int) []Line {
 	j.mu.Lock()
 	entries := j.ring.last(n)
 	j.mu.Unlock()
+	return j.linesOf(entries)
+}
+
+func (j *journal) linesOf(entries []entry) []Line {
 	lines := make([]Line, len(entries))
 	for i, e := range entries {
 		lines[i] = j.line(e)
@@ -87,6 +91,15 @@ func (j *journal) follow(box *mailbox.Box[Line]) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.followers = append(j.followers, box)
+}
+
+// recall returns the last n entries and has the box get all that follow. Times
+// would not tell which these are: what is read at once has the same one.
+func (j *journal) recall(n int, box *mailbox.Box[Line]) []entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.followers = append(j.followers, box)
+	return j.ring.last(n)
 }
 
 func (j *journal) unfollow(box *mailbox.Box[Line]) {
