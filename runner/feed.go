@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"hupwatch/runner/control"
@@ -18,7 +19,9 @@ const readerLimit = 4096
 type feed struct {
 	journal *journal.Journal
 	events  *mailbox.Box[services.Event]
+	trouble func(text string)
 	done    chan struct{}
+	missing int // events before the next one; run's
 
 	mu      sync.Mutex // guards what is below
 	readers map[*mailbox.Box[control.Event]]struct{}
@@ -31,6 +34,7 @@ type feed struct {
 func startFeed(j *journal.Journal, s *services.Stream) *feed {
 	f := &feed{
 		journal: j, events: s.Subscribe(), done: make(chan struct{}),
+		trouble: func(text string) { s.Publish(services.Event{Kind: services.KindTrouble, Reason: text}) },
 		readers: make(map[*mailbox.Box[control.Event]]struct{}), latest: j.LastID(), grown: make(chan struct{}),
 	}
 	go f.run() // ends with the stream; wait waits for it
@@ -44,7 +48,10 @@ func (f *feed) run() {
 	for range f.events.Wake {
 		events, lost, closed := f.events.Take()
 		f.journal.Record(events)
-		f.pass(events, lost)
+		f.pass(events)
+		if f.missing += lost; lost > 0 { // which came when there was no room behind these
+			f.trouble(fmt.Sprintf("the journal fell behind: it lacks %d events", lost))
+		}
 		if closed {
 			f.end()
 			return
@@ -53,13 +60,13 @@ func (f *feed) run() {
 }
 
 // pass hands on what the journal has.
-func (f *feed) pass(events []services.Event, lost int) {
+func (f *feed) pass(events []services.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.readers) > 0 {
 		for i := range events {
 			e := eventOf(&events[i])
-			e.Lost, lost = lost, 0
+			e.Lost, f.missing = f.missing, 0
 			for box := range f.readers {
 				box.Put(e)
 			}
