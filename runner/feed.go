@@ -63,7 +63,9 @@ func (f *feed) run() {
 func (f *feed) pass(events []services.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.readers) > 0 {
+	if len(f.readers) == 0 {
+		f.missing = 0
+	} else {
 		for i := range events {
 			e := eventOf(&events[i])
 			e.Lost, f.missing = f.missing, 0
