@@ -11,6 +11,10 @@ import (
 	"hupwatch/services/mailbox"
 )
 
+// feedLimit bounds what a disk can cost that the journal waits for: it is the
+// events of a reload of some ten thousand services.
+const feedLimit = 1 << 16
+
 // readerLimit bounds what a client that does not keep up can cost.
 const readerLimit = 4096
 
@@ -33,7 +37,7 @@ type feed struct {
 // startFeed records the events of the stream until it is closed.
 func startFeed(j *journal.Journal, s *services.Stream) *feed {
 	f := &feed{
-		journal: j, events: s.Subscribe(), done: make(chan struct{}),
+		journal: j, events: s.Subscribe(feedLimit), done: make(chan struct{}),
 		trouble: func(text string) { s.Publish(services.Event{Kind: services.KindTrouble, Reason: text}) },
 		readers: make(map[*mailbox.Box[control.Event]]struct{}), latest: j.LastID(), grown: make(chan struct{}),
 	}

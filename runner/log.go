@@ -31,9 +31,12 @@ type eventLog struct {
 // logFormat is the daemon's keys about the log.
 type logFormat struct{ level, format string }
 
+// logLimit bounds what an output can cost that nobody reads.
+const logLimit = 1 << 14
+
 // startLog logs the events of the stream until it is closed.
 func startLog(s *services.Stream, output io.Writer, d config.Daemon) *eventLog {
-	l := &eventLog{events: s.Subscribe(), output: output, rest: newRest(), done: make(chan struct{})}
+	l := &eventLog{events: s.Subscribe(logLimit), output: output, rest: newRest(), done: make(chan struct{})}
 	l.apply(d)
 	go l.run() // ends with the stream; wait waits for it
 	return l

@@ -7,9 +7,6 @@ import (
 	"hupwatch/services/mailbox"
 )
 
-// streamLimit bounds what a subscriber that does not keep up can cost.
-const streamLimit = 16384
-
 // Stream numbers events and hands them to everybody who subscribed. Nobody can
 // make the others wait: who does not keep up loses events and is told how many.
 type Stream struct {
@@ -18,9 +15,10 @@ type Stream struct {
 	subscribers []*mailbox.Box[Event]
 }
 
-// Subscribe returns a box that gets every event from now on.
-func (s *Stream) Subscribe() *mailbox.Box[Event] {
-	box := mailbox.New[Event](streamLimit)
+// Subscribe returns a box that gets every event from now on. It holds so many for
+// a subscriber that does not keep up.
+func (s *Stream) Subscribe(limit int) *mailbox.Box[Event] {
+	box := mailbox.New[Event](limit)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subscribers = append(s.subscribers, box)

@@ -85,7 +85,7 @@ func threads(t *testing.T) int {
 func watched(t *testing.T, c *config.Service, table *process.Table) *mailbox.Box[services.Event] {
 	t.Helper()
 	events := &services.Stream{}
-	seen := events.Subscribe()
+	seen := events.Subscribe(1 << 14)
 	d := &deaf{}
 	began := time.Now()
 	host := &services.Host{

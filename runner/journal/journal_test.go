@@ -550,7 +550,7 @@ func TestWithoutAFileAllIsRememberedInMemory(t *testing.T) {
 
 func TestRunRecordsUntilTheStreamEnds(t *testing.T) {
 	stream := &services.Stream{}
-	box := stream.Subscribe()
+	box := stream.Subscribe(1 << 14)
 	j := open(t, filepath.Join(t.TempDir(), "journal"))
 	finished := make(chan struct{})
 	go func() { j.Run(box); close(finished) }()
