@@ -90,7 +90,7 @@ func (p *Progress) Lines(now time.Time, s Style, height int) []string {
 // under is one way to show it while it is under way.
 func (p *Progress) under(now time.Time, s Style, shown func(*row) bool, stories bool) []string {
 	lines, hidden := p.list(now, s, shown, stories)
-	text := fmt.Sprintf("%s: %s", p.name(), span(now.Sub(p.begun)))
+	text := fmt.Sprintf("%s: under way for %s", p.name(), span(now.Sub(p.begun)))
 	if len(hidden) > 0 {
 		text += ", beside these: " + countText(hidden)
 	}
@@ -155,17 +155,20 @@ func (p *Progress) name() string {
 	return fmt.Sprintf("%s %d", p.what, p.id)
 }
 
+// underWay counts what nothing has come of yet.
+const underWay = "under way"
+
 // Summary says in a line what it came to.
 func (p *Progress) Summary(now time.Time) string {
 	if slices.ContainsFunc(p.results, func(r control.Reload) bool { return !r.Done }) {
-		return p.name() + ": under way"
+		return p.name() + ": under way; to see what becomes of it: hupwatch status, hupwatch events"
 	}
 	counts := make(map[string]int)
 	var bad []string
 	for _, r := range p.rows {
 		if r.outcome == nil {
 			if len(p.results) == 0 {
-				counts["under way"]++
+				counts[underWay]++
 			}
 			continue
 		}
@@ -174,7 +177,11 @@ func (p *Progress) Summary(now time.Time) string {
 			bad = append(bad, Safe(r.name))
 		}
 	}
-	text := p.name() + ": " + cmp.Or(countText(counts), "nothing to do") + ", in " + took(now.Sub(p.begun).Seconds())
+	in := ", in "
+	if counts[underWay] > 0 {
+		in = ", after "
+	}
+	text := p.name() + ": " + cmp.Or(countText(counts), "nothing to do") + in + took(now.Sub(p.begun).Seconds())
 	if len(bad) > 0 {
 		text += "; not " + p.done() + ": " + strings.Join(bad, ", ")
 	}

@@ -150,3 +150,24 @@ func TestAPageHasNoMoreLinesThanTheTerminal(t *testing.T) {
 		t.Errorf("%q", page)
 	}
 }
+
+func TestWhatWentWellIsSaidWithoutHoles(t *testing.T) {
+	for _, c := range []struct {
+		what, want string
+		outcome    control.Outcome
+	}{
+		{"stop", "web  stopped      gone after 2.0s", control.Outcome{Result: "stopped", DrainSeconds: 2}},
+		{"stop", "web  stopped", control.Outcome{Result: "stopped"}},
+		{"start", "web  started      generation 3 in 1.0s", control.Outcome{Result: "started", ReadySeconds: 1}},
+		{"reload", "web  promoted     generation 3 in 1.0s, the old one gone after <0.1s", control.Outcome{Result: "promoted", ReadySeconds: 1, DrainSeconds: 0.001}},
+	} {
+		p := screen.NewProgress(c.what, []string{"web"}, noon)
+		if c.outcome.ReadySeconds > 0 { // the generation has ended since, so the result does not name it
+			p.Add(at(0, control.Event{Kind: "answered", Service: "web", Generation: 3, Result: c.outcome.Result}))
+		}
+		p.Add(at(0, control.Event{Kind: "result", Reload: &control.Reload{Done: true, Services: []control.ServiceReload{{Name: "web", Outcome: c.outcome}}}}))
+		if got := p.Last(noon, screen.Style{}, 0)[0]; got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"hupwatch/runner/control"
@@ -132,13 +133,16 @@ func (d *drain) is(e control.Event) bool {
 
 // end takes what hupwatch says at last about the service.
 func (r *row) end(s control.ServiceReload) {
-	drained := s.DrainSeconds
+	generation, drained := s.Generation, s.DrainSeconds
 	if r.outcome != nil {
 		drained = max(drained, r.outcome.drained)
+		if !r.bad() { // the one that came of it may have ended since
+			generation = cmp.Or(generation, r.outcome.generation)
+		}
 	}
 	r.outcome = &outcome{
 		result: s.Result, reason: s.Error, tail: s.Tail, exit: s.Exit,
-		generation: s.Generation, seconds: s.ReadySeconds, drained: drained,
+		generation: generation, seconds: s.ReadySeconds, drained: drained,
 	}
 }
 
@@ -204,17 +208,23 @@ func (o *outcome) text() string {
 	if ofResult(o.result) != green {
 		return Safe(o.reason)
 	}
-	text := ""
+	var serves, parts []string
 	if o.generation > 0 {
-		text = generationText(0, o.generation)
+		serves = append(serves, generationText(0, o.generation))
 	}
 	if o.seconds > 0 {
-		text += " in " + took(o.seconds)
+		serves = append(serves, "in "+took(o.seconds))
 	}
-	if o.drained > 0 {
-		text += ", the old one gone after " + took(o.drained)
+	if len(serves) > 0 {
+		parts = append(parts, strings.Join(serves, " "))
 	}
-	return text
+	switch {
+	case o.drained > 0 && o.result == "stopped":
+		parts = append(parts, "gone after "+took(o.drained))
+	case o.drained > 0:
+		parts = append(parts, "the old one gone after "+took(o.drained))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // story is everything there is to say about a failure: why, how the process

@@ -43,7 +43,10 @@ func left(now, until time.Time) string {
 
 // took is a number of seconds as precisely as anybody wants to know it.
 func took(seconds float64) string {
-	if seconds < 9.95 {
+	switch {
+	case seconds < 0.1:
+		return "<0.1s"
+	case seconds < 9.95:
 		return fmt.Sprintf("%.1fs", seconds)
 	}
 	return span(time.Duration(math.Round(seconds)) * time.Second)

@@ -14,7 +14,7 @@ func (p *Progress) Step(e control.Event) []string {
 		return p.lastSteps(*e.Reload)
 	}
 	text := stepText(e)
-	if text == "" || e.Service == "" {
+	if text == "" || e.Service == "" || services.Kind(e.Kind) == services.KindReloadBegun { // what comes of that says more
 		return nil
 	}
 	lines := []string{Safe(e.Service) + ": " + text}
@@ -62,12 +62,21 @@ func stepText(e control.Event) string {
 		return text
 	case services.KindKilled:
 		return generation + " got KILL"
-	case services.KindExited, services.KindEnded:
-		text := generation + " gone after " + took(e.Seconds)
-		if e.Exit != nil {
-			text += ", " + exitText(e.Exit)
+	case services.KindExited:
+		return generation + " gone after " + took(e.Seconds) + exitPart(e)
+	case services.KindEnded: // by itself, and others of its group may live on
+		return generation + " ended after " + took(e.Seconds) + exitPart(e)
+	case services.KindMainGone:
+		text := "others of the group of " + generation + " live on"
+		if !after(e.At.Time, e.WaitSeconds).IsZero() {
+			text += ", KILL in " + took(e.WaitSeconds)
 		}
 		return text
+	case services.KindRestart:
+		if e.WaitSeconds > 0 && e.WaitSeconds < never {
+			return "is started again in " + took(e.WaitSeconds)
+		}
+		return "is started again"
 	case services.KindForwarded:
 		return generation + " got " + cmp.Or(Safe(e.Signal), "a signal")
 	default:
@@ -88,8 +97,19 @@ func isOutcome(e control.Event) bool {
 	}
 }
 
+// exitPart says how a process ended, behind what is said about it.
+func exitPart(e control.Event) string {
+	if e.Exit == nil {
+		return ""
+	}
+	return ", " + exitText(e.Exit)
+}
+
 func resultText(e control.Event) string {
 	text := words(cmp.Or(e.Result, "rolled_back"))
+	if services.Kind(e.Kind) == services.KindRolledBack {
+		text += exitPart(e)
+	}
 	if e.Error != "" {
 		text += ": " + Safe(e.Error)
 	}
