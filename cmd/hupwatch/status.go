@@ -32,7 +32,8 @@ func (p *program) status() *cobra.Command {
 		Use: "status [NAME...]", Short: "show how services are, and what is wrong",
 		Long: `Show how services are, all of them or those named. Beneath a service stand what is
 coming up or draining, and why its last reload did not put the new release in
-place. The second column is one word: stopped, waiting, starting, running,
+place, with the last lines of the process that failed: a few, or with names all
+that hupwatch kept. The second column is one word: stopped, waiting, starting, running,
 backoff, stopping, exited, failed. It is running while the old one serves,
 whatever is incoming.`,
 		Annotations: exits(
@@ -66,7 +67,7 @@ func (s *statusCommand) run(ctx context.Context, args []string) (err error) {
 	}
 	s.print(st)
 	if len(missing) > 0 {
-		return &failure{exitUnknown, fmt.Errorf("no such service: %s; hupwatch status shows all there are", strings.Join(missing, ", "))}
+		return &failure{exitUnknown, errors.New(noSuchService(missing...))}
 	}
 	return ended(exitOfStatus(st.Services, len(s.names) > 0))
 }
@@ -90,6 +91,10 @@ func (s *statusCommand) get(ctx context.Context) (st control.Status, missing []s
 	return st, missing, nil
 }
 
+func noSuchService(names ...string) string {
+	return fmt.Sprintf("no such service: %s; hupwatch status shows all there are", strings.Join(names, ", "))
+}
+
 func (s *statusCommand) print(st control.Status) {
 	if s.json {
 		_ = newEncoder(s.stdout).Encode(st)
@@ -98,7 +103,11 @@ func (s *statusCommand) print(st control.Status) {
 	if len(st.Services) == 0 && len(s.names) > 0 {
 		return // which is said as an error
 	}
-	for _, line := range screen.Status(st, time.Now(), newDisplay(s.stdout).style()) {
+	show := screen.Status
+	if len(s.names) > 0 {
+		show = screen.StatusInFull
+	}
+	for _, line := range show(st, time.Now(), newDisplay(s.stdout).style()) {
 		fmt.Fprintln(s.stdout, line)
 	}
 }

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,9 +29,20 @@ const widestElement = 24
 // Status shows how services are: a line for each, and beneath it what else is to
 // know about it.
 func Status(st control.Status, now time.Time, s Style) []string {
-	v := statusView{Style: s, now: now, table: table{
+	const few = 4 // gunicorn says three lines after the one that tells why
+	return status(st, now, s, few)
+}
+
+// StatusInFull is Status for those who want to know all about these services.
+func StatusInFull(st control.Status, now time.Time, s Style) []string {
+	return status(st, now, s, math.MaxInt)
+}
+
+func status(st control.Status, now time.Time, s Style, tail int) []string {
+	v := statusView{Style: s, now: now, tail: tail, table: table{
 		header:  []string{"NAME", "STATE", "GEN", "PID", "UPTIME", "RELEASE", "MEMORY", "LAST RELOAD"},
 		elastic: columnRelease,
+		spare:   []int{columnMemory, columnRelease},
 	}}
 	lines := v.configError(st)
 	if len(st.Services) == 0 {
@@ -64,7 +76,8 @@ func rest(svc control.Service) int {
 type statusView struct {
 	Style
 	table
-	now time.Time
+	now  time.Time
+	tail int // how much of what a process wrote at last
 }
 
 func (v *statusView) configError(st control.Status) []string {
@@ -172,11 +185,10 @@ func (v *statusView) refused(svc control.Service) {
 
 // note is what stands beneath a service, with the end of what it wrote.
 func (v *statusView) note(text string, tail []string) {
-	const few = 2
 	if text == "" {
 		return
 	}
-	v.across(indent("  ", slices.Concat(Wrap(text, v.room(2)), tailLines(tail, few, v.room(2))))...)
+	v.across(indent("  ", slices.Concat(Wrap(text, v.room(2)), tailLines(tail, v.tail, v.room(2))))...)
 }
 
 // since is how long ago something was, nothing for never.

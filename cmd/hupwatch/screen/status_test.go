@@ -173,3 +173,29 @@ func TestTheRestlessComeFirst(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestANarrowTerminalShowsWhatTheLastReloadCameTo(t *testing.T) {
+	for _, line := range screen.Status(night(), noon, screen.Style{Width: 66}) {
+		if strings.HasPrefix(line, "api ") && !strings.HasSuffix(line, " kept old 5m") {
+			t.Errorf("%q", line)
+		}
+		if strings.Contains(line, "old-report") && !strings.HasPrefix(line, "old-report.2019 ") {
+			t.Errorf("a name that cannot be typed: %q", line)
+		}
+	}
+}
+
+func TestWhoAsksByNameSeesAllOfTheLastLines(t *testing.T) {
+	st := night()
+	st.Services = st.Services[:1]
+	st.Services[0].LastReload.Tail = strings.Split(strings.Repeat("line ", 20), " ")[:20]
+	for name, want := range map[string]int{"all": 4, "by name": 20} {
+		show := screen.Status
+		if name == "by name" {
+			show = screen.StatusInFull
+		}
+		if got := strings.Count(strings.Join(show(st, noon, screen.Style{}), "\n"), "| line"); got != want {
+			t.Errorf("%s: %d lines, want %d", name, got, want)
+		}
+	}
+}

@@ -16,6 +16,9 @@ type table struct {
 	// are too wide. Below the least it goes only after the first column, which
 	// gives way from the right.
 	elastic, least int
+	// spare are the columns that are left out, one after the other, before a usual
+	// name is cut.
+	spare []int
 }
 
 type entry struct {
@@ -29,6 +32,14 @@ func (t *table) across(lines ...string) { t.entries = append(t.entries, entry{ac
 
 // gap is between columns.
 const gap = "  "
+
+// How wide a column stays that gives way: a path, a name that is still to be
+// typed as it stands, and one that is not.
+const (
+	shortestPath = 10
+	wholeName    = 24
+	shortestName = 12
+)
 
 func (t *table) lines(s Style) []string {
 	widths := t.widths(s.Width)
@@ -87,12 +98,30 @@ func (t *table) widths(most int) []int {
 			total += widths[i] + len(gap)
 		}
 	}
-	if most > 0 && total > most {
-		total -= shrink(&widths[t.elastic], total-most, max(t.least, 10))
-		total -= shrink(&widths[0], total-most, 12)
-		shrink(&widths[t.elastic], total-most, 10)
+	if most <= 0 {
+		return widths
 	}
+	total -= shrink(&widths[t.elastic], total-most, max(t.least, shortestPath))
+	total -= shrink(&widths[0], total-most, wholeName)
+	for _, column := range t.spare {
+		if column == t.elastic {
+			total -= shrink(&widths[column], total-most, shortestPath)
+		}
+		total -= drop(&widths[column], total-most)
+	}
+	total -= shrink(&widths[0], total-most, shortestName)
+	shrink(&widths[t.elastic], total-most, shortestPath)
 	return widths
+}
+
+// drop leaves a column out if there is too much, and returns what that saves.
+func drop(width *int, by int) int {
+	if by <= 0 || *width == 0 {
+		return 0
+	}
+	saved := *width + len(gap)
+	*width = 0
+	return saved
 }
 
 // shrink takes so much from a width, but leaves the least, and returns what it
