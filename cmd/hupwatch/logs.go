@@ -73,12 +73,20 @@ func (l *logs) run(ctx context.Context, args []string) error {
 	}
 	for _, err := range failures {
 		l.say(err)
+		if isForbidden(err) { // and so are the others
+			break
+		}
 	}
 	code := exitOf("logs", nil, failures)
 	if code == exitOther { // cut off
 		code = exitUnreachable
 	}
 	return ended(code)
+}
+
+func isForbidden(err error) bool {
+	refused, ok := errors.AsType[*control.Error](err)
+	return ok && refused.Reason == control.ReasonForbidden
 }
 
 // written is a line, or why there is no other.
@@ -131,8 +139,11 @@ func (l *logs) read(ctx context.Context, client *control.Client) (failures []err
 
 func (l *logs) readOne(ctx context.Context, client *control.Client, name string, to chan<- written) {
 	lines, err := client.Logs(ctx, name, l.lines, l.follow)
-	if err == nil {
+	switch refused, _ := errors.AsType[*control.Error](err); {
+	case err == nil:
 		defer lines.Close()
+	case refused != nil && refused.Reason == control.ReasonUnknown:
+		refused.Message = noSuchService(name)
 	}
 	for {
 		w := written{err: err}
