@@ -16,10 +16,10 @@ import (
 func (p *program) signal() *cobra.Command {
 	v := &verb{program: p, name: "signal"}
 	cmd := &cobra.Command{
-		Use: "signal SIG NAME...", Short: "send a signal to the main process of services",
+		Use: "signal SIG NAME...|all", Short: "send a signal to the main process of services",
 		Long: `Send a signal to the main process of every active instance of services, and do
 nothing else about it. SIG is a name like HUP or USR1, or a number.`,
-		Annotations: verbExits("it was sent", "it was not"),
+		Annotations: verbExits("it was sent", "it was not", "no such service, or nothing of it runs (then: hupwatch start NAME)"),
 		Example:     "  hupwatch signal USR1 web       many servers reopen their logs then",
 		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -10,7 +10,7 @@ func (p *program) start() *cobra.Command {
 		Long: `Start services that are stopped, failed or in backoff, and want them up from now
 on, whatever autostart says. The configuration is read first. One that runs
 already is left alone.`,
-		Annotations: verbExits("they run", "some do not; why is said"),
+		Annotations: verbExits("they run", "some do not; why is said", "no such service"),
 		Example:     "  hupwatch start web",
 	})
 }
@@ -20,7 +20,7 @@ func (p *program) stop() *cobra.Command {
 		Short: "stop services gracefully, and keep them down",
 		Long: `Stop services: the stop signal, time to finish their work, KILL at stop_timeout.
 They stay down, also over a reload, until hupwatch start.`,
-		Annotations: verbExits("they are stopped", "some are not"),
+		Annotations: verbExits("they are stopped", "some are not", "no such service"),
 		Example:     "  hupwatch stop web\n  hupwatch stop all",
 	})
 }
@@ -31,7 +31,7 @@ func (p *program) restart() *cobra.Command {
 		Long: `Stop services and start them again, with the configuration of now. For a time
 nothing serves: that is for a service that must be seen to be gone first. To
 replace it with no lost request: hupwatch reload.`,
-		Annotations: verbExits("they run again", "some do not; why is said"),
+		Annotations: verbExits("they run again", "some do not; why is said", "no such service"),
 		Example:     "  hupwatch restart worker",
 	})
 }

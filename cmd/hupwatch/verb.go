@@ -21,9 +21,9 @@ type verb struct {
 }
 
 // verbExits are the exit codes of these commands.
-func verbExits(done, not string) map[string]string {
+func verbExits(done, not, unknown string) map[string]string {
 	return exits("0  "+done, "1  "+not, "2  bad usage, or the configuration has problems; nothing was touched",
-		"3  no such service, or it is wanted down", "4  hupwatch cannot be reached, or refuses", "Of several the highest counts.")
+		"3  "+unknown, "4  hupwatch cannot be reached, or refuses", "Of several the highest counts.")
 }
 
 func (p *program) verb(name string, cmd *cobra.Command) *cobra.Command {
