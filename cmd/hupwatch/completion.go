@@ -6,6 +6,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// needsBashCompletion says once what would otherwise be an error at every Tab.
+const needsBashCompletion = `if ! declare -F _get_comp_words_by_ref >/dev/null; then
+    echo "hupwatch: the completion needs bash-completion: install that package, and source its bash_completion before this" >&2
+    return 1
+fi
+`
+
 func (p *program) completion() *cobra.Command {
 	return &cobra.Command{
 		Use: "completion bash|zsh|fish", Short: "print the completion for a shell",
@@ -24,6 +31,7 @@ bash-completion for it.`,
 			}
 			switch root := cmd.Root(); args[0] {
 			case "bash":
+				fmt.Fprint(p.stdout, needsBashCompletion)
 				return root.GenBashCompletionV2(p.stdout, true)
 			case "zsh":
 				return root.GenZshCompletion(p.stdout)
