@@ -181,6 +181,9 @@ func (v *statusView) refused(svc control.Service) {
 		text += ": " + Safe(last.Error)
 	}
 	v.note(text, last.Tail)
+	if len(last.Tail) > v.tail { // the cause may stand before what is shown
+		v.across(indent("  ", Wrap(fmt.Sprintf("all %d lines: hupwatch status %s", len(last.Tail), Safe(svc.Name)), v.room(2)))...)
+	}
 }
 
 // note is what stands beneath a service, with the end of what it wrote.

@@ -194,8 +194,12 @@ func TestWhoAsksByNameSeesAllOfTheLastLines(t *testing.T) {
 		if name == "by name" {
 			show = screen.StatusInFull
 		}
-		if got := strings.Count(strings.Join(show(st, noon, screen.Style{}), "\n"), "| line"); got != want {
+		text := strings.Join(show(st, noon, screen.Style{}), "\n")
+		if got := strings.Count(text, "| line"); got != want {
 			t.Errorf("%s: %d lines, want %d", name, got, want)
+		}
+		if told := strings.Contains(text, "all 20 lines: hupwatch status api"); told != (want < 20) {
+			t.Errorf("%s: %s", name, text)
 		}
 	}
 }
