@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +50,9 @@ func checkFile(file string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, p)
 	}
 	if c == nil {
+		if _, err := os.Stat(file); file == defaultConfig && errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintln(stderr, "hupwatch: no file was named: hupwatch check FILE")
+		}
 		return exitUsage
 	}
 	warnings := runner.HostFacts(c)

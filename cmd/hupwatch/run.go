@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 
 	"hupwatch/cmd/hupwatch/early"
 	"hupwatch/cmd/hupwatch/screen"
+	"hupwatch/runner/control"
 )
 
 // program is one run of hupwatch.
@@ -114,6 +116,9 @@ func (p *program) say(err error) {
 	text := screen.Safe(err.Error())
 	if !strings.HasPrefix(text, "hupwatch ") { // cannot be reached, and the like
 		text = "hupwatch: " + text
+	}
+	if errors.Is(err, control.ErrUnreachable) && errors.Is(err, fs.ErrNotExist) {
+		text += " To ask another: -c FILE or --socket PATH"
 	}
 	fmt.Fprintln(p.stderr, text)
 }
