@@ -266,7 +266,7 @@ func TestNullAndInheritAreWhatTheySay(t *testing.T) {
 
 func TestAServiceWritesOnAfterHupwatchWasKilled(t *testing.T) {
 	t.Parallel()
-	const lines = 600 // 53 kB, of 64 KiB that a FIFO takes
+	const lines = 600 // 43 kB, of 64 KiB that a FIFO takes
 	d := newDaemon(t, t.TempDir())
 	said := d.said()
 	d.configure(quick + service("web", fmt.Sprintf("await USR1; lines %d; say written; await USR2; hang", lines),
@@ -352,7 +352,7 @@ func TestTheLastLinesBeforeAnExitAreNotLost(t *testing.T) {
 
 func TestTheLastLinesBeforeAStopAreNotLost(t *testing.T) {
 	t.Parallel()
-	const lines, reloads = 150, 4
+	const lines, reloads = 700, 4 // 50 kB, of 64 KiB that a FIFO takes
 	script := fmt.Sprintf("serve; lines %d; exit 0", lines)
 	for n := range 4 {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
