@@ -239,6 +239,7 @@ func TestAReloadByHand(t *testing.T) {
 	_, _, body = d.talk(post(request))
 	lines = strings.Split(strings.TrimSuffix(body, "\n"), "\n")
 	has(t, "asked again", decoded(t, lines[len(lines)-1])["reload"].(object), reload)
+	d.sees("msg=reload asked")
 	if n := len(d.all("msg=reload asked")); n != 1 {
 		t.Errorf("%d reloads were asked for", n)
 	}

@@ -34,7 +34,7 @@ func TestAHangupDoesWhatThePlanSaid(t *testing.T) {
 		d.up(name, 1)
 	}
 	d.asks(exitDone, "stop", "down")
-	d.sees("msg=restart", "service=crashing")
+	d.sees("msg=restart", "service=crashing", "in=1h0m0s")
 	d.configure(quick + kept(`warmup = "60ms"`) + service("broken", "serve", `user = "nobody-at-all"`) +
 		service("new", "serve") + service("crashing", "serve"))
 
