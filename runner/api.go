@@ -269,8 +269,8 @@ func (a *api) Follow() (next *mailbox.Box[control.Event], cancel func()) { retur
 
 // Events implements server.Daemon.
 func (a *api) Events() (past []control.Event, next *mailbox.Box[control.Event], cancel func()) {
-	next, cancel = a.feed.follow()
-	events := a.feed.journal.Past()
+	before, next, cancel := a.feed.since()
+	events := before.Events()
 	past = make([]control.Event, len(events))
 	for i := range events {
 		past[i] = eventOf(&events[i])

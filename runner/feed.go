@@ -27,6 +27,9 @@ type feed struct {
 	done    chan struct{}
 	missing int // events before the next one; run's
 
+	// recording is held until the readers have what the journal has.
+	recording sync.Mutex
+
 	mu      sync.Mutex // guards what is below
 	readers map[*mailbox.Box[control.Event]]struct{}
 	latest  uint64        // the last request that the journal has
@@ -51,8 +54,7 @@ func (f *feed) run() {
 	defer close(f.done)
 	for range f.events.Wake {
 		events, lost, closed := f.events.Take()
-		f.journal.Record(events)
-		f.pass(events)
+		f.record(events)
 		if f.missing += lost; lost > 0 { // which came when there was no room behind these
 			f.trouble(fmt.Sprintf("the journal fell behind: it lacks %d events", lost))
 		}
@@ -61,6 +63,13 @@ func (f *feed) run() {
 			return
 		}
 	}
+}
+
+func (f *feed) record(events []services.Event) {
+	f.recording.Lock()
+	defer f.recording.Unlock()
+	f.journal.Record(events)
+	f.pass(events)
 }
 
 // pass hands on what the journal has.
@@ -109,6 +118,14 @@ func (f *feed) follow() (box *mailbox.Box[control.Event], cancel func()) {
 		defer f.mu.Unlock()
 		delete(f.readers, box)
 	}
+}
+
+// since returns what the journal has, and a box that gets every event after that.
+func (f *feed) since() (past journal.Past, box *mailbox.Box[control.Event], cancel func()) {
+	f.recording.Lock()
+	defer f.recording.Unlock()
+	box, cancel = f.follow()
+	return f.journal.Past(), box, cancel
 }
 
 // await returns when the journal knows a request.

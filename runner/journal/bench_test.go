@@ -133,6 +133,6 @@ func BenchmarkPast(b *testing.B) {
 	j := open(b, filepath.Join(b.TempDir(), "journal"))
 	j.Record(storm(1, 1000, 2))
 	for b.Loop() {
-		j.Past()
+		j.Past().Events()
 	}
 }

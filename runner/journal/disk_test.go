@@ -92,7 +92,7 @@ func TestWhatIsNoFileIsMovedAside(t *testing.T) {
 	}
 	j, _ := troubled(t, path)
 	j.Record(newStory().tell(begun()).events)
-	if len(open(t, path).Past()) != 1 {
+	if len(open(t, path).Past().Events()) != 1 {
 		t.Error("it is not written")
 	}
 }
@@ -164,8 +164,8 @@ func TestFileThatGrewIsWrittenAnewWithAllThatIsPromised(t *testing.T) {
 		t.Fatalf("the file was never written anew, and has %d bytes", largest)
 	}
 	for _, j := range []*journal.Journal{j, open(t, path)} {
-		if len(j.Past()) != 1000 || len(j.History("web")) != 10 || len(j.History("quiet")) != 1 || j.LastID() != 6001 {
-			t.Errorf("%d events, %d reloads, %d of the quiet one, last id %d", len(j.Past()), len(j.History("web")), len(j.History("quiet")), j.LastID())
+		if len(j.Past().Events()) != 1000 || len(j.History("web")) != 10 || len(j.History("quiet")) != 1 || j.LastID() != 6001 {
+			t.Errorf("%d events, %d reloads, %d of the quiet one, last id %d", len(j.Past().Events()), len(j.History("web")), len(j.History("quiet")), j.LastID())
 		}
 		if q, ok := j.Request(5802); !ok || len(q.Services) != 1 || q.Services[0].Drain != time.Second {
 			t.Errorf("the two hundredth last request is %+v", q)
@@ -192,7 +192,7 @@ func TestLongEventsAreFewerAndWhole(t *testing.T) {
 			t.Errorf("a line of the file begins with %.20q", line)
 		}
 	}
-	if past := j.Past(); len(past) < 200 || past[len(past)-1].Seq != s.seq {
+	if past := j.Past().Events(); len(past) < 200 || past[len(past)-1].Seq != s.seq {
 		t.Errorf("%d events are kept", len(past))
 	}
 }
@@ -233,7 +233,7 @@ func FuzzOpenTakesAnything(f *testing.F) {
 			if q, ok := j.Request(id); !ok || !q.Done || len(q.Services) != 1 {
 				t.Fatalf("the request is %+v", q)
 			}
-			if past := j.Past(); len(past) == 0 || past[len(past)-1].Service != "web" {
+			if past := j.Past().Events(); len(past) == 0 || past[len(past)-1].Service != "web" {
 				t.Fatalf("the past is %+v", past)
 			}
 			j.Rewrite(t)

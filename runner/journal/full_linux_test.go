@@ -44,7 +44,7 @@ func TestFullDiskIsToldOnceAndMadeUpForLater(t *testing.T) {
 		if left, _ := filepath.Glob(path + ".*"); left != nil {
 			t.Errorf("%d: it left %v behind", reloads, left)
 		}
-		if events := j.Past(); events[len(events)-1].Seq != s.seq {
+		if events := j.Past().Events(); events[len(events)-1].Seq != s.seq {
 			t.Errorf("%d: it does not go on in memory", reloads)
 		}
 		j = reopened(t, j, path, ballast, s, &told)
@@ -65,7 +65,7 @@ func reopened(t *testing.T, j *journal.Journal, path, ballast string, s *story, 
 	asked := j.LastID()
 	j = journal.Open(path, func(err error) { *told = append(*told, err) })
 	t.Cleanup(func() { j.Close() })
-	events := j.Past()
+	events := j.Past().Events()
 	if len(events) < min(len(s.events), 1000) || events[len(events)-1].Seq != s.seq {
 		t.Errorf("%d events of %d came to the disk", len(events), len(s.events))
 	}

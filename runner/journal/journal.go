@@ -185,11 +185,17 @@ func (j *Journal) Request(id uint64) (Request, bool) {
 	return q.public(), true
 }
 
-// Past returns the last events, the oldest first: a thousand, or fewer where
-// they are long.
-func (j *Journal) Past() []services.Event {
+// Past is what the journal has of the last events at some moment.
+type Past struct{ text []byte }
+
+// Past returns the last events as of now, a thousand, or fewer where they are
+// long. What takes its time is to read them then.
+func (j *Journal) Past() Past { return Past{j.disk.tail()} }
+
+// Events returns them, the oldest first.
+func (p Past) Events() []services.Event {
 	var events []services.Event
-	for line := range linesOf(j.disk.tail()) {
+	for line := range linesOf(p.text) {
 		if e, err := parseEvent(line); err == nil {
 			events = append(events, e)
 		}

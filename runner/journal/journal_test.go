@@ -495,7 +495,7 @@ func TestEveryFieldOfAnEventIsKept(t *testing.T) {
 	j := open(t, path)
 	j.Record(want)
 	for range 2 {
-		got := j.Past()
+		got := j.Past().Events()
 		if len(got) != 2 {
 			t.Fatalf("%d events are kept", len(got))
 		}
@@ -526,7 +526,7 @@ func TestTheLastThousandEventsAreKept(t *testing.T) {
 		s.tell(services.Event{Kind: services.KindAdvice, Reason: strings.Repeat("x", 100)})
 	}
 	both(t, s, func(t *testing.T, j *journal.Journal) {
-		got := j.Past()
+		got := j.Past().Events()
 		if len(got) != 1000 || got[0].Seq != 1501 || got[999].Seq != 2500 {
 			t.Fatalf("%d events are kept, from %d", len(got), got[0].Seq)
 		}
@@ -540,7 +540,7 @@ func TestWithoutAFileAllIsRememberedInMemory(t *testing.T) {
 		s.tell(reload("web", uint64(i+1), i+2)...)
 	}
 	j.Record(s.events)
-	if got := j.Past(); len(got) != 1000 || got[999].Seq != s.seq {
+	if got := j.Past().Events(); len(got) != 1000 || got[999].Seq != s.seq {
 		t.Errorf("%d events are kept", len(got))
 	}
 	if r := last(t, j, "web"); r.IDs[0] != 2000 {
@@ -585,7 +585,7 @@ func TestQueriesDoNotDisturbRecording(t *testing.T) {
 		func() { j.Last("web") },
 		func() { j.History("web") },
 		func() { j.Request(j.LastID()) },
-		func() { j.Past() },
+		func() { j.Past().Events() },
 	} {
 		asking.Go(func() {
 			for {

@@ -1,0 +1,63 @@
+package runner
+
+import (
+	"path/filepath"
+	"testing"
+
+	"hupwatch/runner/control"
+	"hupwatch/runner/journal"
+	"hupwatch/services"
+	"hupwatch/services/mailbox"
+)
+
+// everyOne collects what there was and what comes, up to a last value.
+func everyOne[T any](past []T, next *mailbox.Box[T], last func(T) bool) []T {
+	all := past
+	for len(all) == 0 || !last(all[len(all)-1]) {
+		<-next.Wake
+		values, _, _ := next.Take()
+		all = append(all, values...)
+	}
+	return all
+}
+
+func TestWhoFollowsGetsEachEventOnce(t *testing.T) {
+	t.Parallel()
+	const rounds = 50
+	stream := &services.Stream{}
+	f := startFeed(journal.Open(filepath.Join(t.TempDir(), "journal"), func(err error) { t.Error(err) }), stream)
+	a := &api{feed: f}
+	done, published := make(chan struct{}), make(chan struct{})
+	go func() { // one event after the other, as fast as they are recorded
+		defer close(published)
+		heard, cancel := f.follow()
+		defer cancel()
+		for {
+			stream.Publish(services.Event{Kind: services.KindTrouble})
+			select {
+			case <-heard.Wake:
+				heard.Take()
+			case <-done:
+				return
+			}
+		}
+	}()
+	for range rounds {
+		past, next, cancel := a.Events()
+		end := uint64(1)
+		if len(past) > 0 {
+			end = past[len(past)-1].Seq + 10
+		}
+		all := everyOne(past, next, func(e control.Event) bool { return e.Seq >= end })
+		for i := range all[1:] {
+			if all[i+1].Seq != all[i].Seq+1 {
+				t.Fatalf("event %d comes after %d", all[i+1].Seq, all[i].Seq)
+			}
+		}
+		cancel()
+	}
+	close(done)
+	<-published
+	stream.Close()
+	f.wait()
+}
