@@ -223,17 +223,27 @@ func (h *Hub) unfollow(box *mailbox.Box[Line]) {
 	defer h.mu.Unlock()
 	delete(h.boxes, box)
 	h.all = slices.DeleteFunc(h.all, func(other *mailbox.Box[Line]) bool { return other == box })
-	for _, j := range h.journals {
-		j.unfollow(box)
+	for service, j := range h.journals {
+		if left := j.unfollow(box); left == 0 && j.forgotten {
+			delete(h.journals, service)
+		}
 	}
 	box.Close()
 }
 
-// Forget lets go of the lines of a service of which nothing lives any more.
+// Forget lets go of the lines of a service of which nothing lives any more. Who
+// follows it hears of it again should it come back.
 func (h *Hub) Forget(service string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.journals, service)
+	j := h.journals[service]
+	if j == nil {
+		return
+	}
+	j.forgotten = true
+	if left := j.clear(); left == 0 {
+		delete(h.journals, service)
+	}
 }
 
 // Reopen opens all output files anew, since somebody has moved them away.
@@ -346,6 +356,7 @@ func (h *Hub) begin(capture *Capture, c *config.Service, generation, instance in
 		return os.ErrClosed
 	}
 	s.journal = h.journal(c.Name)
+	s.journal.forgotten = false
 	if s.sink = h.sink(c, r); s.sink != nil {
 		s.sink.use(1)
 	}

@@ -376,6 +376,24 @@ func TestLinesAreKeptAndFollowed(t *testing.T) {
 	stopAll()
 }
 
+func TestWhoFollowsAServiceThatIsForgottenHearsOfItAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	box, stop := s.Follow("web")
+	defer stop()
+	s.start(t, service("web", config.OutputPrefix), 1, "say", "a\n").wait(t)
+	s.stdout.await(t, "web | a\n")
+	s.Forget("web")
+	if lines := s.Lines("web", -1); len(lines) > 0 {
+		t.Errorf("of what was forgotten there is %+v", lines)
+	}
+	s.start(t, service("web", config.OutputPrefix), 2, "say", "b\n").wait(t)
+	s.stdout.await(t, "web | b\n")
+	if lines, _, _ := box.Take(); len(lines) != 2 || lines[1].Text != "b" {
+		t.Errorf("who followed it got %+v", lines)
+	}
+}
+
 func TestAFollowerWhoDoesNotKeepUpIsToldWhatItLost(t *testing.T) {
 	t.Parallel()
 	const lines = 10000

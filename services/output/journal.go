@@ -39,7 +39,8 @@ const (
 
 // journal keeps the last lines that came from somewhere.
 type journal struct {
-	service string
+	service   string
+	forgotten bool // the hub's, under its lock
 
 	mu        sync.Mutex // guards what is below
 	ring      ring
@@ -102,8 +103,18 @@ func (j *journal) recall(n int, box *mailbox.Box[Line]) []entry {
 	return j.ring.last(n)
 }
 
-func (j *journal) unfollow(box *mailbox.Box[Line]) {
+// unfollow returns how many followers are left.
+func (j *journal) unfollow(box *mailbox.Box[Line]) (left int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.followers = slices.DeleteFunc(j.followers, func(other *mailbox.Box[Line]) bool { return other == box })
+	return len(j.followers)
+}
+
+// clear lets go of the lines, and returns how many followers there are.
+func (j *journal) clear() (followers int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ring = ring{limit: j.ring.limit, most: j.ring.most}
+	return len(j.followers)
 }
