@@ -280,6 +280,23 @@ func TestWhatIsRemovedWhileItStopsComesBackAsAutostartSays(t *testing.T) {
 	}
 }
 
+func TestWhatWasStoppedAndRemovedIsNotWantedDownWhenItIsAskedForAgain(t *testing.T) {
+	b := serving(t, web())
+	b.tell(services.Down{ID: 7})
+	if !b.Down() {
+		t.Error("it was stopped, and is not wanted down")
+	}
+	b.exit(1, services.Exit{})
+	b.tell(services.Stop{ID: 8, Until: services.Never})
+	if b.Down() {
+		t.Error("it was removed, and is wanted down when it comes back")
+	}
+	b.tell(services.Stop{Until: services.Never, Final: true})
+	if !b.Down() {
+		t.Error("hupwatch ends, and it is wanted up")
+	}
+}
+
 func TestWhatIsWantedIsKeptOverALeaveAndForgottenByAStop(t *testing.T) {
 	for leave, want := range map[bool]services.Wanted{true: services.WantedDown, false: ""} {
 		b := phases["stopped"](t)

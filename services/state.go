@@ -34,6 +34,13 @@ func (m *Machine) Wanted() Wanted {
 	return WantedDown
 }
 
+// Down tells whether the service is wanted down, so that a reload leaves it alone.
+// Of one that was removed from the file autostart decides, should it come back.
+func (m *Machine) Down() bool {
+	removed := m.Ending != nil && !m.Ending.Final && !m.Ending.Asked
+	return !m.WantedUp && !removed
+}
+
 // State returns the state of the service: that of its worst instance.
 func (m *Machine) State() State {
 	if !m.startable() {

@@ -122,7 +122,7 @@ func (w *Watcher) Serves() (yes bool) {
 
 // Down tells whether the service is wanted down.
 func (w *Watcher) Down() (yes bool) {
-	w.Look(func(m *Machine) { yes = !m.WantedUp })
+	w.Look(func(m *Machine) { yes = m.Down() })
 	return yes
 }
 
