@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,9 @@ type api struct {
 	feed    *feed
 	hash    atomic.Pointer[hashed]
 	group   atomic.Int64 // the control group; noGroup for none
+
+	admissions atomic.Uint64 // how often a control group was asked for
+	admitting  sync.Mutex    // held while it changes
 }
 
 const noGroup = -1
@@ -44,23 +48,30 @@ func (a *api) admit(group string, s *server.Server) {
 	if s == nil {
 		return
 	}
-	go func() { // ends when whoever knows the groups answers
-		gid := int64(noGroup)
-		if group != "" {
-			n, err := services.LookupGroup(group)
-			if err != nil {
-				a.fleet.host.Events.Publish(services.Event{Kind: services.KindTrouble, Reason: "control_group: " + err.Error()})
-			} else {
-				gid = int64(n)
-			}
+	nth := a.admissions.Add(1)
+	go a.lookUp(nth, group, s) // ends when whoever knows the groups answers
+}
+
+// lookUp finds the group that was asked for the nth time. An answer that comes
+// late does not undo what was asked after it.
+func (a *api) lookUp(nth uint64, group string, s *server.Server) {
+	gid := int64(noGroup)
+	if group != "" {
+		n, err := services.LookupGroup(group)
+		if err != nil {
+			a.fleet.host.Events.Publish(services.Event{Kind: services.KindTrouble, Reason: "control_group: " + err.Error()})
+		} else {
+			gid = int64(n)
 		}
-		if a.group.Swap(gid) == gid {
-			return
-		}
-		if err := s.Admit(); err != nil {
-			a.fleet.host.Events.Publish(services.Event{Kind: services.KindTrouble, Reason: err.Error()})
-		}
-	}()
+	}
+	a.admitting.Lock()
+	defer a.admitting.Unlock()
+	if nth != a.admissions.Load() || a.group.Swap(gid) == gid {
+		return
+	}
+	if err := s.Admit(); err != nil {
+		a.fleet.host.Events.Publish(services.Event{Kind: services.KindTrouble, Reason: err.Error()})
+	}
 }
 
 // hashed is what a configuration was hashed to.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"hupwatch/runner/control"
+	"hupwatch/runner/control/server"
 	"hupwatch/runner/journal"
 	"hupwatch/services"
 	"hupwatch/services/mailbox"
@@ -60,4 +61,20 @@ func TestWhoFollowsGetsEachEventOnce(t *testing.T) {
 	<-published
 	stream.Close()
 	f.wait()
+}
+
+func TestAControlGroupThatIsFoundLateDoesNotUndoALaterOne(t *testing.T) {
+	t.Parallel()
+	a := newAPI("", nil, nil)
+	s := server.New(filepath.Join(t.TempDir(), "control.sock"), a, func(err error) { t.Error(err) })
+	first, second := a.admissions.Add(1), a.admissions.Add(1)
+	a.lookUp(second, "", s)
+	a.lookUp(first, "0", s)
+	if gid, ok := a.ControlGroup(); ok {
+		t.Errorf("group %d may still ask", gid)
+	}
+	a.lookUp(a.admissions.Add(1), "0", s)
+	if gid, ok := a.ControlGroup(); !ok || gid != 0 {
+		t.Errorf("group %d may ask: %v", gid, ok)
+	}
 }
