@@ -385,10 +385,8 @@ func (r *rollout) applyDaemon(c *config.Config) []effect {
 	var effects []effect
 	daemon := c.Daemon
 	if held := r.runtimeDir; held != daemon.RuntimeDir {
-		effects = append(effects, emit{services.Event{
-			Kind:   services.KindTrouble,
-			Reason: "daemon.runtime_dir cannot be changed while hupwatch runs; it stays " + held + " until hupwatch is started again",
-		}})
+		r.configError = "daemon.runtime_dir cannot be changed while hupwatch runs; it stays " + held + " until hupwatch is started again"
+		effects = append(effects, emit{services.Event{Kind: services.KindTrouble, Reason: r.configError}})
 		if daemon.NameFile == filepath.Join(daemon.RuntimeDir, nameFileDefault) {
 			daemon.NameFile = filepath.Join(held, nameFileDefault)
 		}

@@ -64,8 +64,9 @@ type before struct {
 	leftover bool
 	asking   bool
 	ending   bool
-	begun    bool // a reload
-	nothing  bool // new is in what was resolved, and all who asked want only that
+	begun    bool           // a reload
+	passed   syscall.Signal // on, since somebody asked for it
+	nothing  bool           // new is in what was resolved, and all who asked want only that
 }
 
 // before notes what a machine is about to be told, and how it is.
@@ -79,7 +80,7 @@ func (w *world) before(a *actor, in services.Input) before {
 		was.looking = g.Proof.Asked
 	}
 	if sl.Active != nil {
-		was.active = sl.Active.Number
+		was.active, was.passed = sl.Active.Number, sl.Active.Passed
 	}
 	if n := len(sl.Draining); n > 0 {
 		was.leftover = sl.Draining[n-1].MainGone
@@ -433,7 +434,8 @@ func (w *world) checkActive(a *actor, was before, in services.Input) {
 		return
 	}
 	p := a.procs[was.active-1]
-	if a.fallback != nil && w.now < a.onTrial && p.release.Service.Restart == config.RestartAlways {
+	askedFor := exit.Exit.Signal != 0 && exit.Exit.Signal == was.passed
+	if a.fallback != nil && w.now < a.onTrial && !askedFor && p.release.Service.Restart == config.RestartAlways {
 		w.violated("%s ends within its probation, and is not rolled back", a.machine.Name)
 	}
 	calm := w.now.Sub(p.ready) >= 10*time.Second

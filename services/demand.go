@@ -73,6 +73,7 @@ func (s *step) forward(in Forward) {
 		if g == nil {
 			continue
 		}
+		g.Passed = in.Signal
 		s.do(Pass{Generation: g.Number, Signal: in.Signal})
 		s.emit(&s.Slots[i], g, Event{Kind: KindForwarded, Signal: in.Signal, Reloads: a.IDs})
 		a.Result, a.Reason, a.Generation, a.PID = ResultSignalled, "", g.Number, g.PID

@@ -54,6 +54,7 @@ type Generation struct {
 	KillAt     Instant        // when its group gets KILL
 	KilledAt   Instant        // Never once it is waited for no more
 	Signalled  syscall.Signal // the stop signal it was sent
+	Passed     syscall.Signal // the last signal that somebody asked for
 	Killed     bool
 	Aborted    bool // it never became the active one
 	MainGone   bool // its main process ended; others of its group live on

@@ -1,6 +1,9 @@
 package services
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Probation is the time, from the stop signal to the old generation on, in which
 // a release that was promoted can still be taken back.
@@ -35,14 +38,15 @@ func (p *Probation) deadline() Instant {
 // was on probation.
 func (s *step) rollBack(sl *Slot, g *Generation) bool {
 	p := &sl.Probation
-	if p.Fallback == nil || s.now >= p.Until || !s.startable() {
+	e := g.LastStatus
+	askedFor := e.Signal != 0 && e.Signal == g.Passed
+	if p.Fallback == nil || s.now >= p.Until || askedFor || !s.startable() {
 		return false
 	}
-	e := g.LastStatus
 	sl.Good, p.Fallback = p.Fallback, nil
 	s.emit(sl, g, Event{
 		Kind: KindRolledBack, Exit: &e, ServingRelease: sl.Good.Dir,
-		Reason: "it ended within its probation; is its warmup long enough?",
+		Reason: fmt.Sprintf("it ended within its probation: %s after %s; is its warmup long enough?", e, round(s.now.Sub(g.ActiveAt))),
 	})
 	return true
 }

@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +31,14 @@ func TestAReleaseThatEndsOnProbationIsRolledBackAtOnce(t *testing.T) {
 	b.want(services.StateBackoff)
 	b.pass(500 * time.Millisecond)
 	b.want(services.StateStarting, "resolve /releases/1")
+}
+
+func TestAReleaseOnProbationThatSomebodyKilledIsStartedAgain(t *testing.T) {
+	b := onProbation(t, web())
+	b.tell(services.Forward{ID: 2, Signal: syscall.SIGKILL})
+	b.saw = nil
+	b.exit(2, services.Exit{Signal: syscall.SIGKILL})
+	b.want(services.StateStarting, "resolve /releases/2")
 }
 
 func TestAReleaseThatStoodItsProbationIsStartedAgain(t *testing.T) {

@@ -78,10 +78,12 @@ func exitOfService(verb string, s control.ServiceReload) int {
 		return exitDone
 	case verb != verbReload:
 		return exitOther
-	case s.Result == "failed", s.Wanted == "up" && !serves(s.State):
-		return exitDown
+	case s.Result == "aborted" && s.Wanted == "down": // somebody stopped it meanwhile
+		return exitUnknown
 	case s.Result == "aborted": // hupwatch ends
 		return exitLost
+	case s.Result == "failed", s.Wanted == "up" && !serves(s.State):
+		return exitDown
 	case good:
 		return exitDone
 	}

@@ -183,17 +183,25 @@ func (f *fold) find(service string, id uint64) *entry {
 // last returns the newest entry of a service that is over: of those somebody
 // asked for, if there is one.
 func (f *fold) last(service string) *entry {
-	var own *entry
+	var own, minor *entry
 	for r := f.services[service]; r != nil; r = r.before {
 		switch {
 		case r.Ended == 0:
-		case r.ID != 0:
+		case r.ID == 0:
+			own = cmp.Or(own, r)
+		case r.minor():
+			minor = cmp.Or(minor, r)
+		default:
 			return r
-		case own == nil:
-			own = r
 		}
 	}
-	return own
+	return cmp.Or(minor, own)
+}
+
+// minor tells whether it changed nothing: what a reload came to before says more.
+func (r *entry) minor() bool {
+	result := r.public().Result
+	return result == services.ResultSignalled || result == services.ResultSkipped
 }
 
 // entry returns the entry that an event of a service belongs to, and begins it

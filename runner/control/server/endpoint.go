@@ -77,7 +77,7 @@ func (s *Server) serve(a *answer, r *http.Request) error {
 		a.w.Header().Set("Allow", e.method)
 		return &refusal{usage("%s %s: the method must be %s", clip(r.Method), clip(r.URL.Path), e.method), http.StatusMethodNotAllowed}
 	case is < e.least:
-		return forbidden("%s may see the status and reload, but not %s %s: become root or the user hupwatch runs as", client.peer, r.Method, clip(r.URL.Path))
+		return forbidden("%s may see the status and reload, but not read logs, or start, stop, restart or signal: become root or the user hupwatch runs as", client.peer)
 	}
 	return e.answer(a, r, name)
 }
