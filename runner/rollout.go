@@ -111,7 +111,13 @@ func (r *rollout) boot(in boot) []effect {
 	effects := []effect{apply{c.Daemon}}
 	for _, s := range c.Services {
 		r.declared[s.Name] = true
-		effects = append(effects, add{s}, tell{s.Name, services.Start{Wanted: in.wanted[s.Name]}})
+		wanted := in.wanted[s.Name]
+		if wanted == services.WantedDown { // nothing else tells why it does not come up
+			effects = append(effects, emit{services.Event{
+				Kind: services.KindAdvice, Service: s.Name, Reason: "it was stopped on request and stays so: hupwatch start " + s.Name + " brings it up",
+			}})
+		}
+		effects = append(effects, add{s}, tell{s.Name, services.Start{Wanted: wanted}})
 	}
 	return effects
 }

@@ -283,3 +283,17 @@ func TestARequestIsToldAsManyTimesAsItHasServicesThenItIsDone(t *testing.T) {
 		t.Errorf("after one too many: %q, want trouble", got)
 	}
 }
+
+func TestWhoStartsHupwatchIsToldWhatStaysDown(t *testing.T) {
+	r := newRollout()
+	effects := r.step(boot{config: fileOf(4, "web", "db"), wanted: map[string]services.Wanted{"web": services.WantedDown, "db": services.WantedUp}})
+	var told []string
+	for _, e := range effects {
+		if e, ok := e.(emit); ok && e.event.Kind == services.KindAdvice {
+			told = append(told, e.event.Service+": "+e.event.Reason)
+		}
+	}
+	if want := []string{"web: it was stopped on request and stays so: hupwatch start web brings it up"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}
