@@ -6,9 +6,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"syscall"
+)
+
+// How an output file is opened: something else than a file, like a FIFO without a
+// reader, must not hang.
+const (
+	fileFlags = syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	fileMode  = 0o640
 )
 
 // fileAtOnce is what is written to a file with one call: little enough to see
@@ -29,6 +37,7 @@ type file struct {
 	trouble  func(text string)
 
 	f      *os.File
+	dir    directory // of f
 	size   int64
 	within int64 // bytes of a line whose end was not written yet
 	stuck  bool  // it could not be rotated
@@ -86,12 +95,16 @@ func (f *file) fit(text []byte) int {
 
 // open opens the file, or opens it anew: somebody may have moved it away.
 func (f *file) open() error {
-	// Something else than a file, like a FIFO without a reader, must not hang.
-	opened, err := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
+	dir, err := openDirectory(filepath.Dir(f.path))
+	if err != nil {
+		return cause(err)
+	}
+	opened, err := dir.open(f.backup(0))
 	if errors.Is(err, syscall.ELOOP) {
-		return errors.New("it is a symbolic link, which somebody else may have put there: name the file itself")
+		err = errors.New("it is a symbolic link, which somebody else may have put there: name the file itself")
 	}
 	if err != nil {
+		dir.close()
 		return cause(err)
 	}
 	info, err := opened.Stat()
@@ -100,16 +113,18 @@ func (f *file) open() error {
 	}
 	if err != nil {
 		opened.Close()
+		dir.close()
 		return cause(err)
 	}
 	f.close()
-	f.f, f.size = opened, info.Size()
+	f.f, f.dir, f.size = opened, dir, info.Size()
 	return nil
 }
 
 func (f *file) close() {
 	if f.f != nil {
 		f.f.Close()
+		f.dir.close()
 	}
 	f.f, f.size, f.within = nil, 0, 0
 }
@@ -137,14 +152,12 @@ func (f *file) shift() error {
 		f.size, f.within = ours.Size(), 0
 		return nil
 	}
-	there, err := os.Lstat(f.path)
+	same, err := f.dir.same(f.f, f.backup(0))
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // somebody else has rotated it
+	case errors.Is(err, fs.ErrNotExist), err == nil && !same: // somebody else has rotated it
 		return f.open()
 	case err != nil:
 		return cause(err)
-	case !os.SameFile(ours, there):
-		return f.open()
 	}
 	if err := f.makeRoom(); err != nil {
 		return err
@@ -156,16 +169,16 @@ func (f *file) shift() error {
 func (f *file) makeRoom() error {
 	backups := f.rotation.Load().backups
 	if backups == 0 {
-		return cause(os.Remove(f.path))
+		return cause(f.dir.remove(f.backup(0)))
 	}
 	last := 1
 	for ; last < backups; last++ {
-		if _, err := os.Lstat(f.backup(last)); errors.Is(err, fs.ErrNotExist) {
+		if !f.dir.has(f.backup(last)) {
 			break
 		}
 	}
 	for n := last; n > 0; n-- {
-		if err := os.Rename(f.backup(n-1), f.backup(n)); err != nil {
+		if err := f.dir.rename(f.backup(n-1), f.backup(n)); err != nil {
 			return cause(err)
 		}
 	}
@@ -174,10 +187,11 @@ func (f *file) makeRoom() error {
 
 // backup returns the name of the nth file, the one that is written being 0.
 func (f *file) backup(n int) string {
+	name := filepath.Base(f.path)
 	if n == 0 {
-		return f.path
+		return name
 	}
-	return f.path + "." + strconv.Itoa(n)
+	return name + "." + strconv.Itoa(n)
 }
 
 // cause is the error without the path, which is in every message already.
