@@ -3,6 +3,7 @@ package runner
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"hupwatch/runner/control"
 	"hupwatch/runner/control/server"
@@ -60,7 +61,7 @@ func TestWhoFollowsGetsEachEventOnce(t *testing.T) {
 	close(done)
 	<-published
 	stream.Close()
-	f.wait()
+	f.wait(time.Minute)
 }
 
 func TestAControlGroupThatIsFoundLateDoesNotUndoALaterOne(t *testing.T) {

@@ -77,9 +77,8 @@ func Run(o Options) (code int, err error) {
 	eventLog := startLog(events, o.Log, o.Config.Daemon)
 	defer eventLog.wait(logPatience)
 	record := journal.Open(dir.file("journal"), func(err error) { trouble("", err.Error()) })
-	defer func() { _ = record.Close() }() // nobody is left to tell
 	feed := startFeed(record, events)
-	defer feed.wait()
+	defer feed.wait(logPatience)
 	defer events.Close()
 	hub, err := output.New(output.Options{Dir: dir.file("output"), Stdout: o.Stdout, Stderr: o.Log, Trouble: trouble})
 	if err != nil {

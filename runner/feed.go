@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"hupwatch/runner/control"
 	"hupwatch/runner/journal"
@@ -48,7 +49,16 @@ func startFeed(j *journal.Journal, s *services.Stream) *feed {
 	return f
 }
 
-func (f *feed) wait() { <-f.done }
+// wait returns when everything up to the end of the stream is recorded, or after
+// the patience where the disk hangs.
+func (f *feed) wait(patience time.Duration) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-f.done:
+	case <-timer.C:
+	}
+}
 
 func (f *feed) run() {
 	defer close(f.done)
@@ -60,6 +70,7 @@ func (f *feed) run() {
 		}
 		if closed {
 			f.end()
+			_ = f.journal.Close() // nobody is left to tell
 			return
 		}
 	}
