@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -17,6 +18,8 @@ const restAfter = time.Second
 const (
 	collectAtStart = 400
 	collectLater   = 200
+	collectAtRest  = -1 // only what would take more than restLimit beyond what there is
+	restLimit      = 16 << 20
 )
 
 // rest gives the memory of a storm back to the system when there is quiet again:
@@ -30,11 +33,12 @@ type rest struct {
 
 	mu sync.Mutex // guards what is below
 	// kept is what was left the last time, in bytes.
-	kept uint64
+	kept    uint64
+	resting bool
 }
 
 func newRest() *rest {
-	r := &rest{collect: os.Getenv("GOGC") == ""}
+	r := &rest{collect: os.Getenv("GOGC")+os.Getenv("GOMEMLIMIT") == ""}
 	if r.collect {
 		debug.SetGCPercent(collectAtStart)
 	}
@@ -43,25 +47,38 @@ func newRest() *rest {
 }
 
 // later puts the rest off: something happened.
-func (r *rest) later() { r.timer.Reset(restAfter) }
+func (r *rest) later() {
+	r.timer.Reset(restAfter)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.resting {
+		r.resting = false
+		debug.SetGCPercent(collectLater)
+		debug.SetMemoryLimit(math.MaxInt64)
+	}
+}
 
 func (r *rest) stop() { r.timer.Stop() }
 
 // begin gives back what is worth it: after the reload of a single service that is
-// nothing.
+// nothing. From now on the runtime does not collect every two minutes what is not
+// there.
 func (r *rest) begin() {
 	const worth = 1 << 20
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if resident() < r.kept+r.kept/8+worth {
-		return
+	now := resident()
+	if now >= r.kept+r.kept/8+worth {
+		debug.FreeOSMemory()
+		now = resident()
+		r.kept = now
 	}
 	if r.collect {
-		debug.SetGCPercent(collectLater)
+		r.resting = true
+		debug.SetMemoryLimit(int64(now) + restLimit)
+		debug.SetGCPercent(collectAtRest)
 	}
-	debug.FreeOSMemory()
-	r.kept = resident()
 }
 
 // resident is the memory that the runtime has from the system.
