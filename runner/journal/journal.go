@@ -15,13 +15,11 @@ package journal
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"hupwatch/services"
-	"hupwatch/services/mailbox"
 )
 
 const (
@@ -59,20 +57,6 @@ func Open(path string, trouble func(error)) *Journal {
 	j.failing = false
 	j.fold.abort()
 	return j
-}
-
-// Run records what comes into the box until that is closed.
-func (j *Journal) Run(box *mailbox.Box[services.Event]) {
-	for range box.Wake {
-		events, lost, closed := box.Take()
-		j.Record(events)
-		if lost > 0 {
-			j.trouble(fmt.Errorf("the journal fell behind: it lacks %d events", lost))
-		}
-		if closed {
-			return
-		}
-	}
 }
 
 // Record remembers events. They are on disk when it returns, or kept in memory

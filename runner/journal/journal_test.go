@@ -14,7 +14,6 @@ import (
 
 	"hupwatch/runner/journal"
 	"hupwatch/services"
-	"hupwatch/services/mailbox"
 )
 
 // story tells events one after the other, a second apart.
@@ -545,35 +544,6 @@ func TestWithoutAFileAllIsRememberedInMemory(t *testing.T) {
 	}
 	if r := last(t, j, "web"); r.IDs[0] != 2000 {
 		t.Errorf("the last reload is %+v", r)
-	}
-}
-
-func TestRunRecordsUntilTheStreamEnds(t *testing.T) {
-	stream := &services.Stream{}
-	box := stream.Subscribe(1 << 14)
-	j := open(t, filepath.Join(t.TempDir(), "journal"))
-	finished := make(chan struct{})
-	go func() { j.Run(box); close(finished) }()
-	for _, e := range reload("web", 1, 2) {
-		stream.Publish(e)
-	}
-	stream.Close()
-	<-finished
-	if r := last(t, j, "web"); r.Result != services.ResultPromoted {
-		t.Errorf("it is remembered as %+v", r)
-	}
-}
-
-func TestLostEventsAreTold(t *testing.T) {
-	box := mailbox.New[services.Event](1)
-	box.Put(begun())
-	box.Put(begun())
-	box.Close()
-	var told []error
-	j := journal.Open("", func(err error) { told = append(told, err) })
-	j.Run(box)
-	if len(told) != 1 || !strings.Contains(told[0].Error(), "lacks 1 event") {
-		t.Errorf("told %v", told)
 	}
 }
 

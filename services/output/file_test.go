@@ -226,7 +226,7 @@ func TestAMissingDirectoryIsReportedOnceAndThenUsed(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	path := filepath.Join(dir, "web.log")
 	c := service("web", config.Output(path))
-	lines, stop := s.Follow()
+	lines, stop := s.follow("web")
 	defer stop()
 	child := s.start(t, c, 1, "outlive")
 	s.troubles.await(t, "web: "+path+": no such file or directory: what services write there is lost until it works again\n")

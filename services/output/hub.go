@@ -56,7 +56,6 @@ type Hub struct {
 	files    map[string]*sink
 	journals map[string]*journal
 	streams  map[*stream]bool
-	all      []*mailbox.Box[Line] // followers of every service
 	boxes    map[*mailbox.Box[Line]]bool
 	closed   bool
 }
@@ -168,42 +167,9 @@ func (h *Hub) Apply(c *config.Service) {
 	}
 }
 
-// Lines returns the last n lines of a service, all that are kept where n is
-// negative.
-func (h *Hub) Lines(service string, n int) []Line {
-	h.mu.Lock()
-	j := h.journals[service]
-	h.mu.Unlock()
-	if j == nil {
-		return nil
-	}
-	return j.lines(n)
-}
-
-// Follow returns a box that gets every line of these services from now on, of
-// every service where none is named. Who does not keep up loses lines. The box is
-// closed by stop, which must be called, and by Close.
-func (h *Hub) Follow(services ...string) (box *mailbox.Box[Line], stop func()) {
-	box = mailbox.New[Line](followerLines)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		box.Close()
-		return box, func() {}
-	}
-	h.boxes[box] = true
-	if len(services) == 0 {
-		h.all = append(h.all, box)
-		services = slices.Collect(maps.Keys(h.journals))
-	}
-	for _, service := range services {
-		h.journal(service).follow(box)
-	}
-	return box, func() { h.unfollow(box) }
-}
-
-// Recall returns the last n lines of a service, as Lines does, and a box with
-// every line that comes after them, as Follow does.
+// Recall returns the last n lines of a service, all that are kept where n is
+// negative, and a box that gets every line after them. Who does not keep up loses
+// lines. The box is closed by stop, which must be called, and by Close.
 func (h *Hub) Recall(service string, n int) (past []Line, box *mailbox.Box[Line], stop func()) {
 	box = mailbox.New[Line](followerLines)
 	h.mu.Lock()
@@ -222,7 +188,6 @@ func (h *Hub) unfollow(box *mailbox.Box[Line]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.boxes, box)
-	h.all = slices.DeleteFunc(h.all, func(other *mailbox.Box[Line]) bool { return other == box })
 	for service, j := range h.journals {
 		if left := j.unfollow(box); left == 0 && j.forgotten {
 			delete(h.journals, service)
@@ -417,7 +382,7 @@ func (h *Hub) forgetStream(s *stream) {
 func (h *Hub) journal(service string) *journal {
 	j := h.journals[service]
 	if j == nil {
-		j = &journal{service: service, ring: ring{limit: journalBytes}, followers: slices.Clone(h.all)}
+		j = &journal{service: service, ring: ring{limit: journalBytes}}
 		h.journals[service] = j
 	}
 	return j

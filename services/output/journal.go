@@ -88,12 +88,6 @@ func (j *journal) line(e entry) Line {
 	}
 }
 
-func (j *journal) follow(box *mailbox.Box[Line]) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.followers = append(j.followers, box)
-}
-
 // recall returns the last n entries and has the box get all that follow. Times
 // would not tell which these are: what is read at once has the same one.
 func (j *journal) recall(n int, box *mailbox.Box[Line]) []entry {

@@ -36,7 +36,7 @@ func TestADestinationThatNobodyReadsHoldsOnlyItself(t *testing.T) {
 	awaitFile(t, file, "written all the same\n")
 
 	s.troubles.await(t, "standard output has taken nothing for 2s")
-	lines, stop := s.Follow("loud") // it is read again, though nobody takes it
+	lines, stop := s.follow("loud") // it is read again, though nobody takes it
 	defer stop()
 	for range 100 {
 		<-lines.Wake
@@ -183,7 +183,7 @@ func TestWhatCouldNotBeWrittenIsCountedAndSaidOnce(t *testing.T) {
 	b := &broken{screen: s.stdout}
 	s.open(t, b)
 	child := s.start(t, service("web", config.OutputPrefix), 1, "outlive")
-	lines, stop := s.Follow("web")
+	lines, stop := s.follow("web")
 	defer stop()
 	b.set(errors.New("it is on fire"))
 	for range 5 {
@@ -210,7 +210,7 @@ func TestTheEndWaitsNoLongerThanItsPatience(t *testing.T) {
 	s := &site{dir: t.TempDir() + "/output", stdout: &screen{hold: hold}, stderr: &screen{}, troubles: &screen{}}
 	s.open(t, s.stdout)
 	t.Cleanup(func() { close(hold) })
-	lines, stop := s.Follow("loud")
+	lines, stop := s.follow("loud")
 	defer stop()
 	s.start(t, service("loud", config.OutputPrefix), 1, "flood", "text\n")
 	<-lines.Wake
