@@ -176,14 +176,14 @@ func (s *stream) take(text []byte) {
 	}
 }
 
+// put remembers a piece before it goes on: who has seen it finds it in the logs.
 func (s *stream) put(p piece, now int64) {
+	if !p.blank() {
+		e := entry{at: now, generation: s.generation, instance: s.instance, stream: s.kind, text: p.line()}
+		s.journal.add(e)
+		s.tail.add(e)
+	}
 	if s.sink != nil {
 		s.sink.put(s, p)
 	}
-	if p.blank() {
-		return
-	}
-	e := entry{at: now, generation: s.generation, instance: s.instance, stream: s.kind, text: p.line()}
-	s.journal.add(e)
-	s.tail.add(e)
 }
