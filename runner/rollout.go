@@ -134,7 +134,7 @@ func (r *rollout) hangup() []effect {
 func (r *rollout) asked(in asked) []effect {
 	switch {
 	case r.ending:
-		return []effect{rejected{token: in.token, reason: control.ReasonEnding, text: "hupwatch ends"}}
+		return []effect{tooLate(in)}
 	case in.what == verbStop, in.what == verbSignal:
 		return r.directly(in)
 	}
@@ -158,7 +158,7 @@ func (r *rollout) directly(in asked) []effect {
 		}
 	}
 	if len(unknown) > 0 {
-		return []effect{rejected{token: in.token, reason: control.ReasonUnknown, text: noSuchService(r.config, unknown)}}
+		return []effect{unknownTo(r.config, in, unknown)}
 	}
 	q, effects := r.begin(in)
 	for _, name := range names {
@@ -267,11 +267,15 @@ func (r *rollout) rejectAll() []effect {
 	var effects []effect
 	for _, p := range r.purposes {
 		for _, a := range p.asked {
-			effects = append(effects, rejected{token: a.token, reason: control.ReasonEnding, text: "hupwatch ends"})
+			effects = append(effects, tooLate(a))
 		}
 	}
 	r.purposes = nil
 	return effects
+}
+
+func tooLate(a asked) effect {
+	return rejected{token: a.token, reason: control.ReasonEnding, text: "hupwatch ends"}
 }
 
 // serve does what the file was read for, where it names all that is asked for.

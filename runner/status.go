@@ -34,7 +34,7 @@ func serviceOf(m *services.Machine, c clock) control.Service {
 		Incoming:  []control.Incoming{},
 		Draining:  []control.Draining{},
 	}
-	if m.WantedUp && (m.Ending == nil || m.Ending.Asked || m.Ending.Final) { // what hupwatch ends with it was to run
+	if m.Up() {
 		s.Wanted = string(services.WantedUp)
 	}
 	for i := range m.Slots {

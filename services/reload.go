@@ -143,17 +143,25 @@ func (s *step) beginInstance(r *Run) {
 
 // instanceDone is called when the incoming generation of a reload was promoted.
 func (s *step) instanceDone(sl *Slot) {
-	r := s.Under
-	if r.Slot+1 < len(s.Slots) {
-		r.Slot++
-		s.beginInstance(r)
+	if s.nextInstance() {
 		return
 	}
 	result := ResultStarted
-	if r.Served {
+	if s.Under.Served {
 		result = ResultPromoted
 	}
 	s.finish(result, "", sl.Active)
+}
+
+// nextInstance goes on with the next instance, if there is one.
+func (s *step) nextInstance() bool {
+	r := s.Under
+	if r.Slot+1 >= len(s.Slots) {
+		return false
+	}
+	r.Slot++
+	s.beginInstance(r)
+	return true
 }
 
 // instanceFailed is called when it was no good.

@@ -37,8 +37,17 @@ func (m *Machine) Wanted() Wanted {
 // Down tells whether the service is wanted down, so that a reload leaves it alone.
 // Of one that was removed from the file autostart decides, should it come back.
 func (m *Machine) Down() bool {
-	removed := m.Ending != nil && !m.Ending.Final && !m.Ending.Asked
-	return !m.WantedUp && !removed
+	return !m.WantedUp && !m.removed()
+}
+
+// Up tells whether the service is wanted up: also what hupwatch ends with it was
+// to run.
+func (m *Machine) Up() bool { return m.WantedUp && !m.removed() }
+
+// removed tells whether it was removed from the file.
+func (m *Machine) removed() bool {
+	e := m.Ending
+	return e != nil && !e.Final && !e.Asked
 }
 
 // State returns the state of the service: that of its worst instance.
@@ -77,6 +86,5 @@ func (sl *Slot) state() State {
 // Removed tells whether the service was removed from the file and nothing of it
 // is waited for any more.
 func (m *Machine) Removed() bool {
-	e := m.Ending
-	return e != nil && !e.Final && !e.Asked && e.Said
+	return m.removed() && m.Ending.Said
 }

@@ -16,8 +16,15 @@ func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	if g == nil || sl.Incoming.Cause != CauseReload || !r.Changed || !g.Release.starts(made) {
 		return false
 	}
+	var live []string
+	for _, c := range config.Changes(g.Release.Service, made.Service) {
+		if !c.Live {
+			return false
+		}
+		live = append(live, c.Key)
+	}
 	reason := "nothing new"
-	if live := liveKeys(g.Release.Service, made.Service); len(live) > 0 {
+	if len(live) > 0 {
 		reason += " to start with; now in force: " + strings.Join(live, ", ")
 	}
 	amended := *g.Release
@@ -25,29 +32,16 @@ func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	g.Release, sl.Good = &amended, &amended
 	sl.Incoming = nil
 	s.do(Amend{made.Service})
-	if r.Slot+1 < len(s.Slots) {
-		r.Slot++
-		s.beginInstance(r)
-		return true
+	if !s.nextInstance() {
+		s.finish(ResultSkipped, reason, g)
 	}
-	s.finish(ResultSkipped, reason, g)
 	return true
 }
 
-// starts tells whether a process started with either release would be the same.
+// starts tells whether a process started with either release would be the same,
+// as far as the host has a say in that.
 func (rel *Release) starts(other *Release) bool {
-	anew := func(c config.Change) bool { return !c.Live }
 	return rel.Dir == other.Dir && rel.Path == other.Path && rel.Program == other.Program &&
 		slices.Equal(rel.Env, other.Env) && slices.Equal(rel.Inherited, other.Inherited) &&
-		reflect.DeepEqual(rel.Credential, other.Credential) &&
-		!slices.ContainsFunc(config.Changes(rel.Service, other.Service), anew)
-}
-
-// liveKeys are the keys in which two configurations differ.
-func liveKeys(a, b *config.Service) []string {
-	var keys []string
-	for _, c := range config.Changes(a, b) {
-		keys = append(keys, c.Key)
-	}
-	return keys
+		reflect.DeepEqual(rel.Credential, other.Credential)
 }

@@ -270,7 +270,7 @@ func (w *Watcher) carryOut(e Effect) {
 	case Signal:
 		w.signal(e)
 	case Pass:
-		w.pass(e)
+		w.send(Signal{Generation: e.Generation, Signal: e.Signal})
 	case AskTurn:
 		w.rollout.TurnAsked(w.machine.Name, e.Ticket)
 	case ReturnTurn:
@@ -401,6 +401,13 @@ func (rel *Release) spec() process.Spec {
 // signal sends what the machine decided. A process that is gone already is none
 // to complain about: its exit is on the way.
 func (w *Watcher) signal(e Signal) {
+	w.send(e)
+	if e.Signal != killSignal { // one that was stopped could not end
+		w.send(Signal{Generation: e.Generation, Signal: syscall.SIGCONT, Group: e.Group})
+	}
+}
+
+func (w *Watcher) send(e Signal) {
 	p := w.process(e.Generation)
 	if p == nil {
 		return
@@ -410,20 +417,6 @@ func (w *Watcher) signal(e Signal) {
 		send = p.SignalGroup
 	}
 	if err := send(e.Signal); err != nil && !errors.Is(err, process.ErrGone) {
-		w.trouble(fmt.Errorf("signal generation %d: %w", e.Generation, err))
-	}
-	if e.Signal != killSignal {
-		_ = send(syscall.SIGCONT) // one that was stopped could not end
-	}
-}
-
-// pass sends what somebody asked for, and nothing else.
-func (w *Watcher) pass(e Pass) {
-	p := w.process(e.Generation)
-	if p == nil {
-		return
-	}
-	if err := p.Signal(e.Signal); err != nil && !errors.Is(err, process.ErrGone) {
 		w.trouble(fmt.Errorf("signal generation %d: %w", e.Generation, err))
 	}
 }

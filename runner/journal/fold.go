@@ -200,8 +200,7 @@ func (f *fold) last(service string) *entry {
 
 // minor tells whether it changed nothing: what a reload came to before says more.
 func (r *entry) minor() bool {
-	result := r.public().Result
-	return result == services.ResultSignalled || result == services.ResultSkipped
+	return r.Result == services.ResultSignalled || r.Result == services.ResultSkipped
 }
 
 // entry returns the entry that an event of a service belongs to, and begins it

@@ -245,7 +245,7 @@ func appendEvent(b []byte, e *services.Event) []byte {
 	b = appendNumber(b, "instance", int64(e.Instance))
 	b = appendNumber(b, "generation", int64(e.Generation))
 	b = appendNumber(b, "pid", int64(e.PID))
-	b = appendIDs(b, e.Reloads)
+	b = appendList(b, "reloads", e.Reloads, appendID)
 	b = appendText(b, "cause", string(e.Cause))
 	b = appendText(b, "result", string(e.Result))
 	b = appendText(b, "reason", e.Reason)
@@ -257,7 +257,7 @@ func appendEvent(b []byte, e *services.Event) []byte {
 	b = appendText(b, "release", e.Release)
 	b = appendNumber(b, "serving", int64(e.Serving))
 	b = appendText(b, "servingrelease", e.ServingRelease)
-	b = appendTail(b, e.Tail)
+	b = appendList(b, "tail", e.Tail, appendString)
 	b = appendNumber(b, "signal", int64(e.Signal))
 	b = appendExit(b, e.Exit)
 	b = appendNumber(b, "elapsed", int64(e.Elapsed))
@@ -303,33 +303,22 @@ func appendText(b []byte, key, s string) []byte {
 	return appendString(appendKey(b, key), s)
 }
 
-func appendIDs(b []byte, ids []uint64) []byte {
-	if len(ids) == 0 {
+// appendList appends what is in a list, if there is something, each as one does.
+func appendList[T any](b []byte, key string, list []T, one func([]byte, T) []byte) []byte {
+	if len(list) == 0 {
 		return b
 	}
-	b = append(appendKey(b, "reloads"), '[')
-	for i, id := range ids {
+	b = append(appendKey(b, key), '[')
+	for i, v := range list {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendUint(b, id, 10)
+		b = one(b, v)
 	}
 	return append(b, ']')
 }
 
-func appendTail(b []byte, tail []string) []byte {
-	if len(tail) == 0 {
-		return b
-	}
-	b = append(appendKey(b, "tail"), '[')
-	for i, s := range tail {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendString(b, s)
-	}
-	return append(b, ']')
-}
+func appendID(b []byte, id uint64) []byte { return strconv.AppendUint(b, id, 10) }
 
 func appendCounts(b []byte, counts map[services.Result]int) []byte {
 	if len(counts) == 0 {

@@ -74,6 +74,7 @@ type stat struct {
 	group   int
 	session int
 	start   uint64
+	pages   int64 // resident
 }
 
 func (s stat) alive() bool { return s.state != 'Z' && s.state != 'X' }
@@ -133,16 +134,17 @@ func names(dir string) []string {
 // parseStat reads what comes after the name of the program, which may hold
 // anything, parentheses and newlines too.
 func parseStat(b []byte) (stat, bool) {
-	const state, group, session, start = 0, 2, 3, 19 // from the third field on
+	const state, group, session, start, resident = 0, 2, 3, 19, 21 // from the third field on
 	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if len(fields) <= start {
+	if len(fields) <= resident {
 		return stat{}, false
 	}
 	var s stat
-	var errs [3]error
+	var errs [4]error
 	s.state = fields[state][0]
 	s.group, errs[0] = strconv.Atoi(string(fields[group]))
 	s.session, errs[1] = strconv.Atoi(string(fields[session]))
 	s.start, errs[2] = strconv.ParseUint(string(fields[start]), 10, 64)
-	return s, errs == [3]error{}
+	s.pages, errs[3] = strconv.ParseInt(string(fields[resident]), 10, 64)
+	return s, errs == [4]error{}
 }

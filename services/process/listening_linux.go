@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"net/netip"
 	"os"
 	"slices"
@@ -70,8 +71,36 @@ func sockets(pid int, inodes map[string]bool) {
 	}
 }
 
-// listeningTCP reads the lines of /proc/net/tcp in state LISTEN: the second
-// field is the local address, the fourth the state, the tenth the inode.
+// tcpSocket is a line of /proc/net/tcp, unixSocket one of /proc/net/unix that has
+// a name.
+type (
+	tcpSocket  struct{ local, state, inode string }
+	unixSocket struct{ flags, kind, state, inode, name string }
+)
+
+const stateListen = "0A"
+
+func tcpSockets(table []byte) iter.Seq[tcpSocket] {
+	return func(yield func(tcpSocket) bool) {
+		for line := range bytes.Lines(table) {
+			if f := strings.Fields(string(line)); len(f) >= 10 && !yield(tcpSocket{f[1], f[3], f[9]}) {
+				return
+			}
+		}
+	}
+}
+
+func unixSockets(table []byte) iter.Seq[unixSocket] {
+	return func(yield func(unixSocket) bool) {
+		for line := range bytes.Lines(table) {
+			if f := strings.Fields(string(line)); len(f) >= 8 && !yield(unixSocket{f[3], f[4], f[5], f[6], f[7]}) {
+				return
+			}
+		}
+	}
+}
+
+// listeningTCP finds those of the sockets that listen in /proc/net/tcp.
 func listeningTCP(path string, inodes map[string]bool) []string {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -79,12 +108,11 @@ func listeningTCP(path string, inodes map[string]bool) []string {
 	}
 	low, high := ephemeralPorts()
 	var found []string
-	for line := range bytes.Lines(text) {
-		f := strings.Fields(string(line))
-		if len(f) < 10 || f[3] != "0A" || !inodes[f[9]] {
+	for s := range tcpSockets(text) {
+		if s.state != stateListen || !inodes[s.inode] {
 			continue
 		}
-		addr, err := parseHexAddress(f[1])
+		addr, err := parseHexAddress(s.local)
 		if err == nil && (addr.Port() < low || addr.Port() > high) {
 			found = append(found, "tcp "+addr.String())
 		}
@@ -112,8 +140,8 @@ func parseHexAddress(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), nil
 }
 
-// listeningUnix reads the lines of /proc/net/unix that accept connections: the
-// fourth field has the flag, the seventh is the inode, the eighth the path.
+// listeningUnix finds those of the sockets that accept connections in
+// /proc/net/unix.
 func listeningUnix(path string, inodes map[string]bool) []string {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -121,13 +149,12 @@ func listeningUnix(path string, inodes map[string]bool) []string {
 	}
 	const acceptsConnections = 1 << 16 // __SO_ACCEPTCON
 	var found []string
-	for line := range bytes.Lines(text) {
-		f := strings.Fields(string(line))
-		if len(f) < 8 || !inodes[f[6]] {
+	for s := range unixSockets(text) {
+		if !inodes[s.inode] {
 			continue
 		}
-		if flags, err := strconv.ParseUint(f[3], 16, 32); err == nil && flags&acceptsConnections != 0 {
-			found = append(found, "unix "+f[7])
+		if flags, err := strconv.ParseUint(s.flags, 16, 32); err == nil && flags&acceptsConnections != 0 {
+			found = append(found, "unix "+s.name)
 		}
 	}
 	return found

@@ -77,7 +77,7 @@ func TestInterpretersCount(t *testing.T) {
 
 func TestStatIsReadPastAnyName(t *testing.T) {
 	const after = ") S 1 4711 4712 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 1 18446744073709551615"
-	want := stat{state: 'S', group: 4711, session: 4712, start: 987654}
+	want := stat{state: 'S', group: 4711, session: 4712, start: 987654, pages: 1}
 	for _, name := range []string{"cat", "a) Z 2 (b", "new\nline) R 1 2 3", ""} {
 		if got, ok := parseStat([]byte("42 (" + name + after)); !ok || got != want {
 			t.Errorf("name %q: %+v %v, want %+v", name, got, ok, want)

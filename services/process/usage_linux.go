@@ -1,13 +1,10 @@
 package process
 
 import (
-	"bytes"
 	"errors"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,9 +15,13 @@ import (
 func Memory(sessions []int) map[int]int64 {
 	held := make(map[int]int64, len(sessions))
 	page := int64(os.Getpagesize())
-	eachMember(func(_ int, m member) {
-		if slices.Contains(sessions, m.session) {
-			held[m.session] += m.pages * page
+	asked := make(map[int]bool, len(sessions))
+	for _, session := range sessions {
+		asked[session] = true
+	}
+	eachMember(func(_ int, s stat) {
+		if asked[s.session] {
+			held[s.session] += s.pages * page
 		}
 	})
 	return held
@@ -33,8 +34,8 @@ func Memory(sessions []int) map[int]int64 {
 // processes to a hupwatch that is not root, or where there is no such session.
 func Connections(session int) (n int, known bool) {
 	var pids []int
-	eachMember(func(pid int, m member) {
-		if m.session == session {
+	eachMember(func(pid int, s stat) {
+		if s.session == session {
 			pids = append(pids, pid)
 		}
 	})
@@ -77,22 +78,20 @@ func connections(pids []int, held map[string]bool) (n int, ok bool) {
 	return 0, false
 }
 
-// connectionsTCP reads the lines of /proc/net/tcp: the second field is the local
-// address, the fourth the state, the tenth the inode.
+// connectionsTCP counts in /proc/net/tcp.
 func connectionsTCP(text []byte, held map[string]bool) int {
-	const established, closeWait, listen = "01", "08", "0A"
+	const established, closeWait = "01", "08"
 	listening := make(map[netip.AddrPort]bool)
 	anywhere := make(map[uint16]bool) // the ports that are listened on at every address
 	var locals []netip.AddrPort
-	for line := range bytes.Lines(text) {
-		f := strings.Fields(string(line))
-		if len(f) < 10 || f[3] != listen && (!held[f[9]] || f[3] != established && f[3] != closeWait) {
+	for s := range tcpSockets(text) {
+		if s.state != stateListen && (!held[s.inode] || s.state != established && s.state != closeWait) {
 			continue
 		}
-		addr, err := parseHexAddress(f[1])
+		addr, err := parseHexAddress(s.local)
 		switch {
 		case err != nil:
-		case f[3] != listen:
+		case s.state != stateListen:
 			locals = append(locals, addr)
 		case addr.Addr().IsUnspecified():
 			anywhere[addr.Port()] = true
@@ -109,74 +108,24 @@ func connectionsTCP(text []byte, held map[string]bool) int {
 	return n
 }
 
-// connectionsUnix reads the lines of /proc/net/unix: the fifth field is the type,
-// the sixth the state, the seventh the inode, the eighth the name, which is that
-// of the listening socket where it comes from one.
+// connectionsUnix counts in /proc/net/unix. The name of a connection is that of the
+// listening socket where it comes from one.
 func connectionsUnix(text []byte, held map[string]bool) int {
 	const stream, packets, connected = "0001", "0005", "03"
 	n := 0
-	for line := range bytes.Lines(text) {
-		f := strings.Fields(string(line))
-		if len(f) >= 8 && held[f[6]] && f[5] == connected && (f[4] == stream || f[4] == packets) {
+	for s := range unixSockets(text) {
+		if held[s.inode] && s.state == connected && (s.kind == stream || s.kind == packets) {
 			n++
 		}
 	}
 	return n
 }
 
-// member is what a process is of a session.
-type member struct {
-	session int
-	pages   int64 // resident
-}
-
-// eachMember looks at every process that runs. The files are opened below /proc,
-// with one buffer for all: there may be thousands.
-func eachMember(look func(pid int, m member)) {
-	proc, err := unix.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return
-	}
-	defer unix.Close(proc)
-	b := make([]byte, 1024) // 52 numbers and a short name
+// eachMember looks at every process that runs.
+func eachMember(look func(pid int, s stat)) {
 	for _, pid := range pids() {
-		fd, err := unix.Openat(proc, strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			continue // gone by now
-		}
-		n, err := unix.Read(fd, b)
-		_ = unix.Close(fd)
-		if err != nil {
-			continue
-		}
-		if m, ok := parseMember(b[:n]); ok {
-			look(pid, m)
+		if s, ok := readStat(pid); ok && s.alive() {
+			look(pid, s)
 		}
 	}
-}
-
-// parseMember reads what comes after the name of the program, as parseStat does.
-func parseMember(b []byte) (member, bool) {
-	const state, session, resident = 0, 3, 21 // from the third field on
-	var m member
-	i := 0
-	for field := range bytes.FieldsSeq(b[bytes.LastIndexByte(b, ')')+1:]) {
-		var err error
-		switch i {
-		case state:
-			if field[0] == 'Z' || field[0] == 'X' {
-				return m, false
-			}
-		case session:
-			m.session, err = strconv.Atoi(string(field))
-		case resident:
-			m.pages, err = strconv.ParseInt(string(field), 10, 64)
-			return m, err == nil
-		}
-		if err != nil {
-			return m, false
-		}
-		i++
-	}
-	return m, false
 }
