@@ -88,13 +88,25 @@ type Service struct {
 	User             string
 	Group            string
 	// Umask is -1 where the file does not set it.
-	Umask        int
-	Limits       []Limit
-	OOMScoreAdj  *int
-	Autostart    bool
+	Umask       int
+	Limits      []Limit
+	OOMScoreAdj *int
+	Autostart   bool
+	// DependsOn are the services that are to be ready before this one starts, and
+	// to stop after it.
+	DependsOn []string
+	// Instances is how many processes of it run; 0 is 1.
+	Instances    int
 	Warmup       time.Duration
 	StartTimeout time.Duration
-	Listen       []Listen
+	// Ready is nil where nothing was said.
+	Ready  *Ready
+	Listen []Listen
+	Compat []Compat
+	// Publish is the path at which the socket that each generation opens itself is
+	// published, or empty; Overlap how long both serve then.
+	Publish      string
+	Overlap      time.Duration
 	StopSignal   syscall.Signal
 	StopTimeout  time.Duration
 	KillMode     KillMode
@@ -110,7 +122,12 @@ type Service struct {
 	// Essential services take hupwatch down with them.
 	Essential   bool
 	MaxDraining int
-	Output      Output
+	// BeforeStart, BeforeStop and AfterReload are commands; empty for none.
+	BeforeStart, BeforeStop, AfterReload []string
+	Reload                               ReloadMode
+	// ReloadSignal is what is sent where Reload says signal.
+	ReloadSignal syscall.Signal
+	Output       Output
 	// Stderr is empty where standard error goes the way of standard output, in one
 	// stream with it.
 	Stderr Output
