@@ -1,7 +1,5 @@
 package services
 
-import "slices"
-
 // up brings the service up, and keeps it wanted up.
 func (s *step) up(in Up) {
 	if s.isGone(in.ID) {
@@ -74,7 +72,7 @@ func (s *step) forward(in Forward) {
 			continue
 		}
 		g.Passed = in.Signal
-		s.do(Pass{Generation: g.Number, Signal: in.Signal})
+		s.do(Pass{Generation: g.Number, Signal: in.Signal, Deputy: g.Deputy})
 		s.emit(&s.Slots[i], g, Event{Kind: KindForwarded, Signal: in.Signal, Reloads: a.IDs})
 		a.Result, a.Reason, a.Generation, a.PID = ResultSignalled, "", g.Number, g.PID
 	}
@@ -98,9 +96,4 @@ func (s *step) abort(ids []uint64, reason string) {
 	if len(ids) > 0 {
 		s.do(Answer{IDs: ids, Result: ResultAborted, Reason: reason})
 	}
-}
-
-// serves tells whether every instance does.
-func (s *step) serves() bool {
-	return !slices.ContainsFunc(s.Slots, func(sl Slot) bool { return sl.Active == nil })
 }

@@ -19,6 +19,8 @@ type (
 		Cause   Cause
 		Config  *config.Service
 		Reuse   *Release
+		// Active is the generation that serves meanwhile, or 0.
+		Active int
 	}
 	// Launch asks for the process of a generation. Spawned or SpawnFailed
 	// answers it, then Execed, Exited and Emptied follow.
@@ -27,20 +29,63 @@ type (
 		Instance   int
 		Release    *Release
 	}
-	// Prove asks whether a generation listens on every address the active one
-	// listens on. Proved answers it.
-	Prove struct{ Generation, Active int }
+	// Prove asks whether a generation is ready: by Ready or, where that is nil, in
+	// that it listens on every address the active one listens on. Proved answers
+	// it.
+	Prove struct {
+		Generation, Active int
+		Ready              *config.Ready
+	}
+	// RunHook asks for one of a service's own commands to be run. HookDone answers
+	// it, unless KillHook comes first.
+	RunHook struct {
+		Hook
+		Command    []string
+		Generation int
+		Instance   int
+		PID        int
+		Release    *Release
+		// Result and Error are what became of a reload.
+		Result Result
+		Error  string
+	}
+	// KillHook ends such a command at once.
+	KillHook struct{ Token int }
+	// Publish makes the public path lead to a generation. Published answers it.
+	Publish struct {
+		Generation int
+		Path       string
+	}
+	// Retract removes what a generation that has gone was published as.
+	Retract struct {
+		Generation int
+		Path       string
+	}
+	// Guard sees to it that the paths of the service's sockets lead where they do
+	// now, until the next Guard. Paths are those that generations opened
+	// themselves: without Keep they are only remembered, for Restore.
+	Guard struct {
+		On    bool
+		Keep  bool
+		Paths []string
+	}
+	// Restore puts back what the paths led to when that began.
+	Restore struct{}
+	// Standing says whether the services that depend on this one may start.
+	Standing struct{ Ready bool }
 	// Signal sends a signal to the main process of a generation, or to its
 	// whole group.
 	Signal struct {
 		Generation int
 		Signal     syscall.Signal
 		Group      bool
+		Deputy     int // gets it instead of the main process, if not 0
 	}
 	// Pass sends the main process of a generation a signal that somebody asked for.
 	Pass struct {
 		Generation int
 		Signal     syscall.Signal
+		Deputy     int
 	}
 	// AskTurn asks for a turn among the services that want to reload; a Turn
 	// grants it.
@@ -58,8 +103,11 @@ type (
 		PID        int
 	}
 	// KeepSockets closes the listening sockets of the service that nobody
-	// needs any more: all but these.
-	KeepSockets struct{ Listen []config.Listen }
+	// needs any more: all but these, and the public paths but these.
+	KeepSockets struct {
+		Listen  []config.Listen
+		Publish []string
+	}
 	// Amend says that what serves does so with this configuration from now on, and
 	// without a new process.
 	Amend struct{ Config *config.Service }
@@ -76,6 +124,13 @@ type (
 func (Resolve) effect()     {}
 func (Launch) effect()      {}
 func (Prove) effect()       {}
+func (RunHook) effect()     {}
+func (KillHook) effect()    {}
+func (Publish) effect()     {}
+func (Retract) effect()     {}
+func (Guard) effect()       {}
+func (Restore) effect()     {}
+func (Standing) effect()    {}
 func (Signal) effect()      {}
 func (Pass) effect()        {}
 func (AskTurn) effect()     {}

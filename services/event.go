@@ -47,11 +47,16 @@ type Kind string
 
 // The kinds: first of one service, then of all of them.
 const (
-	KindReloadWaits   Kind = "reload waits"        // every drain slot is taken
-	KindReloadBegun   Kind = "reload begun"        //
-	KindReloadEnded   Kind = "reload ended"        // Result and Reason say how
-	KindStarted       Kind = "generation started"  // its command runs; Wait is the warm-up
-	KindStartFailed   Kind = "start failed"        // with no reload to answer for it
+	KindReloadWaits   Kind = "reload waits"       // every drain slot is taken
+	KindReloadBegun   Kind = "reload begun"       //
+	KindReloadEnded   Kind = "reload ended"       // Result and Reason say how
+	KindStarted       Kind = "generation started" // its command runs; Wait is the warm-up
+	KindStartFailed   Kind = "start failed"       // with no reload to answer for it
+	KindReady         Kind = "generation ready"   // Wait is the warm-up
+	KindPublished     Kind = "generation published"
+	KindHookBegun     Kind = "hook begun" // Cause says which
+	KindHookFailed    Kind = "hook failed"
+	KindAwaits        Kind = "waiting for others"  // Reason names them
 	KindPromoted      Kind = "generation promoted" //
 	KindStopSignalled Kind = "stop signal sent"    //
 	KindMainGone      Kind = "main process gone"   // others of its group live on

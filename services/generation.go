@@ -15,12 +15,17 @@ type Phase string
 
 // The phases, in the order a generation goes through them.
 const (
-	PhaseResolving Phase = "resolving" // its release is being made; there is no process yet
-	PhaseStarting  Phase = "starting"  // its process is on the way to its first instruction
-	PhaseProving   Phase = "proving"   // it runs and has to listen where the active one does
-	PhaseWarming   Phase = "warming"   // it is ready and has to stay alive for the warm-up
-	PhaseActive    Phase = "active"    // it serves
-	PhaseDraining  Phase = "draining"  // it was told to stop
+	PhaseResolving   Phase = "resolving"   // its release is being made; there is no process yet
+	PhasePreparing   Phase = "preparing"   // before_start runs
+	PhaseWaiting     Phase = "waiting"     // for the old one to be gone, as stop-first has it
+	PhaseStarting    Phase = "starting"    // its process is on the way to its first instruction
+	PhaseProving     Phase = "proving"     // it runs and has to be ready
+	PhaseWarming     Phase = "warming"     // it is ready and has to stay alive for the warm-up
+	PhasePublishing  Phase = "publishing"  // the public path is about to lead to it
+	PhaseOverlapping Phase = "overlapping" // it serves, and so does the old one
+	PhaseHandover    Phase = "handover"    // likewise, and before_stop of the old one runs
+	PhaseActive      Phase = "active"      // it serves
+	PhaseDraining    Phase = "draining"    // it was told to stop
 )
 
 // Cause is why a generation was started.
@@ -45,8 +50,20 @@ type Generation struct {
 	PID     int
 	Release *Release
 
-	Proof      Proof
+	Proof Proof
+	// Deputy is the process that gets its signals instead of the main one, or 0.
+	Deputy int
+	// Hook is the command that runs before its start or its stop; nil for none.
+	Hook *Hook
+	// Stopping is set once before_stop had its chance.
+	Stopping bool
+	// Published is set once the public path led to it.
+	Published bool
+	// Tail is what a command wrote last that its start failed of.
+	Tail []string
+
 	BegunAt    Instant // when its start was decided
+	StartedAt  Instant // when its command began
 	Deadline   Instant // when starting takes too long, or the warm-up ends
 	ReadyAt    Instant
 	ActiveAt   Instant
@@ -117,17 +134,19 @@ func (g *Generation) early(now Instant) string {
 	if e.Reason != "" {
 		return e.Reason
 	}
+	var text string
 	switch {
 	case g.Phase == PhaseProving && len(g.Proof.Missing) > 0:
-		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.BegunAt)), strings.TrimSuffix(g.Proof.lacks(), ","), listenRemedy)
-	case g.Phase != PhaseProving && g.Phase != PhaseWarming:
+		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.StartedAt)), strings.TrimSuffix(g.Proof.lacks(), ","), listenRemedy)
+	case g.Phase == PhaseProving && g.proves() != "":
+		text = fmt.Sprintf("%s %s after its start, before it was ready (%s)", e, round(now.Sub(g.StartedAt)), g.proves())
+	case g.Phase == PhaseProving, g.Phase == PhaseWarming:
+		text = fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(now.Sub(g.StartedAt)), g.service().Warmup)
+	case g.Published || g.Phase == PhaseHandover:
+		text = fmt.Sprintf("%s %s after it was ready, while the one before it still served", e, round(now.Sub(g.ReadyAt)))
+	default:
 		return e.String() + " before its command began"
 	}
-	since := g.ReadyAt
-	if g.Phase == PhaseProving {
-		since = g.BegunAt
-	}
-	text := fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(now.Sub(since)), g.service().Warmup)
 	if e.Signal == 0 && e.Code == 0 {
 		text += "; if it puts itself into the background, tell it to stay in the foreground"
 	}

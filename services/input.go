@@ -2,6 +2,7 @@ package services
 
 import (
 	"syscall"
+	"time"
 
 	"hupwatch/config"
 )
@@ -61,10 +62,17 @@ type (
 	// Tick says that a deadline may have passed.
 	Tick struct{}
 
-	// Resolved answers Resolve.
+	// Await holds back what is to come up until nothing is in the way any more:
+	// these services are to be ready first.
+	Await struct{ Names []string }
+
+	// Resolved answers Resolve. Reused tells that the release is an earlier one.
+	// Paths are those of the unix sockets that the active generation opened itself.
 	Resolved struct {
 		Attempt int
 		Release *Release
+		Reused  bool
+		Paths   []string
 	}
 	// ResolveFailed answers Resolve.
 	ResolveFailed struct {
@@ -80,12 +88,35 @@ type (
 	}
 	// Execed says that the command of a generation runs.
 	Execed struct{ Generation int }
-	// Proved answers Prove: Missing are the addresses that only the active
-	// generation listens on; Needless says that it listens on none.
+	// Proved answers Prove: Failure says why it is not ready; without Ready,
+	// Missing are the addresses that only the active generation listens on, and
+	// Needless says that it listens on none.
 	Proved struct {
 		Generation int
+		Failure    string
 		Missing    []string
 		Needless   bool
+	}
+	// Said is what a generation says of itself.
+	Said struct {
+		Generation int
+		Ready      bool
+		Stopping   bool
+		Extend     time.Duration // how much more time it wants, from now on
+		MainPID    int           // one of its own processes that is to get its signals
+		// Failure says why it can never be ready.
+		Failure string
+	}
+	// HookDone says that a command has ended; Failure is empty where it did well.
+	HookDone struct {
+		Token   int
+		Failure string
+		Tail    []string
+	}
+	// Published answers Publish; Failure is empty where it is done.
+	Published struct {
+		Generation int
+		Failure    string
 	}
 	// Exited says that the main process of a generation ended.
 	Exited struct {
@@ -114,5 +145,9 @@ func (Spawned) input()       {}
 func (SpawnFailed) input()   {}
 func (Execed) input()        {}
 func (Proved) input()        {}
+func (Await) input()         {}
+func (Said) input()          {}
+func (HookDone) input()      {}
+func (Published) input()     {}
 func (Exited) input()        {}
 func (Emptied) input()       {}

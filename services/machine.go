@@ -34,6 +34,16 @@ type Machine struct {
 	// Doomed is set once DownForGood was said.
 	Doomed bool
 
+	// Awaits are the services that are to be ready before it comes up.
+	Awaits []string
+	// Stood is what the services that depend on it were told last.
+	Stood bool
+	// Guarded is set while the paths of its sockets are watched.
+	Guarded bool
+	// After are the after_reload commands that run.
+	After []Hook
+
+	Hooks       int // the token last given
 	Generations int // the number last given
 	Attempts    int // the attempt last made
 	Restarts    int // the starts that nobody asked for
@@ -68,7 +78,13 @@ func (m *Machine) Step(now Instant, in Input) []Effect {
 func (m *Machine) Deadline() Instant {
 	next := Never
 	for i := range m.Slots {
-		next = min(next, m.Slots[i].deadline(m.startable()))
+		next = min(next, m.Slots[i].deadline(m.startable() && !m.held()))
+	}
+	for _, h := range m.After {
+		next = min(next, h.Deadline)
+	}
+	if m.Under != nil && m.Under.Watching != 0 {
+		next = min(next, m.Under.Watching)
 	}
 	return next
 }
@@ -77,7 +93,10 @@ func (m *Machine) Deadline() Instant {
 // promote; 0 for none. Whoever gives one makes sure that its process lives.
 func (m *Machine) Warming(now Instant) int {
 	for i := range m.Slots {
-		if g := m.Slots[i].Incoming; g != nil && g.Phase == PhaseWarming && (g.Deadline <= now || g.Proof.Asked) {
+		g := m.Slots[i].Incoming
+		switch {
+		case g == nil:
+		case g.Phase == PhaseOverlapping, g.Phase == PhaseHandover, g.Phase == PhaseWarming && (g.Deadline <= now || g.Proof.Asked):
 			return g.Number
 		}
 	}
@@ -191,8 +210,16 @@ func (s *step) take(in Input) {
 		s.spawnFailed(in)
 	case Execed:
 		s.execed(in)
+	case Await:
+		s.await(in)
 	case Proved:
 		s.proved(in)
+	case Said:
+		s.said(in)
+	case HookDone:
+		s.hookDone(in)
+	case Published:
+		s.published(in)
 	case Exited:
 		s.exited(in)
 	case Emptied:
@@ -208,12 +235,18 @@ func (s *step) settle() {
 	for i := range s.Slots {
 		s.expire(&s.Slots[i])
 	}
+	s.afterExpired()
+	s.watched()
 	s.begin()
+	s.goOn()
 	for i := range s.Slots {
 		s.restartDue(&s.Slots[i])
 		s.downForGood(&s.Slots[i])
 	}
 	s.finishEnding()
+	s.trim()
+	s.unguard()
+	s.stand()
 }
 
 func (s *step) declare(c *config.Service) {
@@ -226,7 +259,7 @@ func (s *step) declare(c *config.Service) {
 	s.Ending = nil
 	s.WantedUp, s.Commanded = c.Autostart, false
 	if !s.WantedUp {
-		s.do(KeepSockets{s.listens()})
+		s.keepSockets()
 	}
 }
 
@@ -237,6 +270,7 @@ func (s *step) start(in Start) {
 	if !s.startable() {
 		return
 	}
+	s.grow(s.Config.Instances)
 	for i := range s.Slots {
 		sl := &s.Slots[i]
 		if sl.Active == nil && sl.Incoming == nil {

@@ -44,9 +44,14 @@ func (s *step) rollBack(sl *Slot, g *Generation) bool {
 		return false
 	}
 	sl.Good, p.Fallback = p.Fallback, nil
+	reason := fmt.Sprintf("it ended within its probation: %s after %s; is its warmup long enough?", e, round(s.now.Sub(g.ActiveAt)))
+	if r := s.Under; r != nil && r.Begun && sl.Instance < r.Slot {
+		r.Undone = fmt.Sprintf("instance %d: %s", sl.Instance, reason)
+	}
+	s.afterReload(sl, g, ResultRolledBack, reason)
 	s.emit(sl, g, Event{
 		Kind: KindRolledBack, Exit: &e, ServingRelease: sl.Good.Dir,
-		Reason: fmt.Sprintf("it ended within its probation: %s after %s; is its warmup long enough?", e, round(s.now.Sub(g.ActiveAt))),
+		Reason: reason,
 	})
 	return true
 }

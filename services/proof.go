@@ -6,15 +6,19 @@ import (
 	"strings"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/services/process"
 )
 
-// A server that opens its address itself may not get it while the old generation
-// has it, and go on trying: it is alive, and serves nobody. So where hupwatch
-// does not own the address, the incoming generation has to listen on all that
-// the active one listens on, before its warm-up and once more at its end.
+// Time alone is no proof. A generation is ready when a probe says so, or when it
+// says so itself. Where nobody said how to see it, and hupwatch does not own the
+// address: a server that opens its address itself may not get it while the old
+// generation has it, and go on trying; it is alive, and serves nobody. So the
+// incoming one has to listen on all that the active one listens on.
+//
+// Both are looked at before the warm-up, and once more at its end.
 
-// The pauses between two looks at what the incoming generation listens on.
+// The pauses between two looks.
 const (
 	firstLook = 10 * time.Millisecond
 	everyLook = 250 * time.Millisecond
@@ -26,29 +30,40 @@ type Proof struct {
 	Asked bool
 	Next  Instant
 	Pause time.Duration
+	// Failure is why the last probe failed.
+	Failure string
 	// Missing is what the last look found missing.
 	Missing []string
 	// Needless is set once the active one was seen to listen on nothing.
 	Needless bool
+	// Said is set once it said that it is ready.
+	Said bool
 }
 
-// provable tells whether the incoming generation has something to prove.
+// provable tells whether there is something to look at in the incoming generation.
 func (s *step) provable(sl *Slot) bool {
 	g := sl.Incoming
+	if r := g.ready(); r != nil {
+		return !speaks(r)
+	}
 	return len(g.service().Listen) == 0 && sl.Active != nil && sl.Active.PID != 0 && !g.Proof.Needless
 }
 
-// prove has a look at what the incoming generation listens on.
+// prove has a look at the incoming generation.
 func (s *step) prove(sl *Slot) {
 	g := sl.Incoming
 	g.Proof.Asked, g.Proof.Next = true, Never
-	s.do(Prove{Generation: g.Number, Active: sl.Active.Number})
+	p := Prove{Generation: g.Number, Ready: g.ready()}
+	if sl.Active != nil {
+		p.Active = sl.Active.Number
+	}
+	s.do(p)
 }
 
 // proveOn has the next look when its time has come, or none any more.
 func (s *step) proveOn(sl *Slot) {
 	switch p := &sl.Incoming.Proof; {
-	case p.Asked:
+	case p.Asked, speaks(sl.Incoming.ready()):
 	case !s.provable(sl):
 		s.warm(sl)
 	case p.Next <= s.now:
@@ -70,22 +85,45 @@ func (s *step) proveAgain(sl *Slot) {
 // proved takes the result of a look.
 func (s *step) proved(in Proved) {
 	sl, g := s.find(in.Generation)
-	if g == nil || g != sl.Incoming || !g.Proof.Asked {
+	if g == nil || g.Phase == PhaseDraining || !g.Proof.Asked {
 		return
 	}
 	g.Proof.Asked = false
-	g.Proof.Missing, g.Proof.Needless = in.Missing, in.Needless
+	if g == sl.Active {
+		if r := s.Under; r != nil && r.Watching == Never && &s.Slots[r.Slot] == sl {
+			s.signalled(sl, in.Failure)
+		}
+		return
+	}
+	g.Proof.Failure, g.Proof.Missing, g.Proof.Needless = in.Failure, in.Missing, in.Needless
+	proven := in.Failure == "" && len(in.Missing) == 0
 	switch {
-	case len(in.Missing) == 0 && g.Phase == PhaseProving:
+	case proven && g.Phase == PhaseProving:
 		s.warm(sl)
-	case len(in.Missing) == 0:
-		s.promote(sl)
+	case proven:
+		s.takeOver(sl)
+	case g.Phase == PhaseWarming && in.Failure != "":
+		s.fail(sl, "it was not ready any more at the end of its warm-up: "+in.Failure)
 	case g.Phase == PhaseWarming:
 		s.fail(sl, g.Proof.lacks()+" any more at the end of its warm-up")
 	default:
-		g.Proof.Pause = min(max(firstLook, 2*g.Proof.Pause), everyLook)
+		g.Proof.Pause = g.pause()
 		g.Proof.Next = s.now.Add(g.Proof.Pause)
 	}
+}
+
+// pause is how long to wait for the next look. The first ones come sooner than
+// interval says: most servers need much less, and a look costs next to nothing but
+// where it runs a command.
+func (g *Generation) pause() time.Duration {
+	every := everyLook
+	if r := g.ready(); r != nil {
+		every = r.Interval
+		if r.Kind == config.ReadyExec {
+			return every
+		}
+	}
+	return min(max(firstLook, 2*g.Proof.Pause), every)
 }
 
 // lacks says what is missing.
@@ -95,6 +133,9 @@ func (p *Proof) lacks() string {
 
 // unproven says why the time to prove itself was not enough.
 func (g *Generation) unproven() string {
+	if text := g.proves(); text != "" {
+		return fmt.Sprintf("not ready within start_timeout (%s): %s", g.service().StartTimeout, text)
+	}
 	if len(g.Proof.Missing) == 0 {
 		return fmt.Sprintf("what it listens on could not be seen within start_timeout (%s)", g.service().StartTimeout)
 	}

@@ -1,5 +1,7 @@
 package services
 
+import "hupwatch/config"
+
 // Run is a reload of one service, from the moment it is asked for until its
 // result.
 type Run struct {
@@ -14,8 +16,21 @@ type Run struct {
 	Changed bool
 	// Waits is set once people were told that it waits for a drain slot.
 	Waits bool
-	// Slot is the instance being reloaded; those before it are done.
-	Slot int
+	// Slot is the instance being reloaded; those before it are done. Instances is
+	// how many there are going to be, and Between is set while the next one waits to
+	// begin.
+	Slot      int
+	Instances int
+	Between   bool
+	// FellBack is why the last good release is started again, where the old
+	// generation had been stopped first.
+	FellBack string
+	// Watching is until when a program that reloads itself is watched, and Note what
+	// there is to say about that.
+	Watching Instant
+	Note     string
+	// Undone is why an instance that was done went back to the release before.
+	Undone string
 	// Served tells whether anything served when the slot's reload began.
 	Served  bool
 	BegunAt Instant
@@ -84,7 +99,7 @@ func (s *step) begin() {
 	if r.Up && s.serves() { // a start that was under way did it
 		s.returnTurn(r)
 		s.Under = nil
-		s.do(KeepSockets{s.listens()})
+		s.keepSockets()
 		active := s.Slots[0].Active
 		s.do(Answer{IDs: r.IDs, Result: ResultStarted, Generation: active.Number, PID: active.PID})
 		return
@@ -101,6 +116,8 @@ func (s *step) begin() {
 	case TurnHeld:
 		r.Begun = true
 		r.BegunAt = s.now
+		r.Instances = max(1, s.Config.Instances)
+		s.grow(r.Instances)
 		s.emit(nil, nil, Event{Kind: KindReloadBegun})
 		s.beginInstance(r)
 	case TurnAsked:
@@ -108,6 +125,9 @@ func (s *step) begin() {
 }
 
 func (s *step) mayBegin(r *Run) bool {
+	if s.held() {
+		return false
+	}
 	for i := range s.Slots {
 		if s.Slots[i].Incoming != nil {
 			return false
@@ -132,10 +152,10 @@ func (s *step) drainSlotFree(r *Run) bool {
 
 func (s *step) beginInstance(r *Run) {
 	sl := &s.Slots[r.Slot]
-	r.Served = sl.Active != nil
+	r.Served = r.Served || sl.Active != nil
 	sl.Backoff.clear()
 	var reuse *Release // one release for all instances
-	if r.Slot > 0 {
+	if r.Slot > 0 && s.Config.Reload != config.ReloadSignal {
 		reuse = s.Slots[r.Slot-1].Good
 	}
 	s.launch(sl, CauseReload, reuse)
@@ -150,22 +170,40 @@ func (s *step) instanceDone(sl *Slot) {
 	if s.Under.Served {
 		result = ResultPromoted
 	}
-	s.finish(result, "", sl.Active)
+	s.finish(result, "", sl, sl.Active)
 }
 
 // nextInstance goes on with the next instance, if there is one.
 func (s *step) nextInstance() bool {
 	r := s.Under
-	if r.Slot+1 >= len(s.Slots) {
+	switch {
+	case r.Undone != "":
+		s.finish(ResultPartial, r.Undone, &s.Slots[r.Slot], nil)
+		return true
+	case r.Slot+1 >= r.Instances:
 		return false
 	}
 	r.Slot++
-	s.beginInstance(r)
+	r.Between, r.Waits = true, false
+	s.goOn()
 	return true
+}
+
+// goOn begins the reload of the next instance, once nothing stands in its way.
+func (s *step) goOn() {
+	r := s.Under
+	if r == nil || !r.Between || s.Slots[r.Slot].Incoming != nil || !s.drainSlotFree(r) {
+		return
+	}
+	r.Between = false
+	s.beginInstance(r)
 }
 
 // instanceFailed is called when it was no good.
 func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
+	if s.fallBack(sl, g, reason) {
+		return
+	}
 	result := ResultFailed
 	switch {
 	case s.Under.Slot > 0:
@@ -173,35 +211,42 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 	case sl.Active != nil:
 		result = ResultKeptOld
 	}
-	s.finish(result, reason, g)
+	s.finish(result, reason, sl, g)
 	if sl.Active != nil || sl.NextStart != Never || sl.Resting != "" {
 		return
 	}
 	s.again(sl, g.service(), false)
 }
 
-// finish ends the reload with its result.
-func (s *step) finish(result Result, reason string, g *Generation) {
+// finish ends the reload with its result: a generation decided it, unless that is
+// nil.
+func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 	r := s.Under
 	ended := Event{Kind: KindReloadEnded, Result: result, Reason: reason, Reloads: r.IDs, Elapsed: s.now.Sub(r.BegunAt)}
 	if g != nil && g.MainGone {
 		e := g.LastStatus
 		ended.Exit = &e
 	}
-	if active := s.Slots[r.Slot].Active; active != nil {
+	if active := sl.Active; active != nil {
 		ended.Serving, ended.ServingRelease = active.Number, active.Release.Dir
 	}
-	s.emit(&s.Slots[r.Slot], g, ended)
+	s.emit(sl, g, ended)
+	if result != ResultSkipped {
+		s.afterReload(sl, g, result, reason)
+	}
+	if result == ResultPromoted || result == ResultStarted {
+		s.shrink(r.Instances)
+	}
 	if g != nil && g.Phase == PhaseActive {
 		g.Reloads = nil // what becomes of it now is no part of the reload
 	}
 	s.returnTurn(r)
 	a := Answer{IDs: r.IDs, Told: true, Result: result, Reason: reason}
-	if active := s.Slots[r.Slot].Active; active != nil {
+	if active := sl.Active; active != nil {
 		a.Generation, a.PID = active.Number, active.PID
 	}
 	s.do(a)
-	s.do(KeepSockets{s.listens()})
+	s.keepSockets()
 	s.Under = nil
 	if len(s.Merged) > 0 {
 		next := s.MergedRun

@@ -39,6 +39,9 @@ type Slot struct {
 	// LastEnd is how the last generation ended that was not told to, at LastEndAt.
 	LastEnd   Exit
 	LastEndAt Instant
+	// Paths are those of the unix sockets that its active generation opened itself,
+	// when the reload began.
+	Paths []string
 }
 
 func (sl *Slot) generations() []*Generation {
@@ -67,11 +70,15 @@ func (sl *Slot) draining() int {
 func (sl *Slot) deadline(startable bool) Instant {
 	next := sl.Probation.deadline()
 	if g := sl.Incoming; g != nil {
-		next = min(next, g.Deadline, g.Proof.Next)
+		next = min(next, g.Deadline, g.Proof.Next, g.hookDeadline())
 	} else if sl.Active == nil && startable {
 		next = min(next, sl.NextStart)
 	}
+	if g := sl.Active; g != nil {
+		next = min(next, g.hookDeadline())
+	}
 	for _, g := range sl.Draining {
+		next = min(next, g.hookDeadline())
 		if g.Killed {
 			next = min(next, g.KilledAt.Add(abandonAfter))
 			continue
@@ -107,7 +114,11 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *Release) {
 		s.Restarts++
 	case CauseStart:
 	}
-	s.do(Resolve{Attempt: s.Attempts, Cause: cause, Config: s.Config, Reuse: reuse})
+	r := Resolve{Attempt: s.Attempts, Cause: cause, Config: s.Config, Reuse: reuse}
+	if sl.Active != nil {
+		r.Active = sl.Active.Number
+	}
+	s.do(r)
 }
 
 func (s *step) incoming(attempt int) (*Slot, *Generation) {
@@ -129,8 +140,25 @@ func (s *step) resolved(in Resolved) {
 	}
 	s.Generations++
 	g.Number = s.Generations
-	g.Phase = PhaseStarting
 	g.Release = in.Release
+	sl.Paths = in.Paths
+	if c := g.service(); len(c.BeforeStart) > 0 && !in.Reused {
+		g.Phase = PhasePreparing
+		g.Deadline = Never
+		g.Hook = s.runHook(HookBeforeStart, c.BeforeStart, c.StartTimeout, sl, g)
+		return
+	}
+	s.prepared(sl, g)
+}
+
+// prepared goes on with an incoming generation that only needs a process.
+func (s *step) prepared(sl *Slot, g *Generation) {
+	if sl.Active != nil && g.Cause == CauseReload && s.otherwise(sl, g) {
+		return
+	}
+	g.Phase = PhaseStarting
+	g.Deadline = s.now.Add(g.service().StartTimeout)
+	s.guard(false)
 	s.do(Launch{Generation: g.Number, Instance: sl.Instance, Release: g.Release})
 }
 
@@ -149,7 +177,7 @@ func (s *step) spawned(in Spawned) {
 	if g.Phase == PhaseDraining { // it was told to end before it was there
 		g.Killed = false
 		s.kill(sl, g, "not wanted any more")
-		s.do(KeepSockets{s.listens()}) // it has its own by now
+		s.keepSockets() // it has its own by now
 	}
 }
 
@@ -162,7 +190,7 @@ func (s *step) spawnFailed(in SpawnFailed) {
 		s.fail(sl, in.Reason)
 	default:
 		sl.remove(g)
-		s.do(KeepSockets{s.listens()})
+		s.keepSockets()
 	}
 }
 
@@ -171,13 +199,17 @@ func (s *step) execed(in Execed) {
 	if g == nil || g.Phase != PhaseStarting {
 		return
 	}
+	g.StartedAt = s.now
 	s.emit(sl, g, Event{Kind: KindStarted, Wait: g.service().Warmup})
-	if !s.provable(sl) {
+	switch said := speaks(g.ready()); {
+	case s.provable(sl):
+		g.Phase = PhaseProving
+		s.prove(sl)
+	case said && !g.Proof.Said:
+		g.Phase = PhaseProving
+	default:
 		s.warm(sl)
-		return
 	}
-	g.Phase = PhaseProving
-	s.prove(sl)
 }
 
 // warm begins the warm-up.
@@ -187,11 +219,18 @@ func (s *step) warm(sl *Slot) {
 	g.ReadyAt = s.now
 	g.Deadline = s.now.Add(g.service().Warmup)
 	g.Proof.Next = Never
+	if g.ready() != nil {
+		s.emit(sl, g, Event{Kind: KindReady, Wait: g.service().Warmup, Elapsed: s.now.Sub(g.StartedAt)})
+	}
+	s.publishEarly(sl)
 }
 
 // expire carries out the deadlines of a slot that have passed.
 func (s *step) expire(sl *Slot) {
 	s.endProbation(sl)
+	for _, g := range sl.generations() {
+		s.hookExpired(sl, g)
+	}
 	if sl.Incoming != nil {
 		s.advance(sl)
 	}
@@ -214,17 +253,31 @@ func (s *step) advance(sl *Slot) {
 	switch {
 	case g.Phase == PhaseProving && !late:
 		s.proveOn(sl)
-	case !late:
+	case g.Phase == PhaseWaiting:
+		if sl.draining() == 0 {
+			s.prepared(sl, g)
+		}
+	case !late, g.Phase == PhasePreparing:
+	case g.Phase == PhaseOverlapping:
+		if s.ticked { // with another input its process may have ended
+			s.handOver(sl)
+		}
+	case g.Phase == PhaseHandover:
+		if s.ticked {
+			s.promote(sl)
+		}
 	case g.Phase == PhaseResolving:
 		s.fail(sl, fmt.Sprintf("its directory, env files or binary could not be read within start_timeout (%s): does the file system answer?", limit))
 	case g.Phase == PhaseStarting:
 		s.fail(sl, fmt.Sprintf("its command did not begin within start_timeout (%s)", limit))
 	case g.Phase == PhaseProving:
 		s.fail(sl, g.unproven())
+	case g.Phase == PhasePublishing:
+		s.fail(sl, fmt.Sprintf("publish: the file system did not answer within start_timeout (%s)", limit))
 	case s.provable(sl):
 		s.proveAgain(sl)
-	case s.ticked: // with another input its process may have ended
-		s.promote(sl)
+	case s.ticked: // likewise
+		s.takeOver(sl)
 	}
 }
 
@@ -240,16 +293,23 @@ func (s *step) promote(sl *Slot) {
 	g.Phase = PhaseActive
 	g.ActiveAt = s.now
 	g.Deadline = Never
+	if old == nil {
+		s.publish(g) // it may lead elsewhere by now
+	}
 	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
 	if old != nil {
 		old.Reloads = g.Reloads
+		old.Stopping = true
 		s.retire(sl, old, old.service().StopTimeout)
 	}
-	if g.Cause == CauseReload {
+	switch {
+	case g.Cause == CauseReload:
 		s.instanceDone(sl)
-		return
+	case s.fellBack(sl):
+		s.finish(ResultRolledBack, s.Under.FellBack, sl, g)
+	default:
+		s.keepSockets()
 	}
-	s.do(KeepSockets{s.listens()})
 }
 
 // fail ends a start that was no good.
@@ -260,6 +320,7 @@ func (s *step) fail(sl *Slot, reason string) {
 	if !g.MainGone || g.PID == 0 {
 		sl.LastEnd = Exit{Code: exitNeverRan, Reason: reason}
 	}
+	s.takeBack(sl, g)
 	s.drop(sl, g)
 	if g.Cause == CauseReload {
 		s.instanceFailed(sl, g, reason)
@@ -267,13 +328,22 @@ func (s *step) fail(sl *Slot, reason string) {
 	}
 	s.emit(sl, g, Event{Kind: KindStartFailed, Reason: reason})
 	s.again(sl, g.service(), false)
-	s.do(KeepSockets{s.listens()})
+	if s.fellBack(sl) {
+		s.finish(ResultFailed, s.Under.FellBack+"; and the release before it: "+reason, sl, g)
+		return
+	}
+	s.keepSockets()
 }
 
 // drop gets rid of a generation that never became active, if it is not gone.
 func (s *step) drop(sl *Slot, g *Generation) {
 	g.Aborted = true
-	if g.Phase == PhaseResolving || g.MainGone && !g.LastStatus.Rest {
+	s.killHook(g)
+	switch {
+	case g.Phase == PhaseResolving, g.Phase == PhasePreparing, g.Phase == PhaseWaiting:
+		return
+	case g.MainGone && !g.LastStatus.Rest:
+		s.retract(g)
 		return
 	}
 	s.retire(sl, g, min(abortTimeout, g.service().StopTimeout))
@@ -291,8 +361,11 @@ func (s *step) exited(in Exited) {
 	case sl.Incoming:
 		s.fail(sl, g.early(s.now))
 	case sl.Active:
+		s.killHook(g)
 		s.crashed(sl, g)
+		s.unopposed(sl)
 	default:
+		s.killHook(g)
 		s.drained(sl, g)
 	}
 }
@@ -305,7 +378,10 @@ func (s *step) crashed(sl *Slot, g *Generation) {
 	s.emit(sl, g, Event{Kind: KindEnded, Exit: &e, Elapsed: s.now.Sub(g.ReadyAt)})
 	if e.Rest {
 		s.retire(sl, g, g.service().StopTimeout)
+	} else {
+		s.retract(g)
 	}
+	s.signalledEnded(sl, g)
 	switch c := g.service(); {
 	case c.Restart == config.RestartNo, c.Restart == config.RestartOnFailure && e.clean(c, 0):
 		sl.Backoff.clear()
@@ -341,7 +417,7 @@ func (s *step) again(sl *Slot, c *config.Service, calmRun bool) {
 
 // restartDue starts what is to be started by itself.
 func (s *step) restartDue(sl *Slot) {
-	if !s.startable() || sl.Active != nil || sl.Incoming != nil || sl.NextStart > s.now {
+	if !s.startable() || s.held() || sl.Active != nil || sl.Incoming != nil || sl.NextStart > s.now {
 		return
 	}
 	s.launch(sl, sl.NextCause, sl.Good)

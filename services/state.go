@@ -6,6 +6,7 @@ type State string
 // The states.
 const (
 	StateStopped  State = "stopped"  // wanted down, nothing lives
+	StateWaiting  State = "waiting"  // for the services it depends on
 	StateStarting State = "starting" // nothing serves yet
 	StateRunning  State = "running"  // it serves, whatever else is incoming
 	StateBackoff  State = "backoff"  // the next start is due later
@@ -57,6 +58,9 @@ func (m *Machine) State() State {
 			return StateStopping
 		}
 		return StateStopped
+	}
+	if m.held() {
+		return StateWaiting
 	}
 	worst := m.Slots[0].state()
 	for i := range m.Slots[1:] {

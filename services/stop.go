@@ -40,6 +40,9 @@ func (s *step) stop(in Stop) {
 		s.Ending.IDs = []uint64{in.ID}
 	}
 	s.abortReloads(reason)
+	if in.Final {
+		s.killAfter()
+	}
 	if in.Leave {
 		for i := range s.Slots {
 			s.leave(&s.Slots[i])
@@ -73,7 +76,10 @@ func (s *step) leave(sl *Slot) {
 }
 
 func (s *step) stopSlot(sl *Slot) {
-	asked := slices.Concat(s.Ending.IDs, s.Ending.Again)
+	var asked []uint64
+	if s.Ending != nil {
+		asked = slices.Concat(s.Ending.IDs, s.Ending.Again)
+	}
 	sl.Backoff.clear()
 	sl.Resting = ""
 	sl.Good = nil
@@ -89,6 +95,9 @@ func (s *step) stopSlot(sl *Slot) {
 		s.retire(sl, g, g.service().StopTimeout)
 	}
 	for _, g := range sl.Draining {
+		if s.Ending == nil {
+			break
+		}
 		g.KillAt = min(g.KillAt, s.Ending.Until)
 		if g.PID == 0 && g.abandoned() { // its process may be there by now
 			g.KilledAt = s.now
@@ -102,13 +111,14 @@ func (s *step) retire(sl *Slot, g *Generation, timeout time.Duration) {
 	full := sl.draining() >= s.Config.MaxDraining
 	g.Phase = PhaseDraining
 	g.StoppedAt = s.now
-	g.KillAt = s.now.Add(timeout)
-	if s.Ending != nil {
-		g.KillAt = min(g.KillAt, s.Ending.Until)
-	}
+	g.KillAt = s.killAt(timeout)
 	sl.Draining = append(sl.Draining, g)
+	s.guard(true)
 	switch {
 	case g.PID == 0: // killed as soon as it is there
+	case !g.MainGone && !g.Aborted && !g.Stopping && len(g.service().BeforeStop) > 0:
+		g.KillAt = s.killAt(config.Infinity)
+		s.beforeStop(sl, g)
 	case full && (g.MainGone || g.Aborted) && s.Ending == nil:
 		s.kill(sl, g, "max_draining: others still drain")
 	case g.MainGone:
@@ -119,9 +129,27 @@ func (s *step) retire(sl *Slot, g *Generation, timeout time.Duration) {
 	}
 }
 
+// stopNow goes on with the end of a generation whose before_stop has run.
+func (s *step) stopNow(sl *Slot, g *Generation) {
+	g.KillAt = s.killAt(g.service().StopTimeout)
+	s.signal(sl, g, g.service().KillMode == config.KillGroup)
+}
+
+// killAt is when what is told to end now, and has so long for it, gets KILL.
+func (s *step) killAt(timeout time.Duration) Instant {
+	at := Never
+	if timeout != config.Infinity {
+		at = s.now.Add(timeout)
+	}
+	if s.Ending != nil {
+		at = min(at, s.Ending.Until)
+	}
+	return at
+}
+
 func (s *step) signal(sl *Slot, g *Generation, group bool) {
 	g.Signalled = g.service().StopSignal
-	s.do(Signal{Generation: g.Number, Signal: g.Signalled, Group: group})
+	s.do(Signal{Generation: g.Number, Signal: g.Signalled, Group: group, Deputy: g.Deputy})
 	s.emit(sl, g, Event{Kind: KindStopSignalled, Signal: g.Signalled, Wait: g.KillAt.Sub(s.now)})
 }
 
@@ -133,6 +161,7 @@ func (s *step) kill(sl *Slot, g *Generation, reason string) {
 	}
 	g.Killed = true
 	g.KilledAt = s.now
+	s.killHook(g)
 	if g.PID == 0 {
 		return
 	}
@@ -174,6 +203,7 @@ func (s *step) emptied(in Emptied) {
 
 func (s *step) gone(sl *Slot, g *Generation) {
 	sl.remove(g)
+	s.retract(g)
 	e := g.LastStatus
 	s.emit(sl, g, Event{Kind: KindExited, Exit: &e, Elapsed: s.now.Sub(g.StoppedAt)})
 }
@@ -190,7 +220,7 @@ func (s *step) finishEnding() {
 	s.Ending.Said = true
 	again := s.Ending.Again
 	if len(again) == 0 { // else who connects meanwhile waits
-		s.do(KeepSockets{s.listens()})
+		s.keepSockets()
 	}
 	if !s.Ending.Silent {
 		s.emit(nil, nil, Event{Kind: KindStopped, Reloads: slices.Concat(s.Ending.IDs, again)})

@@ -27,15 +27,20 @@ func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	if len(live) > 0 {
 		reason += " to start with; now in force: " + strings.Join(live, ", ")
 	}
-	amended := *g.Release
-	amended.Service = made.Service
-	g.Release, sl.Good = &amended, &amended
+	s.amend(sl, made)
 	sl.Incoming = nil
-	s.do(Amend{made.Service})
 	if !s.nextInstance() {
-		s.finish(ResultSkipped, reason, g)
+		s.finish(ResultSkipped, reason, sl, g)
 	}
 	return true
+}
+
+// amend puts the keys of a release into force that need no new process.
+func (s *step) amend(sl *Slot, made *Release) {
+	amended := *sl.Active.Release
+	amended.Service = made.Service
+	sl.Active.Release, sl.Good = &amended, &amended
+	s.do(Amend{made.Service})
 }
 
 // starts tells whether a process started with either release would be the same,

@@ -1,0 +1,65 @@
+package services
+
+import "slices"
+
+// guard has the paths of the service's sockets watched, while there is more than
+// one generation that may remove them. Once the new one has been promoted they lead
+// to what it opened, and are kept so; before, it may be about to.
+func (s *step) guard(keep bool) {
+	var paths []string
+	for i := range s.Slots {
+		paths = append(paths, s.Slots[i].Paths...)
+	}
+	slices.Sort(paths)
+	s.Guarded = true
+	s.do(Guard{On: true, Keep: keep, Paths: slices.Compact(paths)})
+}
+
+// unguard ends that once there is one generation only.
+func (s *step) unguard() {
+	if !s.Guarded {
+		return
+	}
+	for i := range s.Slots {
+		sl := &s.Slots[i]
+		starts := sl.Incoming != nil && sl.Incoming.Phase != PhaseResolving && sl.Incoming.Phase != PhasePreparing
+		if starts || len(sl.Draining) > 0 {
+			return
+		}
+	}
+	s.Guarded = false
+	s.do(Guard{})
+}
+
+// retract removes what a generation that has gone was published as.
+func (s *step) retract(g *Generation) {
+	if path := g.service().Publish; path != "" {
+		s.do(Retract{Generation: g.Number, Path: path})
+	}
+}
+
+// keepSockets lets go of the sockets and public paths that nobody needs any more.
+func (s *step) keepSockets() {
+	s.do(KeepSockets{Listen: s.listens(), Publish: s.publishes()})
+}
+
+// publishes is every public path that is still needed.
+func (m *Machine) publishes() []string {
+	var all []string
+	if m.comes() {
+		all = append(all, m.Config.Publish)
+	}
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		if sl.Good != nil && m.Ending == nil {
+			all = append(all, sl.Good.Service.Publish)
+		}
+		for _, g := range sl.generations() {
+			if g.Release != nil {
+				all = append(all, g.service().Publish)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(path string) bool { return path == "" })
+}

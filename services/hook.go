@@ -1,0 +1,164 @@
+package services
+
+import (
+	"fmt"
+	"time"
+)
+
+// HookKind is one of the commands of a service that run around its generations,
+// by the name of its key.
+type HookKind string
+
+// The hooks.
+const (
+	HookBeforeStart HookKind = "before_start" // before each new release; where it fails, that is not started
+	HookBeforeStop  HookKind = "before_stop"  // before the stop signal
+	HookAfterReload HookKind = "after_reload" // whatever became of it
+)
+
+// Hook is such a command on its way.
+type Hook struct {
+	Kind     HookKind
+	Token    int
+	Deadline Instant
+	// Failure says why it did not do well, once it has ended; it is empty until
+	// then, and where it did.
+	Failure string
+}
+
+// runHook has a command run that is about a generation, within that time.
+func (s *step) runHook(kind HookKind, command []string, limit time.Duration, sl *Slot, g *Generation) *Hook {
+	s.Hooks++
+	h := Hook{Kind: kind, Token: s.Hooks, Deadline: s.now.Add(limit)}
+	s.emit(sl, g, Event{Kind: KindHookBegun, Reason: string(kind)})
+	s.do(RunHook{Hook: h, Command: command, Generation: g.Number, Instance: sl.Instance, PID: g.PID, Release: g.Release})
+	return &h
+}
+
+// hookDone takes the end of a command.
+func (s *step) hookDone(in HookDone) {
+	for i := range s.Slots {
+		sl := &s.Slots[i]
+		for _, g := range sl.generations() {
+			if g.Hook != nil && g.Hook.Token == in.Token {
+				s.hookEnded(sl, g, in.Failure, in.Tail)
+				return
+			}
+		}
+	}
+	for i, h := range s.After {
+		if h.Token == in.Token {
+			s.After = append(s.After[:i:i], s.After[i+1:]...)
+			s.afterEnded(h, in.Failure, in.Tail)
+			return
+		}
+	}
+}
+
+// hookExpired ends a command that takes too long.
+func (s *step) hookExpired(sl *Slot, g *Generation) {
+	if g.Hook == nil || g.Hook.Deadline > s.now {
+		return
+	}
+	s.do(KillHook{g.Hook.Token})
+	key, limit := "stop_timeout", g.service().StopTimeout
+	if g.Hook.Kind == HookBeforeStart {
+		key, limit = "start_timeout", g.service().StartTimeout
+	}
+	s.hookEnded(sl, g, fmt.Sprintf("it took longer than %s (%s)", key, limit), nil)
+}
+
+// killHook ends the command that is about a generation: nobody waits for it any
+// more.
+func (s *step) killHook(g *Generation) {
+	if g.Hook != nil {
+		s.do(KillHook{g.Hook.Token})
+		g.Hook = nil
+	}
+}
+
+// hookEnded goes on with a generation whose command has ended.
+func (s *step) hookEnded(sl *Slot, g *Generation, failure string, tail []string) {
+	h := g.Hook
+	g.Hook = nil
+	if h.Kind == HookBeforeStart {
+		if failure != "" {
+			g.Tail = tail
+			s.fail(sl, "before_start: "+failure)
+			return
+		}
+		s.prepared(sl, g)
+		return
+	}
+	g.Stopping = true
+	if failure != "" {
+		s.emit(sl, g, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail})
+	}
+	switch in := sl.Incoming; {
+	case g.Phase == PhaseDraining:
+		s.stopNow(sl, g)
+	case in != nil && in.Phase == PhaseHandover:
+		in.Deadline = s.now
+	}
+}
+
+// afterReload runs the command that is told what became of a reload, if there is
+// one.
+func (s *step) afterReload(sl *Slot, g *Generation, r Result, reason string) {
+	c, release := s.Config, (*Release)(nil)
+	if g != nil && g.Release != nil {
+		c, release = g.service(), g.Release
+	}
+	if (release == nil || release.Dir == "") && sl.Good != nil { // it could not even be made
+		release = sl.Good
+	}
+	if len(c.AfterReload) == 0 {
+		return
+	}
+	s.Hooks++
+	h := Hook{Kind: HookAfterReload, Token: s.Hooks, Deadline: s.now.Add(c.StartTimeout)}
+	s.After = append(s.After, h)
+	run := RunHook{Hook: h, Command: c.AfterReload, Instance: sl.Instance, Release: release, Result: r, Error: reason}
+	if release == nil {
+		run.Release = &Release{Service: c}
+	}
+	if g != nil {
+		run.Generation, run.PID = g.Number, g.PID
+	}
+	s.do(run)
+}
+
+func (s *step) afterExpired() {
+	kept := s.After[:0:0]
+	for _, h := range s.After {
+		if h.Deadline > s.now {
+			kept = append(kept, h)
+			continue
+		}
+		s.do(KillHook{h.Token})
+		s.afterEnded(h, "it took longer than start_timeout", nil)
+	}
+	s.After = kept
+}
+
+func (s *step) afterEnded(h Hook, failure string, tail []string) {
+	if failure != "" {
+		s.emit(nil, nil, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail})
+	}
+}
+
+// killAfter ends what is told of reloads: hupwatch ends.
+func (s *step) killAfter() {
+	for _, h := range s.After {
+		s.do(KillHook{h.Token})
+	}
+	s.After = nil
+}
+
+// hookDeadline is when the command that is about a generation takes too long.
+func (g *Generation) hookDeadline() Instant {
+	if g.Hook == nil {
+		return Never
+	}
+	return g.Hook.Deadline
+}

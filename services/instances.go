@@ -1,0 +1,41 @@
+package services
+
+import "slices"
+
+// The instances of a service are reloaded one after the other. Each has a slot of
+// its own; how many there are is said by the configuration that is started.
+
+// grow makes room for so many instances.
+func (s *step) grow(n int) {
+	for i := len(s.Slots); i < max(1, n); i++ {
+		s.Slots = append(s.Slots, Slot{Instance: i, Backoff: Backoff{NextStart: Never}})
+	}
+}
+
+// shrink ends the instances beyond so many.
+func (s *step) shrink(n int) {
+	for i := max(1, n); i < len(s.Slots); i++ {
+		s.stopSlot(&s.Slots[i])
+	}
+}
+
+// trim forgets the slots of instances that are no more.
+func (s *step) trim() {
+	if s.Under != nil && s.Under.Begun {
+		return
+	}
+	for n := len(s.Slots); n > 1 && s.Slots[n-1].idle() && len(s.Slots[n-1].Draining) == 0; n-- {
+		s.Slots = s.Slots[:n-1]
+	}
+}
+
+// idle tells whether nothing of the slot serves, or is going to.
+func (sl *Slot) idle() bool {
+	return sl.Active == nil && sl.Incoming == nil && sl.Good == nil && sl.Resting == "" && sl.NextStart == Never
+}
+
+// serves tells whether every instance does.
+func (m *Machine) serves() bool {
+	one := slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil })
+	return one && !slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active == nil && !sl.idle() })
+}

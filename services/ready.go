@@ -1,0 +1,82 @@
+package services
+
+import (
+	"fmt"
+	"time"
+
+	"hupwatch/config"
+)
+
+// extendLimit is how many times its start_timeout a generation may have in all that
+// asks for more, see EXTEND_TIMEOUT_USEC of sd_notify(3).
+const extendLimit = 10
+
+// defaultProbe is how long an attempt may take where nobody said.
+const defaultProbe = 2 * time.Second
+
+// bindVariable is the name of the path at which a generation of a service with
+// publish opens its socket.
+const bindVariable = "HUPWATCH_BIND"
+
+// ready is how to see that a generation is ready; nil where nobody said how.
+func (g *Generation) ready() *config.Ready {
+	c := g.service()
+	if c.Ready == nil && c.Publish != "" {
+		return &config.Ready{Kind: config.ReadyUnix, Address: "${" + bindVariable + "}", Interval: everyLook, Timeout: defaultProbe}
+	}
+	return c.Ready
+}
+
+// speaks tells whether a generation says itself that it is ready.
+func speaks(r *config.Ready) bool {
+	return r != nil && (r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD)
+}
+
+// proves says what a generation that is not ready yet has to do.
+func (g *Generation) proves() string {
+	r := g.ready()
+	switch {
+	case r == nil:
+		return ""
+	case r.Kind == config.ReadyNotify:
+		return "it has not said READY=1"
+	case r.Kind == config.ReadyFD:
+		return fmt.Sprintf("it has not written a line to descriptor %d", r.FD)
+	case g.Proof.Failure != "":
+		return g.Proof.Failure
+	}
+	return string(r.Kind)
+}
+
+// said takes what a generation says of itself.
+func (s *step) said(in Said) {
+	sl, g := s.find(in.Generation)
+	if g == nil {
+		return
+	}
+	if in.MainPID != 0 {
+		g.Deputy = in.MainPID
+		if in.MainPID == g.PID {
+			g.Deputy = 0
+		}
+	}
+	if g != sl.Incoming {
+		return
+	}
+	if in.Extend > 0 && g.Phase == PhaseProving {
+		most := g.StartedAt
+		for range extendLimit {
+			most = most.Add(g.service().StartTimeout)
+		}
+		g.Deadline = max(g.Deadline, min(s.now.Add(in.Extend), most))
+	}
+	g.Proof.Said = g.Proof.Said || in.Ready
+	switch {
+	case in.Failure != "" && !g.Proof.Said:
+		s.fail(sl, in.Failure)
+	case in.Stopping && g.Phase != PhaseResolving:
+		s.fail(sl, "it said STOPPING=1 before it had taken over")
+	case g.Proof.Said && g.Phase == PhaseProving && speaks(g.ready()):
+		s.warm(sl)
+	}
+}
