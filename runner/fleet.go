@@ -70,6 +70,9 @@ func (f *fleet) DownForGood(service string, code int) {
 	f.inbox.Put(downForGood{service, code, f.host.Now()})
 }
 
+// Standing implements services.Rollout.
+func (f *fleet) Standing(service string, ready bool) { f.inbox.Put(standing{service, ready}) }
+
 // Ended implements services.Rollout.
 func (f *fleet) Ended(service string) { f.inbox.Put(ended{service}) }
 

@@ -162,9 +162,9 @@ var plants = []planted{
 	{
 		name: "the sockets of a start that came too late stay open",
 		file: "services/slot.go",
-		code: "		s.do(KeepSockets{s.listens()}) // it has its own by now\n",
+		code: "		s.keepSockets() // it has its own by now\n",
 		bug: `		if !PLANTED {
-			s.do(KeepSockets{s.listens()})
+			s.keepSockets()
 		}
 `,
 		want: "listens on",
@@ -172,8 +172,8 @@ var plants = []planted{
 	{
 		name: "the sockets of what comes back wanted down stay open",
 		file: "services/machine.go",
-		code: "	if !s.WantedUp {\n		s.do(KeepSockets",
-		bug:  "	if !s.WantedUp && !PLANTED {\n		s.do(KeepSockets",
+		code: "	if !s.WantedUp {\n		s.keepSockets(",
+		bug:  "	if !s.WantedUp && !PLANTED {\n		s.keepSockets(",
 		want: "listens on",
 	},
 	{
@@ -272,8 +272,8 @@ var plants = []planted{
 	{
 		name: "what is left alone crashes back into its old configuration",
 		file: "services/unchanged.go",
-		code: "	g.Release, sl.Good = &amended, &amended\n",
-		bug: `	if g.Release = &amended; !PLANTED {
+		code: "	sl.Active.Release, sl.Good = &amended, &amended\n",
+		bug: `	if sl.Active.Release = &amended; !PLANTED {
 		sl.Good = &amended
 	}
 `,

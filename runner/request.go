@@ -48,6 +48,11 @@ type (
 		answer  services.Answer
 	}
 	ended struct{ service string }
+	// standing says whether the services that depend on one may start.
+	standing struct {
+		service string
+		ready   bool
+	}
 	// downForGood says that an essential service will not come up again.
 	downForGood struct {
 		service string
@@ -72,6 +77,7 @@ func (turnAsked) input()    {}
 func (turnReturned) input() {}
 func (answered) input()     {}
 func (ended) input()        {}
+func (standing) input()     {}
 func (downForGood) input()  {}
 func (stop) input()         {}
 func (kill) input()         {}
@@ -173,6 +179,7 @@ type request struct {
 	demand
 	id      uint64
 	waiting map[string]bool
+	later   []string // of those, the ones that are asked once others have answered
 	results map[services.Result]int
 	broken  []string // the services that did not get the new release
 }
@@ -185,7 +192,7 @@ func (r *request) answer(service string, a services.Answer) {
 	delete(r.waiting, service)
 	r.results[a.Result]++
 	switch a.Result {
-	case services.ResultKeptOld, services.ResultPartial, services.ResultFailed, services.ResultAborted:
+	case services.ResultKeptOld, services.ResultRolledBack, services.ResultPartial, services.ResultFailed, services.ResultAborted:
 		r.broken = append(r.broken, service)
 	default:
 	}

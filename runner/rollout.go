@@ -33,12 +33,16 @@ type rollout struct {
 	requests map[uint64]*request
 	lastID   uint64
 
+	order order
+
 	queue []turn // asked for, in order
 	held  []turn
 
 	ending bool
 	code   int             // to end with
 	unruly map[string]bool // services that have not ended yet
+	spared map[string]bool // of those, the ones that were not told to yet
+	last   services.Stop   // what they are told then
 }
 
 // purpose is why the file is read: for a signal, or for all that clients asked
@@ -64,6 +68,7 @@ func newRollout() *rollout {
 		declared: make(map[string]bool),
 		requests: make(map[uint64]*request),
 		unruly:   make(map[string]bool),
+		order:    newOrder(),
 	}
 }
 
@@ -93,13 +98,15 @@ func (r *rollout) step(in input) []effect {
 		return r.answered(in)
 	case ended:
 		delete(r.unruly, in.service)
-		return r.finishIfDone()
+		return append(r.endNext(), r.finishIfDone()...)
+	case standing:
+		return r.standing(in)
 	case downForGood:
 		return r.downForGood(in)
 	case stop:
 		return r.stop(in)
 	case kill:
-		return r.tellAll(services.Kill{})
+		return r.kill()
 	}
 	return nil
 }
@@ -108,6 +115,7 @@ func (r *rollout) step(in input) []effect {
 func (r *rollout) boot(in boot) []effect {
 	c := in.config
 	r.config, r.runtimeDir = c, c.Daemon.RuntimeDir
+	r.order.learn(c)
 	effects := []effect{apply{c.Daemon}}
 	for _, s := range c.Services {
 		r.declared[s.Name] = true
@@ -117,7 +125,9 @@ func (r *rollout) boot(in boot) []effect {
 				Kind: services.KindAdvice, Service: s.Name, Reason: "it was stopped on request and stays so: hupwatch start " + s.Name + " brings it up",
 			}})
 		}
-		effects = append(effects, add{s}, tell{s.Name, services.Start{Wanted: wanted}})
+		effects = append(effects, add{s})
+		effects = append(effects, r.hold(s)...)
+		effects = append(effects, tell{s.Name, services.Start{Wanted: wanted}})
 	}
 	return effects
 }
@@ -166,9 +176,24 @@ func (r *rollout) directly(in asked) []effect {
 			continue // named twice
 		}
 		q.waiting[name] = true
-		effects = append(effects, tell{name, in.forService(q.id, nil)})
+		q.later = append(q.later, name)
 	}
+	effects = append(effects, r.askNext(q)...)
 	return append(effects, r.doneIfAnswered(q)...)
+}
+
+// askNext asks those of a request that are not in the way of others any more: what
+// depends on a service is stopped before it.
+func (r *rollout) askNext(q *request) []effect {
+	var effects []effect
+	q.later = slices.DeleteFunc(q.later, func(name string) bool {
+		if q.what == verbStop && r.order.inTheWay(name, q.waiting) {
+			return false
+		}
+		effects = append(effects, tell{name, q.forService(q.id, nil)})
+		return true
+	})
+	return effects
 }
 
 // read has the file read once for each purpose, one after the other. What has
@@ -372,6 +397,9 @@ func (r *rollout) ask(q *request, s *config.Service) []effect {
 	}
 	r.declared[s.Name] = true
 	q.waiting[s.Name] = true
+	if !known || !named || q.what == verbStart {
+		effects = append(effects, r.hold(s)...)
+	}
 	return append(effects, tell{s.Name, q.forService(q.id, s)})
 }
 
@@ -402,6 +430,8 @@ func (r *rollout) applyDaemon(c *config.Config) []effect {
 		}
 	}
 	r.config = c
+	r.order.learn(c)
+	effects = append(effects, r.unholdAll()...)
 	effects = append(effects, apply{daemon})
 	return append(effects, r.grant()...)
 }
@@ -432,6 +462,7 @@ func (r *rollout) answered(in answered) []effect {
 			continue
 		}
 		q.answer(in.service, in.answer)
+		effects = append(effects, r.askNext(q)...)
 		effects = append(effects, r.doneIfAnswered(q)...)
 	}
 	return effects
@@ -467,13 +498,37 @@ func (r *rollout) downForGood(in downForGood) []effect {
 // end ends every service within shutdown_timeout.
 func (r *rollout) end(now services.Instant, leave bool, why services.Event) []effect {
 	r.ending = true
+	r.spared = make(map[string]bool)
 	for name := range r.declared {
-		r.unruly[name] = true
+		r.unruly[name], r.spared[name] = true, true
 	}
 	effects := append([]effect{emit{why}}, r.rejectAll()...)
-	until := now.Add(r.config.Daemon.ShutdownTimeout)
-	effects = append(effects, r.tellAll(services.Stop{Until: until, Final: true, Leave: leave})...)
+	r.last = services.Stop{Until: now.Add(r.config.Daemon.ShutdownTimeout), Final: true, Leave: leave}
+	effects = append(effects, r.endNext()...)
 	return append(effects, r.finishIfDone()...)
+}
+
+// endNext ends the services that nobody who lives depends on any more.
+func (r *rollout) endNext() []effect {
+	var effects []effect
+	for _, name := range sorted(r.spared) {
+		if !r.last.Leave && r.order.inTheWay(name, r.unruly) {
+			continue
+		}
+		delete(r.spared, name)
+		effects = append(effects, tell{name, r.last})
+	}
+	return effects
+}
+
+// kill ends everything at once.
+func (r *rollout) kill() []effect {
+	var effects []effect
+	for _, name := range sorted(r.spared) {
+		effects = append(effects, tell{name, r.last})
+	}
+	clear(r.spared)
+	return append(effects, r.tellAll(services.Kill{})...)
 }
 
 func (r *rollout) tellAll(in services.Input) []effect {

@@ -23,6 +23,7 @@ type Rollout interface {
 	Answered(service string, a Answer)
 	DownForGood(service string, code int)
 	Ended(service string)
+	Standing(service string, ready bool)
 }
 
 // Ledger keeps on disk what lives, so that a later hupwatch knows it.
@@ -289,6 +290,8 @@ func (w *Watcher) carryOut(e Effect) {
 		w.rollout.DownForGood(w.machine.Name, e.Code)
 	case Ended:
 		w.rollout.Ended(w.machine.Name)
+	case Standing:
+		w.rollout.Standing(w.machine.Name, e.Ready)
 	}
 }
 

@@ -22,6 +22,7 @@ func (*deaf) TurnReturned(string, int)                              {}
 func (*deaf) Answered(string, services.Answer)                      {}
 func (*deaf) DownForGood(string, int)                               {}
 func (*deaf) Ended(string)                                          {}
+func (*deaf) Standing(string, bool)                                 {}
 func (*deaf) Intend(string, int) error                              { return nil }
 func (*deaf) Settle(string, int)                                    {}
 func (*deaf) Save(string, []services.Living, services.Wanted) error { return nil }
