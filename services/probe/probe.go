@@ -1,0 +1,78 @@
+// Package probe makes one attempt to see whether something is ready: by a
+// request over HTTP, or by a connection. When to try again is the caller's.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"hupwatch/config"
+)
+
+// Check makes one attempt, and returns nil if it succeeded. It takes no longer
+// than the target's Timeout, and ends at once with the error of ctx when that is
+// done. Its errors are sentences that come after the name of the target.
+func Check(ctx context.Context, t Target) error {
+	limited, cancel := context.WithTimeout(ctx, t.Timeout)
+	defer cancel()
+
+	err := t.attempt(limited)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+func (t Target) attempt(ctx context.Context) error {
+	switch t.Kind {
+	case config.ReadyHTTP:
+		return t.get(ctx)
+	case config.ReadyTCP, config.ReadyUnix:
+		conn, err := t.connect(ctx, string(t.Kind), t.Address)
+		if err != nil {
+			return err
+		}
+		conn.Close()
+		return nil
+	default:
+		return fmt.Errorf("%q is nothing to connect to", t.Kind)
+	}
+}
+
+// connect returns a connection that ends when ctx does.
+func (t Target) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{KeepAlive: -1} // which spares it four system calls
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, t.cause(err, "no connection")
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline) // fails for a closed one only
+	}
+	return conn, nil
+}
+
+// cause is what a person wants to know of a network error. Late is what there
+// was not in time.
+func (t Target) cause(err error, late string) error {
+	errno, known := errors.AsType[syscall.Errno](err)
+	timeout, slow := errors.AsType[net.Error](err)
+	lookup, unnamed := errors.AsType[*net.DNSError](err)
+	switch {
+	case known && errno == syscall.EAGAIN: // of a unix socket; it counts as a timeout too
+		return errors.New("its queue of connections is full")
+	case known && errno == syscall.EINVAL && t.socket() != "":
+		return errors.New("the path is too long for a socket")
+	case slow && timeout.Timeout():
+		return fmt.Errorf("%s within %v", late, t.Timeout)
+	case known:
+		return errno
+	case unnamed:
+		return fmt.Errorf("look up %s: %s", lookup.Name, lookup.Err)
+	default:
+		return err
+	}
+}
