@@ -1,0 +1,110 @@
+package notify
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxStatus is how long a Status may be, in bytes.
+const maxStatus = 256
+
+// maxErrno is the largest number that Linux has for an error.
+const maxErrno = 4095
+
+// Message is what a generation has said of itself, in one datagram or in several.
+// It is always of bounded size.
+type Message struct {
+	// Ready tells that it said it is ready.
+	Ready bool
+	// Reloading tells that it said it is loading its configuration anew, and did
+	// not say that it is ready after that. Some do so before they are ready at
+	// all.
+	Reloading bool
+	// Stopping tells that it said it is about to end.
+	Stopping bool
+	// Status is one printable line for people, empty for none. It is the latest one
+	// ever, the same again if nothing was said about it.
+	Status string
+	// Extend is how much more time it asks for, from now on; 0 for none. It may ask
+	// for any time there is.
+	Extend time.Duration
+	// MainPID is the process that it says is its main one now; 0 for none. It may
+	// be anybody's: see process.Process.Member.
+	MainPID int
+	// Errno is the number of the error that it says keeps it from going on; 0 for
+	// none.
+	Errno int
+}
+
+// add takes in what one datagram says. What it says again or otherwise, it says
+// last; what is not known or malformed, it does not say at all.
+func (m *Message) add(datagram []byte) {
+	for line := range bytes.SplitSeq(bytes.TrimRight(datagram, "\x00"), []byte("\n")) {
+		key, value, _ := bytes.Cut(line, []byte("="))
+		m.set(string(key), value)
+	}
+}
+
+func (m *Message) set(key string, value []byte) {
+	said := string(value) == "1"
+	switch key {
+	case "READY":
+		m.Ready, m.Reloading = m.Ready || said, m.Reloading && !said
+	case "RELOADING":
+		m.Reloading = m.Reloading || said
+	case "STOPPING":
+		m.Stopping = m.Stopping || said
+	case "STATUS":
+		m.Status = printable(value)
+	case "EXTEND_TIMEOUT_USEC":
+		if n, ok := number(value, math.MaxUint64); ok {
+			m.Extend = time.Duration(min(n, math.MaxInt64/uint64(time.Microsecond))) * time.Microsecond
+		}
+	case "MAINPID":
+		if n, ok := number(value, math.MaxInt32); ok && n > 1 { // 1 is nobody's service
+			m.MainPID = int(n)
+		}
+	case "ERRNO":
+		if n, ok := number(value, maxErrno); ok {
+			m.Errno = int(n)
+		}
+	}
+}
+
+// number reads a decimal number up to most.
+func number(text []byte, most uint64) (n uint64, ok bool) {
+	n, err := strconv.ParseUint(string(text), 10, 64)
+	return n, err == nil && n <= most
+}
+
+// printable makes one line of text that does nothing to a terminal: it is UTF-8
+// without control characters, nor such as turn the direction of the text.
+func printable(text []byte) string {
+	line := strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		default:
+			return -1
+		}
+	}, string(text))
+	return shorten(strings.TrimSpace(line), maxStatus)
+}
+
+// shorten cuts text between two characters where it is longer than most bytes.
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return strings.TrimRight(text[:most], " ")
+}

@@ -1,0 +1,32 @@
+package notify
+
+import "time"
+
+// How much is read of one descriptor at once, and in how long: far more than any
+// program has to say, and next to no time of a processor.
+const (
+	paceReads  = 32
+	paceWindow = 10 * time.Millisecond
+)
+
+// pace bounds how fast one descriptor is read.
+type pace struct {
+	end  time.Time // of the window
+	left int       // reads in it
+}
+
+// begin begins a new window if it is time.
+func (p *pace) begin(now time.Time) {
+	if !now.Before(p.end) {
+		p.end, p.left = now.Add(paceWindow), paceReads
+	}
+}
+
+// read reports whether one more read may be made, and counts it.
+func (p *pace) read() bool {
+	if p.left == 0 {
+		return false
+	}
+	p.left--
+	return true
+}

@@ -1,0 +1,162 @@
+package notify
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"hupwatch/services/process"
+	"hupwatch/services/process/poller"
+)
+
+// Pipe is where one generation says by a newline that it is ready. Its methods may
+// be called by any goroutine, hear among them, and do not block.
+type Pipe struct {
+	server *Server
+	hear   func(ready bool)
+
+	mu      sync.Mutex // guards what is below
+	reader  int        // ours, which does not block; -1 once it is closed
+	writer  int        // the generation's, which does; -1 once it is closed
+	watched *poller.Descriptor
+	pace    pace
+	held    bool // not read for now
+	told    bool // hear was called
+}
+
+// Pipe makes the pipe of one generation, for a program that runs as somebody else
+// than hupwatch, or not.
+//
+// hear is called once: that the generation is ready when it writes a newline,
+// whatever comes before; or that it never will be, when it closes its end without.
+// That is done by the goroutine that all are read by, so it must not block. A call
+// that is on its way may come after Close.
+func (s *Server) Pipe(as *process.Credential, hear func(ready bool)) (*Pipe, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	p := &Pipe{server: s, hear: hear, reader: -1, writer: -1}
+	err := s.begin()
+	if err == nil {
+		err = p.begin(s.poller, as)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open a pipe for readiness: %w", err)
+	}
+	s.pipes[p] = true
+	return p, nil
+}
+
+// WriteEnd is the descriptor that the generation gets, of which hupwatch's copy is
+// closed on exec.
+func (p *Pipe) WriteEnd() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.writer
+}
+
+// Forked closes hupwatch's copy of the generation's end, without which the end of
+// the generation would not be noticed.
+func (p *Pipe) Forked() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	closeEnd(&p.writer)
+}
+
+// Close ends the hearing. A generation that writes after it gets SIGPIPE.
+func (p *Pipe) Close() {
+	p.mu.Lock()
+	p.close()
+	p.mu.Unlock()
+	p.server.forgetPipe(p)
+}
+
+func (p *Pipe) begin(by *poller.Poller, as *process.Credential) (err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reader, p.writer, err = openPipe(); err != nil {
+		return err
+	}
+	if as != nil { // a shell may open /dev/fd/N anew
+		err = unix.Fchown(p.reader, int(as.UID), int(as.GID))
+	}
+	if err == nil {
+		p.watched, err = by.Add(p.reader, p)
+	}
+	if err != nil {
+		p.close()
+	}
+	return err
+}
+
+func (p *Pipe) close() {
+	if p.watched != nil {
+		p.watched.Remove()
+	}
+	closeEnd(&p.reader)
+	closeEnd(&p.writer)
+}
+
+// Readable implements poller.Handler. It reads on after the newline, since what the
+// generation then writes must neither kill nor stall it.
+func (p *Pipe) Readable(d *poller.Descriptor, buffer []byte) {
+	p.mu.Lock()
+	call, ready := p.read(d, buffer)
+	ended := p.reader < 0
+	p.mu.Unlock()
+
+	if call {
+		p.hear(ready)
+	}
+	if ended {
+		p.server.forgetPipe(p)
+	}
+}
+
+// read reads once, and reports whether hear is to be called, and what with.
+func (p *Pipe) read(d *poller.Descriptor, buffer []byte) (call, ready bool) {
+	if p.reader < 0 || p.held {
+		return false, false
+	}
+	now := time.Now()
+	p.pace.begin(now)
+	if !p.pace.read() {
+		p.held = true
+		d.Pause()
+		time.AfterFunc(p.pace.end.Sub(now), func() { p.release(d) })
+		return false, false
+	}
+	n, err := unix.Read(p.reader, buffer)
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return false, false
+	case err != nil || n == 0:
+		p.close()
+	case bytes.IndexByte(buffer[:n], '\n') >= 0:
+		ready = true
+	default:
+		return false, false
+	}
+	call = !p.told
+	p.told = true
+	return call, ready
+}
+
+// release has the pipe read again.
+func (p *Pipe) release(d *poller.Descriptor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = false
+	d.Resume()
+}
+
+func closeEnd(fd *int) {
+	if *fd >= 0 {
+		unix.Close(*fd)
+		*fd = -1
+	}
+}

@@ -1,0 +1,176 @@
+// Package notify hears what services say of themselves: over a socket as
+// sd_notify(3) does, or by a newline on a pipe as s6 has it.
+//
+//	process ──▶ socket ─┐                        ┌▶ Socket.Take, when it is called for
+//	process ──▶ socket ─┼▶ one poller ──▶ hear ──┤
+//	process ──▶ pipe ───┘                        └▶ ready, or never
+//
+// Each generation has a socket of its own, so that nothing has to be concluded
+// from the number of a sender, which may be that of somebody else. All that a
+// service can say is kept in one Message of bounded size, and is read no faster
+// than pace allows: who sends as fast as it can waits, and nobody else does.
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"hupwatch/services/process"
+	"hupwatch/services/process/poller"
+)
+
+// maxPath is what a path of a socket may have on every system: 104 bytes with a
+// zero at the end; Linux has 108.
+const maxPath = 103
+
+// Server has the sockets and pipes of all generations. Its methods may be called by
+// any goroutine.
+type Server struct {
+	mu        sync.Mutex // guards what is below; never taken with the lock of a socket or pipe
+	dir       string
+	temporary bool // the directory
+	made      bool // likewise
+	poller    *poller.Poller
+	sockets   map[string]*Socket // by path
+	pipes     map[*Pipe]bool
+	closed    bool
+}
+
+// New returns a server whose sockets are in a directory that is its alone, and is
+// made with the first of them. Empty is a fresh one among the temporary files,
+// which Close removes. As long as nothing is opened, it costs nothing.
+func New(dir string) *Server {
+	return &Server{dir: dir, temporary: dir == "", sockets: make(map[string]*Socket), pipes: make(map[*Pipe]bool)}
+}
+
+// Open makes the socket of one generation for a program that runs as somebody
+// else than hupwatch, or not: only that user, hupwatch's own and root are listened
+// to. Its path is always the same for a generation: one that an earlier hupwatch
+// started is heard again once it is opened anew.
+//
+// hear is called when there is something to Take, and not again before it is
+// taken: by the goroutine that all are read by, so it must not block. A call that
+// is on its way may come after Close.
+func (s *Server) Open(service string, generation int, as *process.Credential, hear func()) (*Socket, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	err := s.begin()
+	if err == nil {
+		err = s.makeDirectory()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open a notify socket: %w", err)
+	}
+	path, err := s.path(service, generation)
+	if err == nil && s.sockets[path] != nil {
+		err = os.ErrExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open notify socket of generation %d: %w", generation, err)
+	}
+	k := &Socket{server: s, path: path, as: as, hear: hear}
+	if err := k.begin(s.poller); err != nil {
+		return nil, fmt.Errorf("open notify socket %s: %w", path, err)
+	}
+	s.sockets[path] = k
+	return k, nil
+}
+
+// Close ends the hearing. The paths are gone after it, but processes that go on
+// may still be heard by a later hupwatch.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	p := s.poller
+	sockets := slices.Collect(maps.Values(s.sockets))
+	pipes := slices.Collect(maps.Keys(s.pipes))
+	s.mu.Unlock()
+
+	if p != nil {
+		p.Close()
+	}
+	for _, k := range sockets {
+		k.Close()
+	}
+	for _, p := range pipes {
+		p.Close()
+	}
+	if s.temporary && s.made {
+		_ = os.Remove(s.dir) // nobody minds an empty one
+	}
+}
+
+// begin makes the poller, with the first that is to be read.
+func (s *Server) begin() (err error) {
+	if s.closed {
+		return os.ErrClosed
+	}
+	if s.poller == nil {
+		s.poller, err = poller.New()
+	}
+	return err
+}
+
+// makeDirectory makes one that every user can reach a socket in, and none can look
+// into. What an earlier hupwatch left there, nobody reads.
+func (s *Server) makeDirectory() (err error) {
+	if s.made {
+		return nil
+	}
+	if s.temporary {
+		s.dir, err = os.MkdirTemp("", "hupwatch-")
+	} else if s.dir, err = filepath.Abs(s.dir); err == nil {
+		err = os.Mkdir(s.dir, 0o711)
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if err := os.Chmod(s.dir, 0o711); err != nil { // whatever the umask
+		return err
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Type() == os.ModeSocket {
+			_ = os.Remove(filepath.Join(s.dir, entry.Name())) // else Open will say so
+		}
+	}
+	s.made = true
+	return nil
+}
+
+// path is SERVICE.GENERATION in the directory. Where a long name does not fit, a
+// number that stands for it takes its place.
+func (s *Server) path(service string, generation int) (string, error) {
+	path := filepath.Join(s.dir, fmt.Sprintf("%s.%d", service, generation))
+	if len(path) > maxPath {
+		h := fnv.New64a()
+		h.Write([]byte(service))
+		path = filepath.Join(s.dir, fmt.Sprintf("%016x.%d", h.Sum64(), generation))
+	}
+	if len(path) > maxPath {
+		return "", fmt.Errorf("%s is too long a path for a socket, which may have %d bytes: choose a shorter daemon.runtime_dir", path, maxPath)
+	}
+	return path, nil
+}
+
+func (s *Server) forgetSocket(k *Socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sockets, k.path)
+}
+
+func (s *Server) forgetPipe(p *Pipe) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pipes, p)
+}

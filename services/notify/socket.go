@@ -1,0 +1,240 @@
+package notify
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"hupwatch/services/process"
+	"hupwatch/services/process/poller"
+)
+
+// maxDatagram is the longest datagram that is read, as systemd has it. What is left
+// of a poller's buffer is enough for the 253 descriptors that Linux lets it carry.
+const maxDatagram = 4096
+
+// mostLeft is how many datagrams Close still reads. Linux keeps ten and one unless
+// it is told otherwise, and somebody may still be sending.
+const mostLeft = 64
+
+// statusEvery is how often hear is called for a mere Status.
+const statusEvery = time.Second
+
+// Socket is where one generation says how it is. Its methods may be called by any
+// goroutine, hear among them, and do not block.
+type Socket struct {
+	server *Server
+	path   string
+	as     *process.Credential
+	hear   func()
+
+	mu       sync.Mutex // guards what is below
+	fd       int        // -1 once it is closed
+	watched  *poller.Descriptor
+	pace     pace
+	held     bool // not read for now
+	message  Message
+	called   bool // hear was, and nothing taken since
+	statusAt time.Time
+	refused  int
+}
+
+// Path is the value of NOTIFY_SOCKET for the generation.
+func (k *Socket) Path() string { return k.path }
+
+// Take returns what was said since it was last called.
+func (k *Socket) Take() Message {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m := k.message
+	k.message, k.called = Message{Status: m.Status}, false
+	return m
+}
+
+// Status returns the latest Status and leaves the rest to be taken. It is newer
+// than what hear was called for where the generation changes it very often.
+func (k *Socket) Status() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.message.Status
+}
+
+// Refused counts the datagrams that were dropped: from users who have no say, or
+// too long.
+func (k *Socket) Refused() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.refused
+}
+
+// Close removes the socket. What was sent before can be taken after it, though
+// hear is not called: the last words of a process that has ended.
+func (k *Socket) Close() {
+	k.mu.Lock()
+	if k.fd < 0 {
+		k.mu.Unlock()
+		return
+	}
+	_ = os.Remove(k.path) // a later hupwatch does, if this one cannot
+	k.watched.Remove()
+	buffer := make([]byte, poller.BufferSize)
+	var discarded []int
+	for range mostLeft {
+		got, fds := k.receive(buffer)
+		discarded = append(discarded, fds...)
+		if !got {
+			break
+		}
+	}
+	discarded = append(discarded, k.fd)
+	k.fd = -1
+	k.mu.Unlock()
+
+	k.server.forgetSocket(k)
+	go closeAll(discarded) // ends when they are closed: see discard
+}
+
+// begin makes the socket and has it read from now on.
+func (k *Socket) begin(p *poller.Poller) (err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.fd, err = newSocket(); err != nil {
+		return err
+	}
+	if err = k.bind(); err == nil {
+		k.watched, err = p.Add(k.fd, k)
+	}
+	if err != nil {
+		unix.Close(k.fd)
+		k.fd = -1
+	}
+	return err
+}
+
+// bind gives the socket its path, of which only the user of the generation may
+// make use.
+func (k *Socket) bind() error {
+	if err := passCredentials(k.fd); err != nil { // of whatever comes: so before it can
+		return err
+	}
+	address := &unix.SockaddrUnix{Name: k.path}
+	err := unix.Bind(k.fd, address)
+	if errors.Is(err, unix.EADDRINUSE) {
+		// It is none of ours.
+		if err = os.Remove(k.path); err == nil {
+			err = unix.Bind(k.fd, address)
+		}
+	}
+	if err == nil {
+		if err = os.Chmod(k.path, 0o600); err == nil && k.as != nil {
+			err = os.Lchown(k.path, int(k.as.UID), int(k.as.GID))
+		}
+		if err != nil {
+			_ = os.Remove(k.path)
+		}
+	}
+	return err
+}
+
+// Readable implements poller.Handler.
+func (k *Socket) Readable(d *poller.Descriptor, buffer []byte) {
+	for k.readOne(d, buffer) {
+	}
+}
+
+// readOne reads a datagram, if there is one and it may be read now, and passes on
+// what is new in it.
+func (k *Socket) readOne(d *poller.Descriptor, buffer []byte) (more bool) {
+	k.mu.Lock()
+	if k.fd < 0 || k.held {
+		k.mu.Unlock()
+		return false
+	}
+	now := time.Now()
+	k.pace.begin(now)
+	if !k.pace.read() {
+		k.held = true
+		d.Pause()
+		time.AfterFunc(k.pace.end.Sub(now), func() { k.release(d) })
+		k.mu.Unlock()
+		return false
+	}
+	before := k.message
+	got, fds := k.receive(buffer)
+	call := k.news(before, now)
+	if len(fds) > 0 {
+		k.held = true
+		d.Pause()
+	}
+	k.mu.Unlock()
+
+	if call {
+		k.hear()
+	}
+	if len(fds) > 0 {
+		go k.discard(d, fds) // ends when they are closed
+		return false
+	}
+	return got
+}
+
+// receive takes one datagram in. The descriptors that came with it are to be
+// closed.
+func (k *Socket) receive(buffer []byte) (got bool, fds []int) {
+	datagram, sender, fds, err := receive(k.fd, buffer[:maxDatagram], buffer[maxDatagram:])
+	switch {
+	case errors.Is(err, errTooLong), err == nil && !k.admits(sender):
+		k.refused++
+	case err != nil:
+		return false, fds
+	default:
+		k.message.add(datagram)
+	}
+	return true, fds
+}
+
+// admits reports whether a user has a say.
+func (k *Socket) admits(u user) bool {
+	return u == anybody || u == 0 || u == user(os.Geteuid()) || k.as != nil && u == user(k.as.UID)
+}
+
+// news reports whether hear is to be called for what has changed.
+func (k *Socket) news(before Message, now time.Time) bool {
+	if k.called || k.message == before {
+		return false
+	}
+	before.Status = k.message.Status
+	if k.message == before { // but for the status
+		if now.Sub(k.statusAt) < statusEvery {
+			return false
+		}
+		k.statusAt = now
+	}
+	k.called = true
+	return true
+}
+
+// discard closes what a generation has sent: of a BARRIER=1 that tells it that all
+// it said before was heard. A close may take as long as the generation wants, of a
+// file system of its own for example, so nothing more is heard of it meanwhile.
+func (k *Socket) discard(d *poller.Descriptor, fds []int) {
+	closeAll(fds)
+	k.release(d)
+}
+
+// release has the socket read again.
+func (k *Socket) release(d *poller.Descriptor) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.held = false
+	d.Resume()
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
