@@ -1,14 +1,18 @@
-package output
+package trusted_test
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"hupwatch/services/trusted"
 )
 
 // Who may write to a directory on the way could lead root anywhere by it.
-func TestAnOutputFileIsNotReachedThroughALinkOfSomebodyElse(t *testing.T) {
+func TestADirectoryIsNotReachedThroughALinkOfSomebodyElse(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a link away")
 	}
@@ -38,12 +42,12 @@ func TestAnOutputFileIsNotReachedThroughALinkOfSomebodyElse(t *testing.T) {
 		"theirs": "link of uid 65534", "first": "link of uid 65534", "theirs/../secret": "link of uid 65534",
 		"loop": "too many levels", "none": "no such file",
 	} {
-		d, err := openDirectory(filepath.Join(dir, ".") + "/" + path)
+		fd, err := trusted.Directory(filepath.Join(dir, ".") + "/" + path)
 		switch {
 		case want == "" && err != nil, want != "" && (err == nil || !strings.Contains(err.Error(), want)):
 			t.Errorf("%s: %v, want %q", path, err, want)
 		case err == nil:
-			d.close()
+			unix.Close(fd)
 		}
 	}
 }
