@@ -1,7 +1,8 @@
-// Package sockets opens the listening sockets that services inherit, and keeps
-// them for as long as a service is configured with them.
+// Package sockets opens the listening sockets that services inherit, keeps them
+// for as long as a service is configured with them, and publishes those that
+// services open themselves.
 //
-// They are plain descriptors from the first to the last moment: net.Listener
+// The former are plain descriptors from the first to the last moment: net.Listener
 // and os.File would take O_NONBLOCK off a socket that a running generation
 // has too, which that one does not survive.
 package sockets

@@ -45,17 +45,26 @@ func removeStale(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return errors.New("there is a file that is no socket: remove it, or choose another path")
+		return errNoSocket
 	}
+	if err := stale(path); err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
 
+var errNoSocket = errors.New("there is a file that is no socket: remove it, or choose another path")
+
+// stale returns an error unless nobody listens on the socket at path.
+func stale(path string) error {
 	fd, err := newSocket(unix.AF_UNIX)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
 	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
-	case unix.ECONNREFUSED:
-		return os.Remove(path)
+	case unix.ECONNREFUSED, unix.ENOENT:
+		return nil
 	case nil, unix.EAGAIN, unix.EINPROGRESS, unix.EPROTOTYPE:
 		return errors.New("another process listens there: stop it (ss -lxp names it), or choose another path")
 	default:
