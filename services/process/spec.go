@@ -19,6 +19,9 @@ type Spec struct {
 	// Sockets are the descriptors it gets as 3, 4 and so on. They must stay open
 	// until Start returns.
 	Sockets []int
+	// Extra are further descriptors, beyond those. What lies between them is
+	// closed. They must stay open until Start returns.
+	Extra []Descriptor
 	// Credential is who it runs as; nil is hupwatch's own user.
 	Credential *Credential
 	// Umask is its file mode creation mask; -1 is hupwatch's own.
@@ -27,6 +30,11 @@ type Spec struct {
 	Limits []Limit
 	// OOMScoreAdj is its badness for the OOM killer; nil is hupwatch's own.
 	OOMScoreAdj *int
+}
+
+// Descriptor is one that the process gets as number At.
+type Descriptor struct {
+	FD, At int
 }
 
 // Credential is a user, a group and the supplementary groups: exactly these.

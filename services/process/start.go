@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,9 @@ import (
 // forked, even if its exec hangs. An error means that it could not be forked:
 // then w hears nothing. Why an exec failed w is told as the Err of Exited.
 func (t *Table) Start(spec Spec, w Watch) error {
+	if err := spec.distinct(); err != nil {
+		return err
+	}
 	null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", os.DevNull, err)
@@ -55,7 +59,30 @@ func (s *Spec) files(null int) []uintptr {
 	for _, fd := range s.Sockets {
 		files = append(files, uintptr(fd))
 	}
+	const closed = ^uintptr(0)
+	for _, d := range s.Extra {
+		for len(files) <= d.At {
+			files = append(files, closed)
+		}
+		files[d.At] = uintptr(d.FD)
+	}
 	return files
+}
+
+// maxDescriptor is the last but one that a process may have by default, since the
+// stub has one more.
+const maxDescriptor = 1022
+
+// distinct checks that each number is given to one descriptor.
+func (s *Spec) distinct() error {
+	first := 3 + len(s.Sockets)
+	for i, d := range s.Extra {
+		taken := slices.ContainsFunc(s.Extra[:i], func(e Descriptor) bool { return e.At == d.At })
+		if d.At < first || d.At > maxDescriptor || taken {
+			return fmt.Errorf("start %s with descriptor %d: choose a free one from %d to %d", s.Path, d.At, first, maxDescriptor)
+		}
+	}
+	return nil
 }
 
 // fork forks, executes and enters the process in the table, so that neither
