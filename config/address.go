@@ -116,6 +116,18 @@ func isPort(s string) bool {
 }
 
 func unixAddress(s, dir string) (string, error) {
+	path, err := unixPath(s, dir)
+	if err != nil {
+		return "", err
+	}
+	if len(path) > longestUnixPath {
+		return "", fmt.Errorf("the path %s has %d bytes: the kernel allows %d for a unix socket", path, len(path), longestUnixPath)
+	}
+	return path, nil
+}
+
+// unixPath decodes what stands behind unix: or alone, however long.
+func unixPath(s, dir string) (string, error) {
 	path := strings.TrimPrefix(s, "//")
 	if path != s && !strings.HasPrefix(path, "/") {
 		return "", fmt.Errorf("the path behind unix:// is not absolute: write unix:///%s, or unix:%s for one beside this file", path, path)
@@ -129,12 +141,16 @@ func unixAddress(s, dir string) (string, error) {
 	if strings.HasSuffix(path, "/") {
 		return "", fmt.Errorf("%q is a directory: name the socket in it", path)
 	}
+	return joinPath(dir, path), nil
+}
 
-	path = joinPath(dir, path)
-	if len(path) > longestUnixPath {
-		return "", fmt.Errorf("the path %s has %d bytes: the kernel allows %d for a unix socket", path, len(path), longestUnixPath)
+// looksLikeTCP says whether a port stands where a path should.
+func looksLikeTCP(s string) bool {
+	if strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "$") {
+		return false
 	}
-	return path, nil
+	_, port, err := net.SplitHostPort(s)
+	return strings.Contains(s, "://") || isPort(s) || err == nil && isPort(port)
 }
 
 // checkListenName says what is wrong with a name for LISTEN_FDNAMES, which

@@ -7,9 +7,11 @@ import (
 	"strings"
 )
 
-// claim is an address that a service listens on, and where the file says so.
+// claim is an address that a service listens on, or publishes, and where the
+// file says so.
 type claim struct {
 	Listen
+	publish bool
 	service string
 	source  *source
 	path    string
@@ -21,12 +23,25 @@ func (t *table) claim(c claim) {
 		if !c.overlap(other.Listen) {
 			continue
 		}
-		t.found = append(t.found, finding{source: c.source, path: c.path, text: fmt.Sprintf(
-			"service %s cannot listen on %s, service %s does so at %s",
-			c.service, c.Address, other.service, other.source.place(other.path))})
+		t.found = append(t.found, finding{source: c.source, path: c.path, text: c.taken(other)})
 		return
 	}
 	t.claims[slot] = append(t.claims[slot], c)
+}
+
+// taken says who has the address already, and where.
+func (c claim) taken(other claim) string {
+	wants, has := "listen on", "does so"
+	if c.publish {
+		wants = "publish"
+	}
+	switch {
+	case other.publish && !c.publish:
+		has = "publishes it"
+	case c.publish && !other.publish:
+		has = "listens on it"
+	}
+	return fmt.Sprintf("service %s cannot %s %s, service %s %s at %s", c.service, wants, c.Address, other.service, has, other.source.place(other.path))
 }
 
 // overlap says whether two listeners would claim the same address.

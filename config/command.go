@@ -11,35 +11,61 @@ import (
 )
 
 func decodeCommand(t *table, k *Key, v any) {
-	var argv []string
+	argv, split, ok := t.argv(k, v)
+	if !ok {
+		return
+	}
+	if script, ok := shellScript(argv); ok {
+		t.lintScript(k.Name, argv[0], script)
+	}
+	t.lintArgv(k.Name, argv, split)
+	t.service.Command = argv
+}
 
+// hook decodes a command that runs beside the service, an empty array for none.
+func hook(to func(*table) *[]string) decoder {
+	return func(t *table, k *Key, v any) {
+		if elements, ok := list(v); ok && len(elements) == 0 {
+			*to(t) = nil
+			return
+		}
+		if argv, split, ok := t.argv(k, v); ok {
+			t.lintArgv(k.Name, argv, split)
+			*to(t) = argv
+		}
+	}
+}
+
+// argv decodes an argument vector, written as one or as a line to be split.
+func (t *table) argv(k *Key, v any) (argv []string, split, ok bool) {
 	line, split := v.(string)
 	if split {
 		var err error
 		if argv, err = splitCommand(line); err != nil {
 			t.problem(k.Name, err)
-			return
+			return nil, split, false
 		}
 	} else {
 		before := len(t.found)
 		t.stringElements(k, v, func(_, s string) { argv = append(argv, s) })
 		if len(t.found) > before {
-			return
+			return nil, split, false
 		}
 	}
 
-	if i, err := checkCommand(argv); err != nil {
-		at := k.Name
-		if i >= 0 && !split {
-			at = joinIndex(at, i)
-		}
-		t.problem(at, err)
-		return
+	i, err := checkCommand(argv)
+	if err == nil {
+		return argv, split, true
 	}
-	for _, text := range lintCommand(argv, split) {
-		t.warn(k.Name, text)
+	at := k.Name
+	if errors.Is(err, errNoCommand) {
+		err = fmt.Errorf("%w, like %s = %s", err, k.Name, k.Example())
 	}
-	t.service.Command = argv
+	if i >= 0 && !split {
+		at = joinIndex(at, i)
+	}
+	t.problem(at, err)
+	return nil, split, false
 }
 
 var errNUL = errors.New("a NUL byte cannot be passed to a program")
@@ -47,16 +73,13 @@ var errNUL = errors.New("a NUL byte cannot be passed to a program")
 // splitCommand splits a command line as a shell would, without running one.
 func splitCommand(line string) ([]string, error) {
 	argv, err := shlex.Split(line)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("split %q: a quote is not closed or the line ends in a backslash", clip(line))
-	case len(argv) == 0:
-		return nil, errNoCommand
 	}
 	return argv, nil
 }
 
-var errNoCommand = errors.New(`empty: say what to run, like command = ["gunicorn", "myapp:app"]`)
+var errNoCommand = errors.New("empty: say what to run")
 
 // checkCommand says what is wrong with an argument vector. The index is that of
 // the argument, -1 where it is about them all.
@@ -79,31 +102,29 @@ func checkCommand(argv []string) (int, error) {
 	return 0, nil
 }
 
-// lintCommand returns what in a command rarely does what was meant.
-func lintCommand(argv []string, split bool) []string {
-	if script, ok := shellScript(argv); ok {
-		return lintScript(argv[0], script)
+// lintArgv warns of what in a command rarely does what was meant.
+func (t *table) lintArgv(at string, argv []string, split bool) {
+	if _, ok := shellScript(argv); ok {
+		return // its dollars and operators are the shell's
 	}
 
-	var found []string
 	if name, _, ok := strings.Cut(argv[0], "="); ok && isEnvName(name) {
-		found = append(found, fmt.Sprintf("%q is taken for the program to run: a variable belongs in environment", argv[0]))
+		t.warn(at, fmt.Sprintf("%q is taken for the program to run: a variable belongs in environment", argv[0]))
 	}
 	if len(argv) == 1 && strings.ContainsAny(argv[0], " \t") && !split {
-		found = append(found, fmt.Sprintf("%q is taken for one name of a program: give its arguments as elements of their own, or leave out the brackets", argv[0]))
+		t.warn(at, fmt.Sprintf("%q is taken for one name of a program: give its arguments as elements of their own, or leave out the brackets", argv[0]))
 	}
 	if split {
 		if i := slices.IndexFunc(argv, isShellOperator); i >= 0 {
-			found = append(found, fmt.Sprintf(`no shell runs: %q is passed to the program as it is; where a shell is needed, write ["sh", "-c", "exec ..."]`, argv[i]))
+			t.warn(at, fmt.Sprintf(`no shell runs: %q is passed to the program as it is; where a shell is needed, write ["sh", "-c", "exec ..."]`, argv[i]))
 		}
 	}
 	for _, arg := range argv {
 		if name := bareVariable(arg); name != "" {
-			found = append(found, bareVariableText(name))
-			break
+			t.warn(at, bareVariableText(name))
+			return
 		}
 	}
-	return found
 }
 
 // bareVariableText is the warning about a variable without braces.
@@ -135,10 +156,9 @@ func shellScript(argv []string) (string, bool) {
 
 // lintScript warns of a shell that stays between hupwatch and the program: the
 // stop signal would end the shell only.
-func lintScript(shell, script string) []string {
+func (t *table) lintScript(at, shell, script string) {
 	words := strings.FieldsFunc(script, func(r rune) bool { return strings.ContainsRune(" \t\n;&|(){}", r) })
-	if slices.Contains(words, "exec") {
-		return nil
+	if !slices.Contains(words, "exec") {
+		t.warn(at, filepath.Base(shell)+" stays the main process and gets the stop signal instead of the program: put exec before the program, or leave the shell out")
 	}
-	return []string{fmt.Sprintf("%s stays the main process and gets the stop signal instead of the program: put exec before the program, or leave the shell out", filepath.Base(shell))}
 }

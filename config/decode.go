@@ -163,6 +163,30 @@ func path(to func(*table) *string) decoder {
 	}
 }
 
+// perGeneration decodes a string whose variables are expanded for each
+// generation. Parse gets it as it is written.
+func perGeneration(to func(*table) *string, parse func(s, dir string) (string, error)) decoder {
+	return func(t *table, k *Key, v any) {
+		s, ok := v.(string)
+		if !ok {
+			t.mistyped(k, v)
+			return
+		}
+		if name := bareVariable(s); name != "" {
+			t.warn(k.Name, bareVariableText(name))
+		}
+		err := checkExpansion(s)
+		if err == nil {
+			s, err = parse(s, t.source.dir)
+		}
+		if err != nil {
+			t.problem(k.Name, err)
+			return
+		}
+		*to(t) = s
+	}
+}
+
 // resolve expands the variables of a path and makes it absolute.
 func (t *table) resolve(at, s string) (string, bool) {
 	p, ok := t.expand(at, s)

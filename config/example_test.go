@@ -18,7 +18,8 @@ func TestExampleLoadsWithoutProblems(t *testing.T) {
 func TestExampleHasEverySupportedKey(t *testing.T) {
 	example := "\n" + string(config.Example())
 	for _, k := range config.Keys() {
-		written := strings.Contains(example, "\n"+k.Name+" = ") || strings.Contains(example, "["+k.Name)
+		written := strings.Contains(example, "\n"+k.Name+" = ") || strings.Contains(example, "\n# "+k.Name+" = ") ||
+			strings.Contains(example, "["+k.Name) || strings.Contains(example, "."+k.Name+"]")
 		if k.Supported() && !written && k.Name != "defaults" {
 			t.Errorf("key %s of section %q is not in the example", k.Name, k.Section)
 		}

@@ -10,10 +10,10 @@ import (
 
 // unknownKey says what was probably meant by a key that does not exist.
 func (t *table) unknownKey(name string, v any) error {
-	if err := t.misplaced(name); err != nil {
+	f, ok := t.meant(name)
+	if err := t.misplaced(name); err != nil && (!ok || t.section != sectionReady) {
 		return err
 	}
-	f, ok := t.meant(name)
 	switch {
 	case ok:
 		return t.didYouMean(f.key, f.hint)
@@ -129,8 +129,27 @@ func foreignKeys(section string) []foreignKey {
 			{names: "gid socketgroup", key: "group"},
 			{names: "queue somaxconn", key: "backlog"},
 		}
+	case sectionReady:
+		return foreignReadyKeys
 	}
 	return foreignServiceKeys
+}
+
+var foreignReadyKeys = []foreignKey{
+	{names: "url uri path httpget endpoint httppath httpport scheme host httpurl", key: "http", hint: `It is the whole URL, like "http://127.0.0.1:8000/healthz".`},
+	{names: "https tls", hint: `https is not supported, ask by exec, like exec = ["curl", "-fsS", "https://localhost:8443/healthz"]`},
+	{names: "header httpheaders httpheader", key: "headers"},
+	{names: "port tcpsocket address connect tcpport", key: "tcp", hint: `It is HOST:PORT, like "127.0.0.1:8000".`},
+	{names: "socket sock unixsocket socketpath file", key: "unix"},
+	{names: "cmd command test script args run program shell", key: "exec"},
+	{names: "type sdnotify readynotify systemd waitready notifysocket", key: "notify", hint: "It is true."},
+	{names: "notificationfd notifyfd pipe readyfd readinessfd", key: "fd"},
+	{names: "period periodseconds periodms every delay freq frequency checkinterval", key: "interval"},
+	{names: "timeoutseconds checktimeout deadline wait", key: "timeout"},
+	{names: "retries failurethreshold successthreshold threshold attempts maxattempts tries rise fall", hint: "remove it, it is asked again until start_timeout of the service is over"},
+	{names: "startperiod initialdelay initialdelayseconds startinterval gracetime", hint: "remove it, a generation has start_timeout of its service to be ready"},
+	{names: "grpc", hint: `ask by exec, like exec = ["grpc_health_probe", "-addr=127.0.0.1:8000"]`},
+	{names: "method body status expect statuscode expectedstatus codes match", hint: "remove it, http is a GET that any 2xx answers; for more, ask by exec"},
 }
 
 var foreignServiceKeys = []foreignKey{
@@ -147,10 +166,10 @@ var foreignServiceKeys = []foreignKey{
 	{names: "oomscoreadjust oomadj oom", key: "oom_score_adj"},
 	{names: "enabled enable disabled disable startup autorun onboot", key: "autostart", hint: "It is true or false."},
 	{names: "after before requires wants priority dependencies needs", key: "depends_on"},
-	{names: "numprocs processes replicas scale workers count copies", key: "instances"},
+	{names: "numprocs numprocesses processes replicas scale workers count copies", key: "instances"},
 	{names: "startsecs minuptime warmuptime warmupdelay minhealthytime minreadyseconds okaydelay", key: "warmup"},
 	{names: "timeoutstartsec startuptimeout listentimeout readytimeout startwaitsecs bootwait", key: "start_timeout"},
-	{names: "healthcheck health readinessprobe readiness readycheck livenessprobe probe check type notify waitready", key: "ready"},
+	{names: "healthcheck health readinessprobe readiness readycheck livenessprobe startupprobe probe check checks type notify sdnotify waitready http httpget tcpsocket notificationfd", key: "ready"},
 	{names: "bind address socket sockets usesockets listenstream port ports expose", key: "listen"},
 	{names: "killsignal termsignal shutdownsignal", key: "stop_signal"},
 	{names: "stopwaitsecs timeoutstopsec gracefultimeout killtimeout killdelay stopgraceperiod stopwait gracetimeout stopdelay", key: "stop_timeout"},
@@ -167,7 +186,10 @@ var foreignServiceKeys = []foreignKey{
 	{names: "execstartpre prestart prestartscript beforeup", key: "before_start"},
 	{names: "execstop prestop stopcommand predown", key: "before_stop"},
 	{names: "execstartpost poststart afterstart hooks postupdate", key: "after_reload"},
-	{names: "execreload onreload reloadorder sighup sendhup", key: "reload"},
+	{names: "execreload onreload reloadorder reloadmode updateconfig strategy order sighup sendhup", key: "reload", hint: `"signal" is for programs that reload themselves.`},
+	{names: "hupsignal sigreload reloadsig", key: "reload_signal"},
+	{names: "publicsocket publicpath symlink link bindpath", key: "publish"},
+	{names: "lameduck lameducktimeout overlaptime", key: "overlap"},
 	{names: "name processname title", hint: "the name stands in the header, [services.NAME]"},
 	{names: "watch ignorewatch watchpaths", hint: "remove it, files are not watched: a reload begins with HUP"},
 	{names: "nice niceness", hint: `remove it, or start the program by "nice"`},

@@ -71,11 +71,13 @@ func (l *loader) follow(top *table) {
 		files, err := inc.files(filepath.Dir(l.main.name))
 		if err != nil {
 			top.problem(inc.at, err)
+			l.incomplete = true
 			continue
 		}
 		for _, name := range files {
 			if err := l.includeFile(name); err != nil {
 				top.problem(inc.at, fmt.Errorf("%s: %w", name, err))
+				l.incomplete = true
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -9,8 +10,8 @@ import (
 // Key is one key of the configuration file.
 type Key struct {
 	// Section is where the key stands: empty for the top level, daemon,
-	// services (and with it defaults), or listen for the tables in a service's
-	// listen.
+	// services (and with it defaults), listen for the tables in a service's
+	// listen, or ready for its ready.
 	Section string
 	Name    string
 	Type    string
@@ -19,7 +20,9 @@ type Key struct {
 	Doc     string
 
 	example string
-	decode  func(t *table, k *Key, v any)
+	// aside keys exclude others: the example has them as comments.
+	aside  bool
+	decode func(t *table, k *Key, v any)
 }
 
 // Supported says whether this version of hupwatch can do what the key asks for.
@@ -35,7 +38,7 @@ func (k Key) Example() string {
 
 // Keys returns every key, in the order in which they are best read.
 func Keys() []Key {
-	return append(append(append(topKeys(), daemonKeys()...), serviceKeys()...), listenKeys()...)
+	return slices.Concat(topKeys(), daemonKeys(), serviceKeys(), listenKeys(), readyKeys())
 }
 
 const (
@@ -43,6 +46,7 @@ const (
 	sectionDaemon  = "daemon"
 	sectionService = "services"
 	sectionListen  = "listen"
+	sectionReady   = "ready"
 )
 
 func topKeys() []Key {
@@ -157,8 +161,14 @@ func serviceKeys() []Key {
 			Name: "autostart", Type: "boolean", Default: "true", decode: boolean(func(t *table) *bool { return &t.service.Autostart }),
 			Doc: "Whether it is started with hupwatch.",
 		},
-		{Name: "depends_on", Type: "array of strings", Doc: "The services that must be ready before this one starts."},
-		{Name: "instances", Type: "integer", Doc: "How many processes of it run."},
+		{
+			Name: "depends_on", Type: "array of strings", example: `["api"]`, decode: decodeDependsOn,
+			Doc: "The services that must be ready before this one is started with hupwatch, and that stop after it. It is about order only: a reload does not look at it.",
+		},
+		{
+			Name: "instances", Type: "integer", Default: "1", decode: number(func(t *table) *int { return &t.service.Instances }, 1, mostInstances),
+			Doc: "How many processes of it run; HUPWATCH_INSTANCE counts them from 0. They are reloaded one after the other.",
+		},
 		{
 			Name: "warmup", Type: "duration", Default: `"1s"`, decode: span(func(t *table) *time.Duration { return &t.service.Warmup }, 0),
 			Doc: "How long a new generation must stay alive, once it is ready, to be believed.",
@@ -167,7 +177,10 @@ func serviceKeys() []Key {
 			Name: "start_timeout", Type: "duration", Default: `"60s"`, decode: span(func(t *table) *time.Duration { return &t.service.StartTimeout }, endless|positive),
 			Doc: "How long a new generation may take to be ready; the warm-up is not counted.",
 		},
-		{Name: "ready", Type: "table", Doc: "How to see that a generation is ready."},
+		{
+			Name: "ready", Type: "table", example: `{ http = "http://127.0.0.1:8000/healthz" }`, decode: decodeReady,
+			Doc: "How to see that a generation is ready: one of http, tcp, unix, exec, notify and fd. It is asked until it succeeds, and once more at the end of the warm-up. Without it a generation is ready that listens wherever the one before does.",
+		},
 		{
 			Name: "listen", Type: "array of addresses and tables", decode: decodeListen,
 			example: `["tcp://127.0.0.1:8000", { address = "unix:///run/web.sock", name = "web", mode = "0660", group = "www-data", backlog = 4096 }]`,
@@ -226,11 +239,26 @@ func serviceKeys() []Key {
 			Name: "probation", Type: "duration", Default: `"10s"`, decode: span(func(t *table) *time.Duration { return &t.service.Probation }, 0),
 			Doc: "If a new release ends by itself within this time of the stop signal to the old one, the one before it is started again at once. 0 is off.",
 		},
-		{Name: "before_start", Type: "array of strings", Doc: "What runs before each new release."},
-		{Name: "before_stop", Type: "array of strings", Doc: "What runs before the stop signal."},
-		{Name: "after_reload", Type: "array of strings", Doc: "What runs after a reload."},
-		{Name: "reload", Type: "string", Doc: "Whether the new generation starts before the old one stops."},
-		{Name: "reload_signal", Type: "signal", Doc: "The signal that makes a program reload itself."},
+		{
+			Name: "before_start", Type: "array of strings, or one string", example: `["./migrate"]`, decode: hook(func(t *table) *[]string { return &t.service.BeforeStart }),
+			Doc: "A command that runs before each new release, as its user and in its directory. If it fails, or takes longer than start_timeout, the old release stays. [] is none.",
+		},
+		{
+			Name: "before_stop", Type: "array of strings, or one string", example: `["lb", "drain", "web"]`, decode: hook(func(t *table) *[]string { return &t.service.BeforeStop }),
+			Doc: "A command that runs before the stop signal, at a reload and at a stop, for stop_timeout at most. That it fails is logged and changes nothing.",
+		},
+		{
+			Name: "after_reload", Type: "array of strings, or one string", example: `["notify-deploy"]`, decode: hook(func(t *table) *[]string { return &t.service.AfterReload }),
+			Doc: "A command that runs after each reload, however it ended: HUPWATCH_RESULT and HUPWATCH_ERROR say how.",
+		},
+		{
+			Name: "reload", Type: "string", Default: `"start-first"`, decode: decodeReload,
+			Doc: `"start-first": the new generation is proven good before the old one is told to stop; "stop-first": the old one ends first, for programs that cannot live twice; "signal": none is started, reload_signal goes to the one that runs.`,
+		},
+		{
+			Name: "reload_signal", Type: "signal", Default: `"HUP"`, aside: true, decode: decodeReloadSignal,
+			Doc: `The signal at which the program reloads itself, with reload = "signal" only.`,
+		},
 		{
 			// OneService has inherit instead.
 			Name: "output", Type: "string", Default: `"prefix"`, decode: output(func(t *table) *Output { return &t.service.Output }),
@@ -248,9 +276,18 @@ func serviceKeys() []Key {
 			Name: "output_backups", Type: "integer", Default: "10", decode: number(func(t *table) *int { return &t.service.OutputBackups }, 0, 1000),
 			Doc: "How many rotated output files are kept.",
 		},
-		{Name: "publish", Type: "path", Doc: "The path under which a socket that the service opens itself is published."},
-		{Name: "overlap", Type: "duration", Doc: "How long both generations serve before the old one is signalled."},
-		{Name: "compat", Type: "array of strings", Doc: "Other protocols for inherited sockets."},
+		{
+			Name: "publish", Type: "path", example: `"/run/web.sock"`, aside: true, decode: decodePublish,
+			Doc: "Instead of listen, for programs that can only open a unix socket themselves: each generation opens ${HUPWATCH_BIND}, a path of its own, and this path becomes a link to that of the one that serves.",
+		},
+		{
+			Name: "overlap", Type: "duration", Default: `"500ms"`, aside: true, decode: span(func(t *table) *time.Duration { return &t.service.Overlap }, 0),
+			Doc: "How long both generations serve, once the link is on the new one, before the old one is told to stop. With publish only.",
+		},
+		{
+			Name: "compat", Type: "array of strings", example: `["server-starter"]`, decode: decodeCompat,
+			Doc: `Other ways to tell of the sockets of listen: "server-starter" sets SERVER_STARTER_PORT and SERVER_STARTER_GENERATION too.`,
+		},
 	})
 }
 
@@ -283,12 +320,56 @@ func listenKeys() []Key {
 	})
 }
 
+func readyKeys() []Key {
+	return section(sectionReady, []Key{
+		{
+			Name: "http", Type: "URL", example: `"http://127.0.0.1:9000/healthz"`, decode: perGeneration(func(t *table) *string { return &t.ready.URL }, probeURL),
+			Doc: "Ready when a GET of this is answered with 2xx; redirects are not followed. Mind that on an address of listen the old generation may answer for the new one.",
+		},
+		{
+			Name: "headers", Type: "table of strings", example: `{ Host = "example.org" }`, decode: decodeHeaders,
+			Doc: "What http sends besides.",
+		},
+		{
+			Name: "unix", Type: "path", example: `"${HUPWATCH_BIND}"`, aside: true, decode: perGeneration(func(t *table) *string { return &t.ready.Address }, probeUnix),
+			Doc: "Ready when this unix socket accepts a connection. Together with http: where that is asked. With publish and no ready this is how, with ${HUPWATCH_BIND}.",
+		},
+		{
+			Name: "tcp", Type: "string", example: `"127.0.0.1:9000"`, aside: true, decode: perGeneration(func(t *table) *string { return &t.ready.Address }, probeTCP),
+			Doc: "Ready when this address, HOST:PORT, accepts a connection.",
+		},
+		{
+			Name: "exec", Type: "array of strings, or one string", example: `["./healthy", "--quick"]`, aside: true, decode: decodeReadyExec,
+			Doc: "Ready when this command exits with status 0.",
+		},
+		{
+			Name: "notify", Type: "boolean", example: "true", aside: true, decode: decodeNotify,
+			Doc: "Ready when it says READY=1 to NOTIFY_SOCKET, as systemd's Type=notify.",
+		},
+		{
+			Name: "fd", Type: "integer", example: "5", aside: true, decode: number(func(t *table) *int { return &t.ready.FD }, leastReadyFD, mostReadyFD),
+			Doc: "Ready when it writes a newline to this descriptor. Those from 3 on are the sockets of listen.",
+		},
+		{
+			Name: "interval", Type: "duration", Default: `"250ms"`, decode: span(func(t *table) *time.Duration { return &t.ready.Interval }, positive),
+			Doc: "The pause between two attempts.",
+		},
+		{
+			Name: "timeout", Type: "duration", Default: `"2s"`, decode: span(func(t *table) *time.Duration { return &t.ready.Timeout }, positive),
+			Doc: "How long each attempt may take. How long all may take is start_timeout.",
+		},
+	})
+}
+
 func section(name string, keys []Key) []Key {
 	for i := range keys {
 		keys[i].Section = name
 	}
 	return keys
 }
+
+// mostInstances is how many processes of one service there may be.
+const mostInstances = 1000
 
 // keyIndex finds the keys of each section by name.
 type keyIndex map[string]map[string]*Key

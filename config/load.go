@@ -39,6 +39,7 @@ func Parse(name string, text []byte, env func(string) (string, bool)) (*Config, 
 
 	top := l.document(l.main)
 	top.decode()
+	l.incomplete = l.incomplete || len(l.includes) > 0
 	return l.finish(top)
 }
 
@@ -61,6 +62,8 @@ type loader struct {
 	// serviceTables has the table of each service so far.
 	serviceTables map[string]*table
 	claims        map[string][]claim
+	// incomplete says that there may be services that are not known.
+	incomplete bool
 	// rotations has how the files of outputs are rotated, by path.
 	rotations map[string]rotation
 }
@@ -90,6 +93,7 @@ type baseline struct {
 	daemon  Daemon
 	service Service
 	listen  Listen
+	ready   Ready
 }
 
 // builtin decodes the defaults of the key table, as if they stood in a file.
@@ -108,7 +112,7 @@ func (l *loader) builtin(keys []Key) baseline {
 
 	b := baseline{service: Service{Umask: -1}, listen: Listen{Mode: -1}}
 	for section, values := range given {
-		t := &table{loader: l, source: l.main, section: section, given: values, daemon: &b.daemon, service: &b.service, listen: &b.listen}
+		t := &table{loader: l, source: l.main, section: section, given: values, daemon: &b.daemon, service: &b.service, listen: &b.listen, ready: &b.ready}
 		t.decode()
 	}
 	if len(l.found) > 0 {
@@ -134,6 +138,7 @@ func (l *loader) document(s *source) *table {
 	values, line, err := s.decode()
 	if err != nil {
 		l.found = append(l.found, finding{source: s, line: line, text: err.Error()})
+		l.incomplete = true
 		return t
 	}
 	t.given = values
@@ -158,6 +163,7 @@ func (l *loader) suspect(s *source, unsafe []string) {
 func (l *loader) finish(top *table) (*Config, Problems) {
 	l.defaultDirectories()
 	l.checkShutdown()
+	l.checkDependencies()
 	if len(l.config.Services) == 0 && len(l.includes) == 0 && len(l.found) == 0 {
 		top.problem("", errors.New("no services: add a section like [services.web] with a command in it"))
 	}

@@ -113,10 +113,5 @@ func (r rotation) differs(other rotation, path string) error {
 
 // place is the key of the service's own section that says most about it.
 func (r rotation) place() string {
-	for _, key := range []string{"output_max_size", "output_backups", r.key} {
-		if _, own := r.table.given[key]; own {
-			return key
-		}
-	}
-	return ""
+	return r.table.place("output_max_size", "output_backups", r.key)
 }

@@ -1,6 +1,13 @@
 package config
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Ready is how to see that a generation is ready.
 type Ready struct {
@@ -33,18 +40,148 @@ const (
 	ReadyFD     ReadyKind = "fd"     // it writes a newline to a descriptor
 )
 
-// ReloadMode is how a new generation takes the place of the one before.
-type ReloadMode string
+// What stands below 3 are standard input, output and error.
+const leastReadyFD, mostReadyFD = 3, 255
 
-// The ways to reload.
-const (
-	ReloadStartFirst ReloadMode = "start-first" // the new one is proven good before the old one hears of it
-	ReloadStopFirst  ReloadMode = "stop-first"  // the old one ends first
-	ReloadSignal     ReloadMode = "signal"      // there is no new one: the program reloads itself
-)
+// kindKeys are the keys that say how, one of which there must be.
+var kindKeys = []ReadyKind{ReadyHTTP, ReadyTCP, ReadyUnix, ReadyExec, ReadyNotify, ReadyFD}
 
-// Compat is another protocol for inherited sockets.
-type Compat string
+func decodeReady(t *table, k *Key, v any) {
+	t.service.Ready = nil
+	given, ok := v.(map[string]any)
+	if !ok {
+		t.problem(k.Name, fmt.Errorf("expected a table, like ready = %s, not %s", readyExample(v, k), typeName(v)))
+		return
+	}
 
-// CompatServerStarter is that of Server::Starter, SERVER_STARTER_PORT.
-const CompatServerStarter Compat = "server-starter"
+	ready := t.base.ready
+	sub := &table{loader: t.loader, source: t.source, section: sectionReady, path: t.absolute(k.Name), given: given, ready: &ready}
+	sub.decode()
+	sub.chooseKind()
+	if len(sub.failed) > 0 {
+		t.fail(k.Name)
+		return
+	}
+	t.service.Ready = &ready
+}
+
+// readyExample writes the table that was meant by a mere word or address.
+func readyExample(v any, k *Key) string {
+	s, _ := v.(string)
+	switch {
+	case s == "notify":
+		return "{ notify = true }"
+	case strings.HasPrefix(s, "http://"):
+		return fmt.Sprintf("{ http = %q }", clip(s))
+	case strings.HasPrefix(s, "tcp://"):
+		return fmt.Sprintf("{ tcp = %q }", clip(s))
+	case strings.HasPrefix(s, "unix:"), strings.HasPrefix(s, "/"):
+		return fmt.Sprintf("{ unix = %q }", clip(s))
+	}
+	return k.Example()
+}
+
+// chooseKind finds the one key that says how.
+func (t *table) chooseKind() {
+	var kinds []string
+	for _, kind := range kindKeys {
+		if t.place(string(kind)) != "" {
+			kinds = append(kinds, string(kind))
+		}
+	}
+	if t.place("http") != "" { // over that socket, then
+		kinds = slices.DeleteFunc(kinds, func(kind string) bool { return kind == string(ReadyUnix) })
+	}
+
+	switch {
+	case len(kinds) > 1:
+		t.problem("", fmt.Errorf("%s: only one of them can say when it is ready, keep one", strings.Join(kinds, ", ")))
+	case len(kinds) == 1:
+		t.ready.Kind = ReadyKind(kinds[0])
+		if t.place("headers") != "" && t.ready.Kind != ReadyHTTP {
+			t.problem("headers", fmt.Errorf("only http sends headers, this is %s: remove them", kinds[0]))
+		}
+	case !t.hasUnknown():
+		t.problem("", errors.New(`it does not say how: write one of http, tcp, unix, exec, notify = true and fd, like { http = "http://127.0.0.1:8000/healthz" }`))
+	}
+}
+
+// hasUnknown says whether there is a key that has been reported as unknown, and
+// was meant to be one that is missing now.
+func (t *table) hasUnknown() bool {
+	for name := range t.given {
+		if _, known := t.keys[t.section][name]; !known {
+			return true
+		}
+	}
+	return false
+}
+
+func decodeNotify(t *table, k *Key, v any) {
+	yes, ok := v.(bool)
+	switch {
+	case !ok:
+		t.mistyped(k, v)
+	case !yes:
+		t.problem(k.Name, errors.New("false says nothing: write notify = true, or remove it"))
+	}
+}
+
+func decodeReadyExec(t *table, k *Key, v any) {
+	if argv, split, ok := t.argv(k, v); ok {
+		t.lintArgv(k.Name, argv, split)
+		t.ready.Exec = argv
+	}
+}
+
+func decodeHeaders(t *table, k *Key, v any) {
+	values, ok := v.(map[string]any)
+	if !ok {
+		t.mistyped(k, v)
+		return
+	}
+
+	headers := make(map[string]string, len(values))
+	spelled := make(map[string]string, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		at := joinKey(k.Name, name)
+		value, err := headerValue(name, values[name])
+		if err != nil {
+			t.problem(at, err)
+			continue
+		}
+		if other, ok := spelled[strings.ToLower(name)]; ok {
+			t.problem(at, fmt.Errorf("the same header as %s: keep one", other))
+			continue
+		}
+		if strings.Contains(value, "${") {
+			t.warn(at, "a header is sent as it is: variables are replaced in http, unix, tcp and exec only")
+		}
+		spelled[strings.ToLower(name)] = name
+		headers[name] = value
+	}
+	t.ready.Headers = headers
+}
+
+// headerValue decodes the value of a header, and checks its name too.
+func headerValue(name string, v any) (string, error) {
+	value, ok := v.(string)
+	switch {
+	case !isHeaderName(name):
+		return "", errors.New("not the name of a header: letters, digits and -, like X-Forwarded-Proto")
+	case !ok:
+		return "", fmt.Errorf("expected a string, like %s = %q, not %s", name, plainValue(v), typeName(v))
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+		return "", errors.New("the value has a control character in it")
+	}
+	return value, nil
+}
+
+func isHeaderName(name string) bool {
+	for i := range len(name) {
+		if !isLetterOrDigit(name[i]) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(name[i])) {
+			return false
+		}
+	}
+	return name != ""
+}

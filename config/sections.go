@@ -36,6 +36,7 @@ func decodeServices(t *table, k *Key, v any) {
 	given, ok := v.(map[string]any)
 	if !ok {
 		t.problem(k.Name, fmt.Errorf("expected sections [services.NAME], one for each service, not %s", typeName(v)))
+		t.incomplete = true
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
@@ -48,6 +49,7 @@ func (t *table) addService(at, name string, v any) {
 	given, ok := v.(map[string]any)
 	if !ok {
 		t.problem(at, t.noService(name, v))
+		t.incomplete = true
 		return
 	}
 	if err := CheckServiceName(name); err != nil {
@@ -69,6 +71,11 @@ func (t *table) addService(at, name string, v any) {
 	sub.checkDelays()
 	sub.claimAddresses()
 	sub.claimOutputs()
+	sub.claimPublish()
+	sub.checkPublish()
+	sub.checkReady()
+	sub.checkReload()
+	sub.checkCompat()
 	t.config.Services = append(t.config.Services, &service)
 }
 

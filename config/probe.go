@@ -1,0 +1,234 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// probeURL checks a URL to ask; what a variable is in is not known yet.
+func probeURL(s, _ string) (string, error) {
+	scheme, _, ok := strings.Cut(s, "://")
+	scheme = strings.ToLower(scheme)
+	switch {
+	case strings.HasPrefix(s, "$"):
+		return s, nil
+	case strings.HasPrefix(s, "unix:"):
+		return "", errors.New(`the socket stands beside the URL: { http = "http://localhost/healthz", unix = "/run/web.sock" }`)
+	case !ok:
+		return "", fmt.Errorf("not a URL: %q, did you mean %q?", clip(s), guessURL(s))
+	case scheme == "https":
+		return "", fmt.Errorf(`https is not supported: ask by exec, like exec = ["curl", "-fsS", %q]`, clip(s))
+	case scheme != "http":
+		return "", fmt.Errorf("%q is not asked by HTTP: write it like %q", clip(s), guessURL("/healthz"))
+	case strings.Contains(s, "#"):
+		return "", fmt.Errorf("what is behind the # in %q is never sent: remove it", clip(s))
+	case strings.Contains(s, "$"):
+		return s, nil
+	}
+	return s, checkURL(s)
+}
+
+// guessURL returns the URL that was probably meant by a part of one.
+func guessURL(s string) string {
+	switch {
+	case strings.HasPrefix(s, "/"), s == "":
+		return "http://127.0.0.1:8000" + s
+	case strings.HasPrefix(s, ":"):
+		return "http://127.0.0.1" + s
+	case isPort(s):
+		return "http://127.0.0.1:" + s + "/"
+	}
+	return "http://" + s
+}
+
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		if of, ok := errors.AsType[*url.Error](err); ok {
+			err = of.Err
+		}
+		return fmt.Errorf("not a URL: %q: %w", clip(s), err)
+	case u.Hostname() == "":
+		_, rest, _ := strings.Cut(s, "://")
+		return fmt.Errorf("no host in %q: write %q", clip(s), guessURL(rest))
+	case u.Port() != "" && !isPort(u.Port()):
+		return fmt.Errorf("not a port: %q: expected 1 to 65535", clip(u.Port()))
+	}
+	return nil
+}
+
+// probeTCP returns HOST:PORT, an address of this host where none is named.
+func probeTCP(s, _ string) (string, error) {
+	address := strings.TrimPrefix(s, "tcp://")
+	switch {
+	case strings.Contains(address, "://"), strings.HasPrefix(address, "unix:"), strings.Contains(address, "/"):
+		return "", fmt.Errorf(`%q is not HOST:PORT: write it like "127.0.0.1:8000"; for a path there is unix, for a URL http`, clip(s))
+	case isPort(address):
+		return "", fmt.Errorf("no host in %q, did you mean %q?", s, "127.0.0.1:"+address)
+	}
+
+	if host, port, _ := strings.Cut(address, ":"); (host == "" || host == "*") && !strings.HasPrefix(port, ":") {
+		address = "127.0.0.1:" + port
+	}
+	if strings.Contains(address, "$") {
+		return address, nil
+	}
+	return hostPort(address)
+}
+
+func hostPort(s string) (string, error) {
+	host, port, err := net.SplitHostPort(s)
+	switch {
+	case err != nil && strings.Count(s, ":") > 1:
+		return "", fmt.Errorf("not an address: %q: IPv6 addresses stand in brackets, like [::1]:8000", clip(s))
+	case err != nil:
+		return "", fmt.Errorf(`no port in %q: write it like "127.0.0.1:8000"`, clip(s))
+	case !isPort(port):
+		return "", fmt.Errorf("not a port: %q: expected 1 to 65535", clip(port))
+	}
+
+	bad := func(r rune) bool { return r > '~' || !isLetterOrDigit(byte(r)) && !strings.ContainsRune("-._", r) }
+	if _, err := netip.ParseAddr(host); err != nil && (host == "" || strings.ContainsFunc(host, bad)) {
+		return "", fmt.Errorf("not a host: %q: write a name or an address", clip(host))
+	}
+	return net.JoinHostPort(host, strings.TrimLeft(port, "0")), nil
+}
+
+// probeUnix returns the path of a socket. What begins with a variable is
+// absolute, or will be told.
+func probeUnix(s, dir string) (string, error) {
+	if looksLikeTCP(s) {
+		return "", fmt.Errorf("%q is no path: for a port there is tcp, for a URL http", clip(s))
+	}
+	s = strings.TrimPrefix(s, "unix:")
+	if path := strings.TrimPrefix(s, "//"); strings.HasPrefix(path, "${") {
+		return path, nil
+	}
+	if strings.Contains(s, "$") {
+		return unixPath(s, dir)
+	}
+	return unixAddress(s, dir)
+}
+
+// checkReady compares how a generation is seen to be ready with where the
+// service is reached: there another may answer for it.
+func (t *table) checkReady() {
+	r := t.service.Ready
+	if r == nil {
+		return
+	}
+
+	t.checkReadyFD()
+	if l, ok := t.asksListener(); ok {
+		t.sharedListener(l)
+	}
+	if !t.sound("publish") {
+		return
+	}
+	if path, ok := r.unixPath(); ok && t.service.Publish != "" && filepath.Clean(path) == filepath.Clean(t.service.Publish) {
+		t.problem(t.readyPlace("publish"), fmt.Errorf(
+			"at %s the old generation answers until the new one is promoted: write unix = \"${%s}\", its own path", path, bindVariable))
+	}
+	if t.service.Publish == "" && slices.ContainsFunc(append([]string{r.URL, r.Address}, r.Exec...), needsBind) {
+		t.problem(t.readyPlace(), errNoBind)
+	}
+}
+
+// readyPlace is the key that says how, or another where [defaults] says so.
+func (t *table) readyPlace(others ...string) string {
+	if t.place("ready") == "" {
+		return t.place(others...)
+	}
+	r := t.service.Ready
+	if r.Kind == ReadyHTTP && r.Address != "" {
+		return joinKey("ready", string(ReadyUnix))
+	}
+	return joinKey("ready", string(r.Kind))
+}
+
+func (t *table) checkReadyFD() {
+	r, sockets := t.service.Ready, len(t.service.Listen)
+	if free := leastReadyFD + sockets; r.Kind == ReadyFD && r.FD < free {
+		t.problem(t.readyPlace("listen"), fmt.Errorf("descriptor %d is a socket of listen, which has 3 to %d: write fd = %d", r.FD, free-1, free))
+	}
+}
+
+// asksListener returns the socket of listen that a probe connects to.
+func (t *table) asksListener() (Listen, bool) {
+	targets := t.service.Ready.targets()
+	for _, l := range t.service.Listen {
+		if l.Network != "" && slices.ContainsFunc(targets, l.overlap) {
+			return l, true
+		}
+	}
+	return Listen{}, false
+}
+
+// sharedListener reports a probe of a socket that all generations share.
+func (t *table) sharedListener(l Listen) {
+	s := t.service
+	at := t.readyPlace("listen")
+
+	if s.Ready.Kind != ReadyHTTP {
+		t.problem(at, fmt.Errorf("hupwatch itself keeps %s open, so connecting to it succeeds whatever the service does: use notify = true, fd, exec or http", l.Address))
+		return
+	}
+	if s.Reload == ReloadStartFirst || s.Instances > 1 {
+		t.warn(at, fmt.Sprintf("all processes share %s, so at a reload an old one may answer for the new one: use notify = true, exec with HUPWATCH_PID, or publish", l.Address))
+	}
+}
+
+// targets are the addresses that a probe connects to, as far as they are known.
+func (r *Ready) targets() []Listen {
+	if path, ok := r.unixPath(); ok {
+		return []Listen{{Network: "unix", Address: path}}
+	}
+
+	host, port, ok := r.hostPort()
+	if !ok {
+		return nil
+	}
+	hosts := []string{host}
+	if host == "localhost" {
+		hosts = []string{"127.0.0.1", "::1"}
+	}
+	var found []Listen
+	for _, h := range hosts {
+		if ip, err := netip.ParseAddr(h); err == nil {
+			found = append(found, Listen{Network: "tcp", Address: net.JoinHostPort(ip.Unmap().String(), strings.TrimLeft(port, "0"))})
+		}
+	}
+	return found
+}
+
+// unixPath returns the path that is connected to, if it is one and known.
+func (r *Ready) unixPath() (string, bool) {
+	isPath := r.Kind == ReadyUnix || r.Kind == ReadyHTTP && r.Address != ""
+	return r.Address, isPath && !strings.Contains(r.Address, "$")
+}
+
+// hostPort returns the host and port that are connected to, if they are known.
+func (r *Ready) hostPort() (host, port string, ok bool) {
+	switch {
+	case r.Kind == ReadyTCP && !strings.Contains(r.Address, "$"):
+		host, port, err := net.SplitHostPort(r.Address)
+		return host, port, err == nil
+	case r.Kind == ReadyHTTP && r.Address == "" && !strings.Contains(r.URL, "$"):
+		u, err := url.Parse(r.URL)
+		if err != nil {
+			return "", "", false
+		}
+		if u.Port() == "" {
+			return u.Hostname(), "80", true
+		}
+		return u.Hostname(), u.Port(), true
+	}
+	return "", "", false
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// BindPath returns the path of its own that a generation binds, HUPWATCH_BIND,
+// where its service publishes that one.
+func BindPath(public string, generation int) string {
+	return public + ".d/" + strconv.Itoa(generation) + ".sock"
+}
+
+const bindVariable = "HUPWATCH_BIND"
+
+func decodePublish(t *table, k *Key, v any) {
+	s, ok := v.(string)
+	if !ok {
+		t.mistyped(k, v)
+		return
+	}
+	s, ok = t.expand(k.Name, s)
+	if !ok {
+		return
+	}
+	path, err := publicPath(s, t.source.dir)
+	if err != nil {
+		t.problem(k.Name, err)
+		return
+	}
+	t.service.Publish = path
+}
+
+// publicPath decodes the path of a socket that is long enough to be bound and
+// short enough for its generations.
+func publicPath(s, dir string) (string, error) {
+	if looksLikeTCP(s) {
+		return "", fmt.Errorf("%q is no path: only a unix socket can be published; for a port, use listen", clip(s))
+	}
+	path, err := unixPath(strings.TrimPrefix(s, "unix:"), dir)
+	if err != nil {
+		return "", err
+	}
+
+	// As long as a generation's number may get.
+	added := len(BindPath("", math.MaxInt32))
+	if most := longestUnixPath - added; len(path) > most {
+		return "", fmt.Errorf("the path %s has %d bytes, %d are the most here: each generation binds %s.d/NUMBER.sock, and the kernel allows %d for that",
+			path, len(path), most, path, longestUnixPath)
+	}
+	return path, nil
+}
+
+// claimPublish reports a path that another publishes, or listens on.
+func (t *table) claimPublish() {
+	from := t
+	if t.place("publish") == "" {
+		from = t.defaultsTable
+	}
+	if t.service.Publish == "" || !t.sound("publish") {
+		return
+	}
+	from.claim(claim{
+		Listen: Listen{Network: "unix", Address: t.service.Publish}, publish: true,
+		service: t.service.Name, source: from.source, path: from.absolute("publish"),
+	})
+}
+
+// checkPublish reports what cannot be had together with publish, or without.
+func (t *table) checkPublish() {
+	s := t.service
+	if !t.sound("publish") {
+		return
+	}
+	if s.Publish == "" {
+		t.checkUnpublished()
+		return
+	}
+
+	if s.Instances > 1 {
+		t.problem(t.place("instances", "publish"), fmt.Errorf(
+			"publish shows the socket of one process, and there are %d instances: keep one of the two, or have sockets opened by listen", s.Instances))
+	}
+	if len(s.Command) > 0 && t.sound("command") && t.sound("environment") && !t.mentionsBind() {
+		t.warn(t.place("publish", "command"), fmt.Sprintf(
+			"neither command nor environment has ${%s}, the path to open for this: unless the program reads that variable itself, no generation will be ready", bindVariable))
+	}
+}
+
+func (t *table) checkUnpublished() {
+	if t.place("overlap") != "" && t.sound("overlap") {
+		t.problem("overlap", errors.New("only with publish: remove it, or add publish"))
+	}
+	if t.sound("command") && slices.ContainsFunc(t.service.Command, needsBind) {
+		t.problem(t.place("command"), errNoBind)
+	}
+}
+
+func (t *table) mentionsBind() bool {
+	has := func(s string) bool { return strings.Contains(s, bindVariable) }
+	for _, value := range t.service.Environment {
+		if has(value) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.service.Command, has)
+}
+
+var errNoBind = fmt.Errorf(`${%s} is set with publish only: add publish = "/run/web.sock", or give it a default, ${%s:-...}`, bindVariable, bindVariable)
+
+// needsBind says whether a text cannot be expanded without publish.
+func needsBind(s string) bool {
+	_, err := Expand(s, func(name string) (string, bool) { return "", name != bindVariable })
+	return err != nil
+}
