@@ -10,25 +10,20 @@ import (
 // are comments themselves.
 func Example() []byte {
 	var b strings.Builder
-	b.WriteString("# Every key that hupwatch knows, with a sensible value. A service needs no more than\n# a command; where a key is left out, its default holds.\n# What is commented out cannot stand beside another key, or only with it.\n")
+	b.WriteString("# Every key that hupwatch knows, with a sensible value. A service needs no more than\n# a command; where a key is left out, its default holds.\n# What is commented out, like #overlap, cannot stand beside another key, or only with it.\n")
 
-	for _, s := range []struct{ section, header string }{
-		{sectionTop, ""},
-		{sectionDaemon, "[daemon]"},
-		{sectionService, "[services.web]"},
-		{sectionListen, "[[services.api.listen]]"},
-		{sectionReady, "[services.api.ready]"},
+	for _, s := range []struct{ section, intro, header string }{
+		{sectionTop, "", ""},
+		{sectionDaemon, "", "[daemon]\n"},
+		{sectionService, "", "[services.web]\n"},
+		{sectionListen, "The addresses of listen can be tables of their own too.", "[services.api]\ncommand = [\"./api\"]\n\n[[services.api.listen]]\n"},
+		{sectionReady, readyDoc, "[services.api.ready]\n"},
 	} {
 		b.WriteString("\n")
-		if s.section == sectionListen {
-			b.WriteString("# The addresses of listen can be tables of their own too.\n[services.api]\ncommand = [\"./api\"]\n\n")
+		if s.intro != "" {
+			comment(&b, s.intro)
 		}
-		if s.section == sectionReady {
-			b.WriteString("# Shorter: ready = { http = \"http://127.0.0.1:9000/healthz\" }. There is one of http, tcp, unix, exec, notify and fd.\n")
-		}
-		if s.header != "" {
-			b.WriteString(s.header + "\n")
-		}
+		b.WriteString(s.header)
 		for _, k := range Keys() {
 			if k.Section == s.section && k.Supported() && k.Type != "table" {
 				k.write(&b)
@@ -45,7 +40,7 @@ func (k Key) write(b *strings.Builder) {
 	}
 	comment(b, fmt.Sprintf("%s (%s)", k.Doc, facts))
 	if k.aside {
-		b.WriteString("# ")
+		b.WriteByte('#')
 	}
 	fmt.Fprintf(b, "%s = %s\n", k.Name, k.Example())
 }

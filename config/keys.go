@@ -163,7 +163,7 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "depends_on", Type: "array of strings", example: `["api"]`, decode: decodeDependsOn,
-			Doc: "The services that must be ready before this one is started with hupwatch, and that stop after it. It is about order only: a reload does not look at it.",
+			Doc: "The services to wait for: this one starts once they are ready, and stops before they do. It is about order only; a reload does not look at it.",
 		},
 		{
 			Name: "instances", Type: "integer", Default: "1", decode: number(func(t *table) *int { return &t.service.Instances }, 1, mostInstances),
@@ -179,7 +179,7 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "ready", Type: "table", example: `{ http = "http://127.0.0.1:8000/healthz" }`, decode: decodeReady,
-			Doc: "How to see that a generation is ready: one of http, tcp, unix, exec, notify and fd. It is asked until it succeeds, and once more at the end of the warm-up. Without it a generation is ready that listens wherever the one before does.",
+			Doc: readyDoc,
 		},
 		{
 			Name: "listen", Type: "array of addresses and tables", decode: decodeListen,
@@ -367,6 +367,10 @@ func section(name string, keys []Key) []Key {
 	}
 	return keys
 }
+
+// readyDoc has no key to stand at in the example: ready is a section there.
+const readyDoc = "How to see that a generation is ready: one of http, tcp, unix, exec, notify and fd. It is asked until it succeeds, and once more at the end of the warm-up. " +
+	"Without it: with publish when its own path accepts a connection, with listen at once, else when it listens wherever the one before does."
 
 // mostInstances is how many processes of one service there may be.
 const mostInstances = 1000

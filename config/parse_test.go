@@ -193,10 +193,53 @@ func checkPromises(t *testing.T, cfg *config.Config) {
 		if s.Output == "" || s.OutputMaxSize < 0 || s.OutputBackups < 0 {
 			t.Errorf("service %+v", s)
 		}
+		checkGenerations(t, s)
 		for _, l := range s.Listen {
 			if l.Network == "" || l.Address == "" || l.Name == "" || l.Backlog < 1 || l.Mode < -1 || l.Mode > 0o777 {
 				t.Errorf("listener %+v", l)
 			}
 		}
+	}
+}
+
+// checkGenerations checks what is said of how generations follow each other.
+func checkGenerations(t *testing.T, s *config.Service) {
+	t.Helper()
+
+	modes := []config.ReloadMode{config.ReloadStartFirst, config.ReloadStopFirst, config.ReloadSignal}
+	if s.Instances < 1 || s.Instances > 1000 || s.Overlap < 0 || s.ReloadSignal < 1 || !slices.Contains(modes, s.Reload) {
+		t.Errorf("service %+v", s)
+	}
+	if s.Publish != "" && (!filepath.IsAbs(s.Publish) || s.Instances > 1 || s.Reload == config.ReloadSignal || len(config.BindPath(s.Publish, 1<<31-1)) > 107) {
+		t.Errorf("service %+v", s)
+	}
+	for _, argv := range [][]string{s.BeforeStart, s.BeforeStop, s.AfterReload} {
+		if len(argv) > 0 && argv[0] == "" {
+			t.Errorf("hook %q", argv)
+		}
+	}
+	for i, name := range s.DependsOn {
+		if slices.Contains(s.DependsOn[:i], name) || name == s.Name {
+			t.Errorf("service %q depends on %q", s.Name, s.DependsOn)
+		}
+	}
+	if s.Ready != nil {
+		checkReady(t, s)
+	}
+}
+
+func checkReady(t *testing.T, s *config.Service) {
+	t.Helper()
+
+	r := s.Ready
+	if r.Interval <= 0 || r.Timeout <= 0 || r.Timeout == config.Infinity {
+		t.Errorf("ready %+v", r)
+	}
+	says := map[config.ReadyKind]bool{
+		config.ReadyHTTP: r.URL != "", config.ReadyTCP: r.Address != "", config.ReadyUnix: r.Address != "",
+		config.ReadyExec: len(r.Exec) > 0 && r.Exec[0] != "", config.ReadyNotify: true, config.ReadyFD: r.FD >= 3+len(s.Listen),
+	}
+	if !says[r.Kind] || r.Kind != config.ReadyHTTP && r.Headers != nil {
+		t.Errorf("ready %+v", r)
 	}
 }
