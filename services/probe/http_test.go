@@ -234,7 +234,7 @@ func TestAServerThatQuotesTheRequestGivesNoSecretAway(t *testing.T) {
 	for _, answer := range answers {
 		target := answering(t, answer)
 		target.URL = strings.Replace(target.URL, "http://", "http://user:pass@", 1)
-		target.Headers = map[string]string{"X-Token": "Bearer " + token, "X-Short": token[:6], "Cookie": `session="` + session + `"; x=y`}
+		target.Headers = map[string]string{"X-Token": "Bearer " + token[:6] + " " + token, "Cookie": `session="` + session + `"; x=y`}
 		target.Timeout = patience
 		err := probe.Check(t.Context(), target)
 		if err == nil || !strings.Contains(err.Error(), "***") {
