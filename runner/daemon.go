@@ -28,6 +28,7 @@ import (
 	"hupwatch/runner/control/server"
 	"hupwatch/runner/journal"
 	"hupwatch/services"
+	"hupwatch/services/notify"
 	"hupwatch/services/output"
 	"hupwatch/services/process"
 )
@@ -38,6 +39,10 @@ const (
 	logPatience    = 2 * time.Second
 	outputPatience = 2 * time.Second
 )
+
+// probesAtOnce is how many probes may wait for their answers at the same time: one
+// that gets none waits for seconds.
+const probesAtOnce = 256
 
 // Options are what a daemon is started with.
 type Options struct {
@@ -85,6 +90,8 @@ func Run(o Options) (code int, err error) {
 		return 0, err
 	}
 	defer hub.Close(outputPatience)
+	ears := notify.New(dir.file("notify"))
+	defer ears.Close()
 	events.Publish(services.Event{Kind: services.KindBegun, PID: os.Getpid(), Reason: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
 	for _, text := range append(why, advice(o, os.Getpid())...) {
 		events.Publish(services.Event{Kind: services.KindAdvice, Reason: text})
@@ -97,8 +104,10 @@ func Run(o Options) (code int, err error) {
 		Stepping:  services.NewGate(runtime.GOMAXPROCS(0)),
 		Resolving: services.NewGate(runtime.GOMAXPROCS(0)),
 		Starting:  services.NewGate(runtime.GOMAXPROCS(0)),
+		Probing:   services.NewGate(probesAtOnce),
 		Ledger:    dir.ledger,
 		Output:    hub,
+		Notify:    ears,
 		Events:    events,
 		Mark:      dir.ledger.Mark(),
 		Now:       monotonic,

@@ -151,6 +151,12 @@ func logEvent(logger log.Logger, e services.Event) {
 	case services.KindStarted:
 		add("release", e.Release, e.Release != "")
 		add("warmup", brief(e.Wait), true)
+	case services.KindReady:
+		add("warmup", brief(e.Wait), true)
+	case services.KindHookBegun:
+		add("hook", e.Reason, true)
+	case services.KindAwaits:
+		add("for", e.Reason, true)
 	case services.KindStopSignalled, services.KindMainGone:
 		add("kill_in", brief(e.Wait), true)
 	case services.KindRestart:
@@ -182,7 +188,7 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 		}
 	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed, services.KindRolledBack:
 		return level.Error(logger)
-	case services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice, services.KindLeft:
+	case services.KindHookFailed, services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice, services.KindLeft:
 		return level.Warn(logger)
 	case services.KindReloadEnded:
 		switch e.Result {

@@ -143,6 +143,12 @@ func generationEnv(c *config.Service, generation, instance int, mark string) []s
 	if mark != "" {
 		env = append(env, "HUPWATCH_MARK="+mark+"/"+c.Name+"/"+strconv.Itoa(generation))
 	}
+	if c.Publish != "" {
+		env = append(env, bindVariable+"="+config.BindPath(c.Publish, generation))
+	}
+	if slices.Contains(c.Compat, config.CompatServerStarter) {
+		env = append(env, "SERVER_STARTER_PORT="+serverStarterPort(c.Listen), "SERVER_STARTER_GENERATION="+strconv.Itoa(generation))
+	}
 	if len(c.Listen) > 0 {
 		names := make([]string, len(c.Listen))
 		for i, l := range c.Listen {
@@ -151,6 +157,17 @@ func generationEnv(c *config.Service, generation, instance int, mark string) []s
 		env = append(env, "LISTEN_FDS="+strconv.Itoa(len(c.Listen)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
 	}
 	return env
+}
+
+// serverStarterPort tells a program which descriptors it has as Server::Starter
+// does: PORT=3, HOST:PORT=3 or PATH=3, with semicolons between them.
+func serverStarterPort(listens []config.Listen) string {
+	const first = 3
+	ports := make([]string, len(listens))
+	for i, l := range listens {
+		ports[i] = strings.TrimPrefix(l.Address, ":") + "=" + strconv.Itoa(first+i)
+	}
+	return strings.Join(ports, ";")
 }
 
 func lookupIn(layers ...[]string) func(string) (string, bool) {

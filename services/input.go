@@ -104,6 +104,7 @@ type (
 		Stopping   bool
 		Extend     time.Duration // how much more time it wants, from now on
 		MainPID    int           // one of its own processes that is to get its signals
+		Status     string
 		// Failure says why it can never be ready.
 		Failure string
 	}

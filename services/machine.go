@@ -282,11 +282,11 @@ func (s *step) start(in Start) {
 }
 
 // find returns the generation of that number and its slot, or nil.
-func (s *step) find(number int) (*Slot, *Generation) {
-	for i := range s.Slots {
-		for _, g := range s.Slots[i].generations() {
+func (m *Machine) find(number int) (*Slot, *Generation) {
+	for i := range m.Slots {
+		for _, g := range m.Slots[i].generations() {
 			if g.Number == number && number != 0 {
-				return &s.Slots[i], g
+				return &m.Slots[i], g
 			}
 		}
 	}

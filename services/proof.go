@@ -36,8 +36,9 @@ type Proof struct {
 	Missing []string
 	// Needless is set once the active one was seen to listen on nothing.
 	Needless bool
-	// Said is set once it said that it is ready.
-	Said bool
+	// Said is set once it said that it is ready, and Status is what it says it does.
+	Said   bool
+	Status string
 }
 
 // provable tells whether there is something to look at in the incoming generation.

@@ -38,6 +38,8 @@ func (g *Generation) proves() string {
 	switch {
 	case r == nil:
 		return ""
+	case r.Kind == config.ReadyNotify && g.Proof.Status != "":
+		return fmt.Sprintf("it has not said READY=1, but STATUS=%s", g.Proof.Status)
 	case r.Kind == config.ReadyNotify:
 		return "it has not said READY=1"
 	case r.Kind == config.ReadyFD:
@@ -70,7 +72,7 @@ func (s *step) said(in Said) {
 		}
 		g.Deadline = max(g.Deadline, min(s.now.Add(in.Extend), most))
 	}
-	g.Proof.Said = g.Proof.Said || in.Ready
+	g.Proof.Said, g.Proof.Status = g.Proof.Said || in.Ready, in.Status
 	switch {
 	case in.Failure != "" && !g.Proof.Said:
 		s.fail(sl, in.Failure)

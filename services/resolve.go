@@ -41,10 +41,51 @@ func (r Resolver) Resolve(c *config.Service) (*Release, error) {
 	if err = rel.find(); err != nil {
 		return nil, err
 	}
-	if _, err := rel.Argv(generationEnv(c, 0, 0, "")); err != nil {
+	if err := rel.checkExpansions(); err != nil {
 		return nil, err
 	}
 	return rel, nil
+}
+
+// checkExpansions expands all that is going to be: a variable that is not set is
+// better learned before anything is started.
+func (rel *Release) checkExpansions() error {
+	c := rel.Service
+	variables := generationEnv(c, 0, 0, "")
+	if _, err := rel.Argv(variables); err != nil {
+		return err
+	}
+	variables = append(variables, pidVariable+"=0")
+	if c.Ready != nil {
+		if _, err := rel.target(c.Ready, variables); err != nil {
+			return err
+		}
+	}
+	hooks := []struct {
+		key     string
+		command []string
+	}{
+		{"ready.exec", execOf(c.Ready)},
+		{string(HookBeforeStart), c.BeforeStart},
+		{string(HookBeforeStop), c.BeforeStop},
+		{string(HookAfterReload), c.AfterReload},
+	}
+	for _, h := range hooks {
+		if h.key == string(HookAfterReload) {
+			variables = append(variables, resultVariable+"=", errorVariable+"=")
+		}
+		if len(h.command) == 0 {
+			continue
+		}
+		argv, err := rel.expand(h.command, variables)
+		if err == nil {
+			_, _, err = rel.locate(argv[0])
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", h.key, err)
+		}
+	}
+	return nil
 }
 
 // Usable tells whether the directory and the binary of a release are still
@@ -61,17 +102,26 @@ func Usable(rel *Release) bool {
 // Argv is the argument vector of a generation of the release that has these
 // variables besides those of the release.
 func (rel *Release) Argv(generation []string) ([]string, error) {
-	lookup := lookupIn(generation, rel.Env, rel.Inherited)
-	argv := make([]string, len(rel.Service.Command))
-	for i, arg := range rel.Service.Command {
-		text, err := config.Expand(arg, lookup)
-		if err != nil {
-			return nil, fmt.Errorf("command: argument %d: %w", i, err)
-		}
-		argv[i] = text
+	argv, err := rel.expand(rel.Service.Command, generation)
+	if err != nil {
+		return nil, fmt.Errorf("command: %w", err)
 	}
 	if strings.ContainsRune(argv[0], '/') {
 		argv[0] = rel.Path // the release's own, wherever a link leads later
+	}
+	return argv, nil
+}
+
+// expand expands the arguments of a command.
+func (rel *Release) expand(command, variables []string) ([]string, error) {
+	lookup := lookupIn(variables, rel.Env, rel.Inherited)
+	argv := make([]string, len(command))
+	for i, arg := range command {
+		text, err := config.Expand(arg, lookup)
+		if err != nil {
+			return nil, fmt.Errorf("argument %d: %w", i, err)
+		}
+		argv[i] = text
 	}
 	return argv, nil
 }
@@ -104,11 +154,19 @@ func (r Resolver) dir(c *config.Service) (string, error) {
 func (rel *Release) find() error {
 	c := rel.Service
 	name, err := config.Expand(c.Command[0], lookupIn(generationEnv(c, 0, 0, ""), rel.Env, rel.Inherited))
+	if err == nil {
+		rel.Path, rel.Program, err = rel.locate(name)
+	}
 	if err != nil {
 		return fmt.Errorf("command: %w", err)
 	}
+	return nil
+}
+
+// locate finds a program by its name.
+func (rel *Release) locate(name string) (string, Program, error) {
 	if strings.ContainsRune(name, '/') {
-		return rel.findAt(name)
+		return rel.locateAt(name)
 	}
 	path, ok := lookupIn(rel.Env, rel.Inherited)("PATH")
 	if !ok {
@@ -123,27 +181,26 @@ func (rel *Release) find() error {
 		}
 		candidate := filepath.Join(dir, name)
 		if p, err := executable(candidate); err == nil {
-			rel.Path, rel.Program = candidate, p
-			return nil
+			return candidate, p, nil
 		}
 	}
-	return fmt.Errorf("command: no program %q in PATH=%s; give its full path, or set PATH in environment", name, path)
+	return "", Program{}, fmt.Errorf("no program %q in PATH=%s; give its full path, or set PATH in environment", name, path)
 }
 
-func (rel *Release) findAt(name string) error {
+func (rel *Release) locateAt(name string) (string, Program, error) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(rel.Dir, name)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
 	if err != nil {
-		return fmt.Errorf("command %s: %w", name, plain(err))
+		return "", Program{}, fmt.Errorf("%s: %w", name, plain(err))
 	}
 	path := filepath.Join(dir, filepath.Base(name))
-	if rel.Program, err = executable(path); err != nil {
-		return fmt.Errorf("command %s: %w", path, err)
+	p, err := executable(path)
+	if err != nil {
+		return "", Program{}, fmt.Errorf("%s: %w", path, err)
 	}
-	rel.Path = path
-	return nil
+	return path, p, nil
 }
 
 func executable(path string) (Program, error) {

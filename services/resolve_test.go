@@ -186,7 +186,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	}{
 		{"directory", func(c *config.Service) { c.WorkingDir = filepath.Join(dir, "3") }, "working_dir " + filepath.Join(dir, "3") + ": no such file or directory"},
 		{"no directory", func(c *config.Service) { c.WorkingDir = filepath.Join(dir, "plain") }, "it is not a directory"},
-		{"binary", func(c *config.Service) { c.Command = []string{"bin/other"} }, "command " + filepath.Join(dir, "1/bin/other") + ": no such file or directory"},
+		{"binary", func(c *config.Service) { c.Command = []string{"bin/other"} }, "command: " + filepath.Join(dir, "1/bin/other") + ": no such file or directory"},
 		{"not executable", func(c *config.Service) { c.Command = []string{"../plain"} }, "chmod +x"},
 		{"a directory as binary", func(c *config.Service) { c.Command = []string{"./bin"} }, "it is a directory"},
 		{"not in PATH", func(c *config.Service) { c.Command = []string{"surely-not-there"} }, `no program "surely-not-there" in PATH=`},

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"hupwatch/config"
 	"hupwatch/services/mailbox"
+	"hupwatch/services/notify"
 	"hupwatch/services/output"
 	"hupwatch/services/process"
 	"hupwatch/services/sockets"
@@ -53,9 +55,12 @@ type Host struct {
 	// Stepping, Resolving and Starting are the gates for these. With one for all,
 	// a thousand starts would wait for a thousand releases to be made first.
 	Stepping, Resolving, Starting *Gate
-	Ledger                        Ledger
-	Output                        *output.Hub
-	Events                        *Stream
+	// Probing is the gate for probes, which wait for others: a wide one.
+	Probing *Gate
+	Ledger  Ledger
+	Output  *output.Hub
+	Notify  *notify.Server
+	Events  *Stream
 	// Mark tells this hupwatch's generations from all other processes, in
 	// HUPWATCH_MARK.
 	Mark string
@@ -77,8 +82,10 @@ type Watcher struct {
 	// Owned by turn.
 	inquiries []*inquiry
 	processes []started
+	hooks     map[int]*hookRun
 	intended  []int // generations that have no process yet
 	sockets   sockets.Set
+	public    []string    // the paths that generations are published as
 	timer     *time.Timer // nil while nothing is waited for
 	saved     []Living
 	wanted    Wanted // likewise saved
@@ -90,6 +97,7 @@ type started struct {
 	generation int
 	process    *process.Process
 	output     *output.Capture
+	ear        ear
 }
 
 // NewWatcher returns the watcher of a service that has nothing running.
@@ -221,6 +229,9 @@ func (w *Watcher) started(generation int) *started {
 }
 
 func (w *Watcher) forget(generation int) {
+	if s := w.started(generation); s != nil {
+		s.ear.close()
+	}
 	w.processes = slices.DeleteFunc(w.processes, func(s started) bool { return s.generation == generation })
 }
 
@@ -242,6 +253,10 @@ func (w *Watcher) step(in Input) {
 		if w.ended(w.machine.Warming(w.host.Now())) {
 			return // its exit is on the way and goes first
 		}
+	case utterance:
+		in = w.take(x)
+	case HookDone:
+		delete(w.hooks, x.Token)
 	case Emptied:
 		defer w.forget(x.Generation)
 	}
@@ -266,12 +281,19 @@ func (w *Watcher) carryOut(e Effect) {
 		}
 		w.launch(e)
 	case Prove:
-		incoming, active := w.process(e.Generation), w.process(e.Active)
-		w.host.Resolving.Pass(func() { w.Post(look(e, incoming, active)) })
+		w.probe(e)
+	case RunHook:
+		w.runHook(e)
+	case KillHook:
+		w.killHook(e.Token)
+	case Publish:
+		w.publishSocket(e)
+	case Retract:
+		w.retractSocket(e)
 	case Signal:
 		w.signal(e)
 	case Pass:
-		w.send(Signal{Generation: e.Generation, Signal: e.Signal})
+		w.send(Signal{Generation: e.Generation, Signal: e.Signal, Deputy: e.Deputy})
 	case AskTurn:
 		w.rollout.TurnAsked(w.machine.Name, e.Ticket)
 	case ReturnTurn:
@@ -282,6 +304,7 @@ func (w *Watcher) carryOut(e Effect) {
 		if err := w.sockets.Keep(e.Listen); err != nil {
 			w.trouble(err)
 		}
+		w.unpublish(e.Publish)
 	case Amend:
 		w.host.Output.Apply(e.Config)
 	case Emit:
@@ -336,7 +359,8 @@ func (w *Watcher) ask(e Resolve) {
 	}
 	i := &inquiry{Resolve: e}
 	w.inquiries = append(w.inquiries, i)
-	w.host.Resolving.Pass(func() { w.Post(resolution{w.resolve(e), i}) })
+	active := w.process(e.Active)
+	w.host.Resolving.Pass(func() { w.Post(resolution{w.resolve(e, active), i}) })
 }
 
 func (w *Watcher) answered(i *inquiry) {
@@ -346,21 +370,39 @@ func (w *Watcher) answered(i *inquiry) {
 	}
 }
 
-func (w *Watcher) resolve(e Resolve) Input {
+func (w *Watcher) resolve(e Resolve, active *process.Process) Input {
 	if e.Reuse != nil && Usable(e.Reuse) {
-		return Resolved{Attempt: e.Attempt, Release: e.Reuse}
+		return Resolved{Attempt: e.Attempt, Release: e.Reuse, Reused: true, Paths: ownPaths(e.Reuse, active)}
 	}
 	release, err := w.host.Resolver.Resolve(e.Config)
 	if err != nil {
 		return ResolveFailed{Attempt: e.Attempt, Reason: err.Error()}
 	}
-	return Resolved{Attempt: e.Attempt, Release: release}
+	return Resolved{Attempt: e.Attempt, Release: release, Paths: ownPaths(release, active)}
+}
+
+// ownPaths are those of the unix sockets that what serves opened itself.
+func ownPaths(rel *Release, active *process.Process) []string {
+	if active == nil || len(rel.Service.Listen) > 0 || rel.Service.Publish != "" {
+		return nil
+	}
+	var paths []string
+	for _, address := range process.Listening(active.PID()) {
+		if path, ok := strings.CutPrefix(address, "unix /"); ok {
+			paths = append(paths, "/"+path)
+		}
+	}
+	return paths
 }
 
 func (w *Watcher) launch(e Launch) {
 	fds, err := w.sockets.Open(e.Release.Service.Listen)
 	if err != nil {
 		w.Post(SpawnFailed{Generation: e.Generation, Reason: "listen: " + err.Error()})
+		return
+	}
+	if err := w.prepare(e); err != nil {
+		w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
 		return
 	}
 	w.host.Starting.Pass(func() {
@@ -376,17 +418,41 @@ func (w *Watcher) start(e Launch, fds []int) error {
 	if err != nil {
 		return err
 	}
+	spec := e.Release.spec()
+	ear, told, err := w.hearing(e, &spec)
+	if err != nil {
+		return err
+	}
+	defer ear.forked()
 	capture, err := w.host.Output.Open(e.Release.Service, e.Generation, e.Instance, e.Release.Credential)
 	if err != nil {
+		ear.close()
 		return fmt.Errorf("output: %w", err)
 	}
 	defer capture.Forked()
-	spec := e.Release.spec()
 	spec.Args = argv
-	spec.Env = e.Release.environ(variables)
+	spec.Env = e.Release.environ(append(variables, told...))
 	spec.Sockets = fds
 	spec.Stdout, spec.Stderr = capture.Descriptors()
-	return w.host.Table.Start(spec, watch{w, e.Generation, capture})
+	err = w.host.Table.Start(spec, watch{w, started{generation: e.Generation, output: capture, ear: ear}})
+	if err != nil {
+		ear.close()
+	}
+	return err
+}
+
+// variables are those of a command that is about a generation: of what is its
+// process's alone it has none.
+func (w *Watcher) variables(c *config.Service, generation, instance int) []string {
+	return slices.DeleteFunc(generationEnv(c, generation, instance, ""), func(v string) bool {
+		return strings.HasPrefix(v, "LISTEN_") || strings.HasPrefix(v, "SERVER_STARTER_")
+	})
+}
+
+// instance is which one a generation is.
+func (w *Watcher) instance(generation int) int {
+	sl, _ := w.machine.find(generation)
+	return sl.Instance
 }
 
 func (rel *Release) spec() process.Spec {
@@ -416,10 +482,17 @@ func (w *Watcher) send(e Signal) {
 		return
 	}
 	send := p.Signal
-	if e.Group {
+	switch {
+	case e.Group:
 		send = p.SignalGroup
+	case e.Deputy != 0:
+		send = func(sig syscall.Signal) error { return p.SignalMember(e.Deputy, sig) }
 	}
-	if err := send(e.Signal); err != nil && !errors.Is(err, process.ErrGone) {
+	err := send(e.Signal)
+	if e.Deputy != 0 && errors.Is(err, process.ErrGone) { // then it is the main process's again
+		err = p.Signal(e.Signal)
+	}
+	if err != nil && !errors.Is(err, process.ErrGone) {
 		w.trouble(fmt.Errorf("signal generation %d: %w", e.Generation, err))
 	}
 }
@@ -494,23 +567,27 @@ func (m *Machine) Living() []Living {
 
 // watch posts what happens to one generation's process.
 type watch struct {
-	watcher    *Watcher
-	generation int
-	output     *output.Capture
+	watcher *Watcher
+	started // but for its process
 }
 
 func (g watch) Spawned(p *process.Process) {
-	g.watcher.Post(arrival{Spawned{Generation: g.generation, PID: p.PID()}, started{g.generation, p, g.output}})
+	g.process = p
+	g.watcher.Post(arrival{Spawned{Generation: g.generation, PID: p.PID()}, g.started})
 }
 
 func (g watch) Execed() { g.watcher.Post(Execed{g.generation}) }
 
 func (g watch) Exited(e process.Exit) {
+	g.watcher.Post(Exited{g.generation, exitOf(e)})
+}
+
+func exitOf(e process.Exit) Exit {
 	exit := Exit{Code: e.Code, Signal: e.Signal, Rest: e.Rest}
 	if e.Err != nil {
 		exit.Reason = e.Err.Error()
 	}
-	g.watcher.Post(Exited{g.generation, exit})
+	return exit
 }
 
 func (g watch) Emptied() { g.watcher.Post(Emptied{g.generation}) }

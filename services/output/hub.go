@@ -96,7 +96,8 @@ func (h *Hub) newSink(service, name string, to destination) *sink {
 }
 
 // Open makes what one generation of a service writes to, which is for a program
-// that runs as somebody else if as is given.
+// that runs as somebody else if as is given. A number below 0 is that of a command
+// which is no generation.
 func (h *Hub) Open(c *config.Service, generation, instance int, as *process.Credential) (*Capture, error) {
 	capture := &Capture{stdout: 1, stderr: 2, tail: newTail()}
 	for _, r := range routes(c) {
@@ -311,7 +312,7 @@ func (h *Hub) path(service string, generation, instance int, s Stream) string {
 // begin reads a FIFO from now on, and closes it where that does not work.
 func (h *Hub) begin(capture *Capture, c *config.Service, generation, instance int, r route, f fifo) error {
 	s := &stream{
-		hub: h, service: c.Name, generation: generation, instance: instance, kind: r.stream,
+		hub: h, service: c.Name, generation: max(0, generation), instance: instance, kind: r.stream,
 		prefix: prefix(c.Name, instance, r.output), tail: capture.tail, fifo: f,
 	}
 	h.mu.Lock()

@@ -1,0 +1,85 @@
+package services
+
+import (
+	"strconv"
+
+	"hupwatch/config"
+	"hupwatch/services/notify"
+	"hupwatch/services/process"
+)
+
+// ear is where a generation says how it is, if it does.
+type ear struct {
+	socket *notify.Socket
+	pipe   *notify.Pipe
+}
+
+// utterance is a Said that is still to be taken.
+type utterance struct {
+	Said
+	socket *notify.Socket
+}
+
+// hearing makes what a generation is to speak to, and returns what tells it where.
+func (w *Watcher) hearing(e Launch, spec *process.Spec) (ear, []string, error) {
+	var (
+		it  ear
+		env []string
+		err error
+		as  = e.Release.Credential
+	)
+	switch r := e.Release.Service.Ready; {
+	case r == nil:
+	case r.Kind == config.ReadyNotify:
+		heard := make(chan *notify.Socket, 1)
+		it.socket, err = w.host.Notify.Open(e.Release.Service.Name, e.Generation, as, func() {
+			k := <-heard
+			heard <- k
+			w.Post(utterance{Said: Said{Generation: e.Generation}, socket: k})
+		})
+		if err == nil {
+			heard <- it.socket
+			env = append(env, "NOTIFY_SOCKET="+it.socket.Path())
+		}
+	case r.Kind == config.ReadyFD:
+		it.pipe, err = w.host.Notify.Pipe(as, func(ready bool) {
+			said := Said{Generation: e.Generation, Ready: ready}
+			if !ready {
+				said.Failure = "it closed descriptor " + strconv.Itoa(r.FD) + " without a line on it: it was to say there that it is ready"
+			}
+			w.Post(said)
+		})
+		if err == nil {
+			spec.Extra = []process.Descriptor{{FD: it.pipe.WriteEnd(), At: r.FD}}
+		}
+	}
+	return it, env, err
+}
+
+// forked is called once the generation has what it was to have.
+func (e ear) forked() {
+	if e.pipe != nil {
+		e.pipe.Forked()
+	}
+}
+
+func (e ear) close() {
+	if e.socket != nil {
+		e.socket.Close()
+	}
+	if e.pipe != nil {
+		e.pipe.Close()
+	}
+}
+
+// take makes of an utterance what was said. Whom it names as its main process must
+// be one of its own.
+func (w *Watcher) take(u utterance) Said {
+	m := u.socket.Take()
+	said := u.Said
+	said.Ready, said.Stopping, said.Status, said.Extend = m.Ready, m.Stopping, m.Status, m.Extend
+	if p := w.process(said.Generation); m.MainPID != 0 && p != nil && p.Member(m.MainPID) {
+		said.MainPID = m.MainPID
+	}
+	return said
+}

@@ -1,0 +1,102 @@
+package services
+
+import (
+	"strconv"
+	"sync"
+
+	"hupwatch/config"
+	"hupwatch/services/output"
+	"hupwatch/services/process"
+	"hupwatch/services/task"
+)
+
+// hookRun is a hook on its way.
+type hookRun struct {
+	mu     sync.Mutex // guards what is below
+	task   *task.Task // nil until it has a process
+	killed bool
+}
+
+func (h *hookRun) kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.killed = true
+	if h.task != nil {
+		h.task.Kill()
+	}
+}
+
+// runHook runs one of the service's own commands.
+func (w *Watcher) runHook(e RunHook) {
+	if w.hooks == nil {
+		w.hooks = make(map[int]*hookRun)
+	}
+	h := &hookRun{}
+	w.hooks[e.Token] = h
+	variables := append(w.variables(e.Release.Service, e.Generation, e.Instance), pidVariable+"="+strconv.Itoa(e.PID))
+	if e.Kind == HookAfterReload {
+		variables = append(variables, resultVariable+"="+string(e.Result), errorVariable+"="+e.Error)
+	}
+	w.host.Starting.Pass(func() {
+		if err := w.startHook(e, variables, h); err != nil {
+			w.Post(HookDone{Token: e.Token, Failure: err.Error()})
+		}
+	})
+}
+
+func (w *Watcher) startHook(e RunHook, variables []string, h *hookRun) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.killed {
+		return nil
+	}
+	release := e.Release
+	if release.Dir == "" {
+		var err error
+		if release, err = w.host.Resolver.bare(release.Service); err != nil {
+			return err
+		}
+	}
+	spec, err := release.command(e.Command, variables)
+	if err != nil {
+		return err
+	}
+	capture, err := w.host.Output.Open(release.Service, -e.Token, e.Instance, release.Credential)
+	if err != nil {
+		return err
+	}
+	defer capture.Forked()
+	spec.Stdout, spec.Stderr = capture.Descriptors()
+	h.task, err = task.Start(w.host.Table, spec, func(end process.Exit) { w.Post(hookDone(e.Token, exitOf(end), capture)) })
+	return err
+}
+
+func hookDone(token int, e Exit, capture *output.Capture) HookDone {
+	in := HookDone{Token: token}
+	if e.Code != 0 || e.Signal != 0 || e.Reason != "" {
+		in.Failure, in.Tail = e.String(), capture.Tail()
+	}
+	return in
+}
+
+// killHook ends a hook that nobody waits for any more.
+func (w *Watcher) killHook(token int) {
+	if h := w.hooks[token]; h != nil {
+		h.kill()
+		delete(w.hooks, token)
+	}
+}
+
+// bare makes what a command of a service can be run with whose release cannot be
+// made: as its user, in hupwatch's own directory.
+func (r Resolver) bare(c *config.Service) (*Release, error) {
+	a, err := lookupAccount(c.User, c.Group)
+	if err != nil {
+		return nil, err
+	}
+	rel := &Release{Service: c, Dir: r.Dir, Credential: a.credential, Inherited: r.inherited(c)}
+	for name, value := range a.variables {
+		rel.Env = append(rel.Env, name+"="+value)
+	}
+	return rel, nil
+}

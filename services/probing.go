@@ -1,0 +1,144 @@
+package services
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"hupwatch/config"
+	"hupwatch/services/probe"
+	"hupwatch/services/process"
+	"hupwatch/services/task"
+)
+
+// The variables that only commands about a generation have.
+const (
+	pidVariable    = "HUPWATCH_PID"
+	resultVariable = "HUPWATCH_RESULT"
+	errorVariable  = "HUPWATCH_ERROR"
+)
+
+// subject is what is probed: a generation and the one that serves meanwhile.
+type subject struct {
+	release          *Release
+	variables        []string
+	incoming, active *process.Process
+}
+
+// probe has a look at a generation.
+func (w *Watcher) probe(e Prove) {
+	about := subject{incoming: w.process(e.Generation), active: w.process(e.Active)}
+	if e.Ready == nil {
+		w.host.Resolving.Pass(func() { w.Post(look(e, about.incoming, about.active)) })
+		return
+	}
+	_, g := w.machine.find(e.Generation)
+	if g == nil || about.incoming == nil {
+		return // its end is on the way
+	}
+	about.release = g.Release
+	about.variables = append(w.variables(g.service(), e.Generation, w.instance(e.Generation)), pidVariable+"="+strconv.Itoa(about.incoming.PID()))
+	w.host.Probing.Pass(func() {
+		in := Proved{Generation: e.Generation}
+		if err := w.attempt(e.Ready, about); err != nil {
+			in.Failure = err.Error()
+		}
+		w.Post(in)
+	})
+}
+
+// attempt makes one attempt to see whether a generation is ready.
+func (w *Watcher) attempt(r *config.Ready, about subject) error {
+	if r.Kind == config.ReadyExec {
+		return w.execute(r, about)
+	}
+	target, err := about.release.target(r, about.variables)
+	if err != nil {
+		return err
+	}
+	if err := probe.Check(context.Background(), target); err != nil {
+		return fmt.Errorf("%s: %w", target, err)
+	}
+	return about.answers(target)
+}
+
+// answers reports whether it may have been the incoming generation that answered.
+func (s subject) answers(target probe.Target) error {
+	if s.active == nil || s.active == s.incoming {
+		return nil
+	}
+	there := target.Listeners()
+	listens := func(p *process.Process) bool {
+		return slices.ContainsFunc(process.Listening(p.PID()), func(address string) bool { return slices.Contains(there, address) })
+	}
+	if len(there) == 0 || !listens(s.active) || listens(s.incoming) {
+		return nil
+	}
+	return fmt.Errorf("%s: it is the generation before it that answers, it does not listen there itself; %s", target, listenRemedy)
+}
+
+// target expands what is to be probed.
+func (rel *Release) target(r *config.Ready, variables []string) (probe.Target, error) {
+	t := probe.Target{Kind: r.Kind, Timeout: r.Timeout, Headers: r.Headers}
+	lookup := lookupIn(variables, rel.Env, rel.Inherited)
+	var err error
+	if t.URL, err = config.Expand(r.URL, lookup); err == nil {
+		t.Address, err = config.Expand(r.Address, lookup)
+	}
+	if err != nil {
+		return t, fmt.Errorf("ready.%s: %w", r.Kind, err)
+	}
+	return t, nil
+}
+
+// execute runs the command of an exec probe.
+func (w *Watcher) execute(r *config.Ready, about subject) error {
+	spec, err := about.release.command(r.Exec, about.variables)
+	if err != nil {
+		return fmt.Errorf("ready.exec: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), r.Timeout)
+	defer cancel()
+	outcome, err := task.Run(ctx, w.host.Table, spec)
+	e := exitOf(outcome.Exit)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = fmt.Errorf("did not end within %s", r.Timeout)
+	case err != nil:
+	case e.Code == 0 && e.Signal == 0 && e.Reason == "":
+		return nil
+	default:
+		err = fmt.Errorf("%s", e)
+	}
+	if n := len(outcome.Tail); n > 0 {
+		return fmt.Errorf("exec %s: %w: %s", r.Exec[0], err, strings.TrimSpace(outcome.Tail[n-1]))
+	}
+	return fmt.Errorf("exec %s: %w", r.Exec[0], err)
+}
+
+// execOf is the command of an exec probe, if it is one.
+func execOf(r *config.Ready) []string {
+	if r == nil {
+		return nil
+	}
+	return r.Exec
+}
+
+// command is how one of the service's own commands is run: as its user, in its
+// directory.
+func (rel *Release) command(command, variables []string) (process.Spec, error) {
+	spec := rel.spec()
+	argv, err := rel.expand(command, variables)
+	if err != nil {
+		return spec, err
+	}
+	if spec.Path, _, err = rel.locate(argv[0]); err != nil {
+		return spec, err
+	}
+	spec.Args = argv
+	spec.Env = rel.environ(variables)
+	spec.Stdout, spec.Stderr = -1, -1
+	return spec, nil
+}
