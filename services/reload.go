@@ -223,6 +223,9 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 	r := s.Under
 	ended := Event{Kind: KindReloadEnded, Result: result, Reason: reason, Reloads: r.IDs, Elapsed: s.now.Sub(r.BegunAt)}
+	if g != nil {
+		ended.Tail = g.Tail
+	}
 	if g != nil && g.MainGone {
 		e := g.LastStatus
 		ended.Exit = &e

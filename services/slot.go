@@ -326,7 +326,7 @@ func (s *step) fail(sl *Slot, reason string) {
 		s.instanceFailed(sl, g, reason)
 		return
 	}
-	s.emit(sl, g, Event{Kind: KindStartFailed, Reason: reason})
+	s.emit(sl, g, Event{Kind: KindStartFailed, Reason: reason, Tail: g.Tail})
 	s.again(sl, g.service(), false)
 	if s.fellBack(sl) {
 		s.finish(ResultFailed, s.Under.FellBack+"; and the release before it: "+reason, sl, g)
