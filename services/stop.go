@@ -67,6 +67,7 @@ func (s *step) leave(sl *Slot) {
 		if g.Aborted || g.PID == 0 {
 			continue
 		}
+		s.killHook(g)
 		s.emit(sl, g, Event{Kind: KindLeft, Reason: fmt.Sprintf("it lives on; kill %d ends it", g.PID)})
 		sl.remove(g)
 		if sl.Active == g {
