@@ -95,6 +95,54 @@ func (b *bench) start(dir string) int {
 	return n
 }
 
+// resolve answers what the machine wants resolved: with what is in dir, or with
+// the release it asks for again.
+func (b *bench) resolve(dir string) {
+	in := services.Resolved{Release: &services.Release{Service: b.Config, Dir: dir}}
+	for _, e := range b.saw {
+		if e, ok := e.(services.Resolve); ok {
+			in.Attempt = e.Attempt
+			if in.Reused = e.Reuse != nil; in.Reused {
+				in.Release = e.Reuse
+			}
+		}
+	}
+	b.tell(in)
+}
+
+// run brings the newest generation from its launch to its first instruction.
+func (b *bench) run() int {
+	n := b.Generations
+	b.tell(services.Spawned{Generation: n, PID: 100 + n})
+	b.tell(services.Execed{Generation: n})
+	return n
+}
+
+// hookDone ends the command that was begun last.
+func (b *bench) hookDone(failure string, tail ...string) {
+	b.tell(services.HookDone{Token: b.Hooks, Failure: failure, Tail: tail})
+}
+
+// ended is what the world heard of the end of a reload, or of a start.
+func (b *bench) ended() services.Event {
+	b.t.Helper()
+	for _, e := range slices.Backward(b.saw) {
+		if e, ok := e.(services.Emit); ok && (e.Event.Kind == services.KindReloadEnded || e.Event.Kind == services.KindStartFailed) {
+			return e.Event
+		}
+	}
+	b.t.Fatal("the world hears of no end")
+	return services.Event{}
+}
+
+// told is whether the world heard of it.
+func (b *bench) told(kind services.Kind) bool {
+	return slices.ContainsFunc(b.saw, func(e services.Effect) bool {
+		x, ok := e.(services.Emit)
+		return ok && x.Event.Kind == kind
+	})
+}
+
 // up does so and lets its warm-up pass.
 func (b *bench) up(dir string) int {
 	n := b.start(dir)
@@ -140,6 +188,20 @@ func said(effects []services.Effect) []string {
 				dir = e.Reuse.Dir
 			}
 			lines = append(lines, "resolve "+dir)
+		case services.RunHook:
+			line := fmt.Sprintf("run %s for %d", e.Kind, e.Generation)
+			if e.Result != "" {
+				line += " " + string(e.Result)
+			}
+			lines = append(lines, line)
+		case services.KillHook:
+			lines = append(lines, fmt.Sprintf("kill hook %d", e.Token))
+		case services.Publish:
+			lines = append(lines, fmt.Sprintf("publish %d", e.Generation))
+		case services.Retract:
+			lines = append(lines, fmt.Sprintf("retract %d", e.Generation))
+		case services.Restore:
+			lines = append(lines, "restore")
 		case services.Pass:
 			lines = append(lines, fmt.Sprintf("pass %s to %d", services.SignalName(e.Signal), e.Generation))
 		case services.Answer:
