@@ -4,11 +4,14 @@ import "slices"
 
 // guard has the paths of the service's sockets watched, while there is more than
 // one generation that may remove them. Once the new one has been promoted they lead
-// to what it opened, and are kept so; before, it may be about to.
+// to what it opened, and are kept so; before, it may be about to. Where nothing
+// serves, what ends may remove its own.
 func (s *step) guard(keep bool) {
 	var paths []string
 	for i := range s.Slots {
-		paths = append(paths, s.Slots[i].Paths...)
+		if s.Slots[i].Active != nil {
+			paths = append(paths, s.Slots[i].Paths...)
+		}
 	}
 	slices.Sort(paths)
 	s.Guarded = true
