@@ -7,17 +7,16 @@ import (
 	"hupwatch/config"
 )
 
-// otherwise takes the incoming generation of a reload, which has no process yet, on
-// another way than to start it beside the active one, where its service has one.
+// otherwise goes another way with the incoming generation of a reload, which has no
+// process yet, than to start it beside the active one, where its service has one. It
+// reports whether that is all there is to do.
 func (s *step) otherwise(sl *Slot, g *Generation) bool {
 	switch g.service().Reload {
 	case config.ReloadStopFirst:
 		old := sl.Active
 		sl.Active = nil
-		g.Phase, g.Deadline = PhaseWaiting, Never
 		old.Reloads = g.Reloads
 		s.retire(sl, old, old.service().StopTimeout)
-		return true
 	case config.ReloadSignal:
 		s.reloadBySignal(sl, g)
 		return true

@@ -156,6 +156,10 @@ func (s *step) prepared(sl *Slot, g *Generation) {
 	if sl.Active != nil && g.Cause == CauseReload && s.otherwise(sl, g) {
 		return
 	}
+	if g.service().Reload == config.ReloadStopFirst && sl.draining() > 0 { // it cannot live beside another
+		g.Phase, g.Deadline = PhaseWaiting, Never
+		return
+	}
 	g.Phase = PhaseStarting
 	g.Deadline = s.now.Add(g.service().StartTimeout)
 	s.guard(false)
