@@ -235,9 +235,6 @@ func (s *step) expire(sl *Slot) {
 	for _, g := range sl.generations() {
 		s.hookExpired(sl, g)
 	}
-	if sl.Incoming != nil {
-		s.advance(sl)
-	}
 	for _, g := range slices.Clone(sl.Draining) {
 		switch {
 		case !g.Killed && g.KillAt <= s.now:
@@ -246,6 +243,9 @@ func (s *step) expire(sl *Slot) {
 			g.KilledAt = Never
 			s.emit(sl, g, Event{Kind: KindAbandoned})
 		}
+	}
+	if sl.Incoming != nil { // it may have waited for those
+		s.advance(sl)
 	}
 }
 
