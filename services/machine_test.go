@@ -20,6 +20,8 @@ type bench struct {
 	t   *testing.T
 	now services.Instant
 	saw []services.Effect
+	// wants is the release it wants last.
+	wants services.Resolve
 }
 
 func web() *config.Service {
@@ -60,6 +62,11 @@ func (b *bench) tell(in services.Input) []services.Effect {
 	}
 	effects := b.Step(b.now, in)
 	b.saw = append(b.saw, effects...)
+	for _, e := range effects {
+		if e, ok := e.(services.Resolve); ok {
+			b.wants = e
+		}
+	}
 	return effects
 }
 
@@ -98,14 +105,9 @@ func (b *bench) start(dir string) int {
 // resolve answers what the machine wants resolved: with what is in dir, or with
 // the release it asks for again.
 func (b *bench) resolve(dir string) {
-	in := services.Resolved{Release: &services.Release{Service: b.Config, Dir: dir}}
-	for _, e := range b.saw {
-		if e, ok := e.(services.Resolve); ok {
-			in.Attempt = e.Attempt
-			if in.Reused = e.Reuse != nil; in.Reused {
-				in.Release = e.Reuse
-			}
-		}
+	in := services.Resolved{Attempt: b.wants.Attempt, Release: b.wants.Reuse, Reused: b.wants.Reuse != nil}
+	if !in.Reused {
+		in.Release = &services.Release{Service: b.wants.Config, Dir: dir}
 	}
 	b.tell(in)
 }

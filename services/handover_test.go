@@ -1,0 +1,271 @@
+package services_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services"
+)
+
+func publishing() *config.Service {
+	c := web()
+	c.Publish, c.Overlap = "/run/web.sock", 500*time.Millisecond
+	return c
+}
+
+// published returns a machine whose generation 1 serves and is published.
+func published(t *testing.T, c *config.Service) *bench {
+	t.Helper()
+	b := newBench(t, c)
+	b.tell(services.Start{})
+	b.resolve("/releases/1")
+	b.run()
+	b.wantUnix(1)
+	b.tell(services.Proved{Generation: 1})
+	b.want(services.StateStarting, "resolve new", "publish 1") // nobody else serves
+	b.tell(services.Published{Generation: 1})
+	b.pass(c.Warmup)
+	b.tell(services.Proved{Generation: 1})
+	b.tell(services.Published{Generation: 1})
+	b.pass(0)
+	b.tell(services.Published{Generation: 1})
+	if b.State() != services.StateRunning {
+		t.Fatalf("it is %s", b.State())
+	}
+	b.saw = nil
+	return b
+}
+
+// wantUnix checks that a generation is asked whether it accepts connections at the
+// path of its own.
+func (b *bench) wantUnix(generation int) {
+	b.t.Helper()
+	if !slices.ContainsFunc(b.saw, func(e services.Effect) bool {
+		p, ok := e.(services.Prove)
+		return ok && p.Generation == generation && p.Ready != nil && p.Ready.Kind == config.ReadyUnix && p.Ready.Address == "${HUPWATCH_BIND}"
+	}) {
+		b.t.Errorf("generation %d is not asked for its own path", generation)
+	}
+}
+
+// warm brings generation 2 of a reload to the end of its warm-up.
+func (b *bench) warm() {
+	b.ask(7)
+	b.resolve("/releases/2")
+	n := b.run()
+	b.wantUnix(n)
+	b.tell(services.Proved{Generation: n})
+	b.pass(b.Config.Warmup)
+	b.tell(services.Proved{Generation: n})
+}
+
+func TestThePublicPathIsFlippedOnlyWhenTheNewOneIsWarmThenBothServeThenTheOldOneIsStopped(t *testing.T) {
+	b := published(t, publishing())
+	b.ask(7)
+	b.resolve("/releases/2")
+	b.run()
+	b.tell(services.Proved{Generation: 2})
+	b.pass(time.Second)
+	b.want(services.StateRunning, "resolve new")
+	b.tell(services.Proved{Generation: 2})
+	b.want(services.StateRunning, "publish 2")
+	b.pass(time.Second) // the file system takes its time
+	b.want(services.StateRunning)
+	b.tell(services.Published{Generation: 2})
+	b.pass(500*time.Millisecond - 1)
+	b.want(services.StateRunning)
+	b.pass(1)
+	b.want(services.StateRunning, "TERM to the main of 1", "answer [7] promoted")
+	b.exit(1, services.Exit{})
+	b.want(services.StateRunning, "retract 1")
+}
+
+func TestOneThatDiesInTheOverlapGivesThePathBack(t *testing.T) {
+	b := published(t, publishing())
+	b.warm()
+	b.tell(services.Published{Generation: 2})
+	b.pass(100 * time.Millisecond)
+	b.saw = nil
+	b.exit(2, services.Exit{Code: 1})
+	if e := b.ended(); !strings.Contains(e.Reason, "while the one before it still served") {
+		t.Errorf("the reason is %q", e.Reason)
+	}
+	b.want(services.StateRunning, "publish 1", "retract 2", "answer [7] kept_old")
+}
+
+func TestOneThatDiesWhileThePathIsBeingFlippedGivesItBack(t *testing.T) {
+	b := published(t, publishing())
+	b.warm()
+	b.saw = nil
+	b.exit(2, services.Exit{Code: 1})
+	b.want(services.StateRunning, "publish 1", "retract 2", "answer [7] kept_old")
+	b.tell(services.Published{Generation: 2}) // it was on its way
+	b.tell(services.Published{Generation: 1})
+	b.want(services.StateRunning)
+}
+
+func TestAPathThatCannotBeFlippedKeepsTheOldOne(t *testing.T) {
+	b := published(t, publishing())
+	b.warm()
+	b.saw = nil
+	b.tell(services.Published{Generation: 2, Failure: "symlink: read-only file system"})
+	if e := b.ended(); !strings.Contains(e.Reason, "publish: symlink: read-only file system") {
+		t.Errorf("the reason is %q", e.Reason)
+	}
+	b.want(services.StateRunning, "publish 1", "TERM to the main of 2", "answer [7] kept_old")
+}
+
+func TestAnOldOneThatDiesInTheOverlapEndsIt(t *testing.T) {
+	b := published(t, publishing())
+	b.warm()
+	b.tell(services.Published{Generation: 2})
+	b.saw = nil
+	b.exit(1, services.Exit{Code: 1})
+	b.pass(0)
+	b.want(services.StateRunning, "retract 1", "publish 2", "answer [7] promoted")
+}
+
+func TestWhoServesAloneIsPublishedAsSoonAsItIsReady(t *testing.T) {
+	b := published(t, publishing())
+	b.exit(1, services.Exit{Code: 1})
+	b.resolve("")
+	b.run()
+	b.want(services.StateStarting, "retract 1", "resolve /releases/1")
+	b.tell(services.Proved{Generation: 2})
+	b.want(services.StateStarting, "publish 2")
+}
+
+func TestAnIncomingOneIsPublishedEarlyOnceTheOldOneDies(t *testing.T) {
+	b := published(t, publishing())
+	b.ask(7)
+	b.resolve("/releases/2")
+	b.run()
+	b.tell(services.Proved{Generation: 2})
+	b.saw = nil
+	b.exit(1, services.Exit{Code: 1})
+	b.want(services.StateStarting, "retract 1", "publish 2")
+}
+
+func TestBeforeStopComesAfterTheOverlap(t *testing.T) {
+	c := publishing()
+	c.BeforeStop = []string{"./drain"}
+	b := published(t, c)
+	b.warm()
+	b.tell(services.Published{Generation: 2})
+	b.saw = nil
+	b.pass(500*time.Millisecond - 1)
+	b.want(services.StateRunning)
+	b.pass(1)
+	b.want(services.StateRunning, "run before_stop for 1")
+	b.exit(2, services.Exit{Code: 1})
+	b.want(services.StateRunning, "kill hook 1", "publish 1", "retract 2", "answer [7] kept_old")
+}
+
+func TestATermBeforeTheOldOneIsToldEndsBoth(t *testing.T) {
+	b := published(t, publishing())
+	b.warm()
+	b.saw = nil
+	b.tell(services.Stop{Until: services.Never, Final: true})
+	b.want(services.StateStopping, "answer [7] aborted", "TERM to the main of 2", "TERM to the main of 1")
+	b.tell(services.Published{Generation: 2})
+	b.exit(2, services.Exit{})
+	b.exit(1, services.Exit{})
+	b.want(services.StateStopped, "retract 2", "retract 1", "ended")
+}
+
+// guards are the guards on or off, since the last call.
+func (b *bench) guards() (lines []string) {
+	for _, e := range b.saw {
+		g, ok := e.(services.Guard)
+		switch {
+		case !ok:
+		case !g.On:
+			lines = append(lines, "off")
+		case g.Keep:
+			lines = append(lines, "keep "+strings.Join(g.Paths, " "))
+		default:
+			lines = append(lines, "note "+strings.Join(g.Paths, " "))
+		}
+	}
+	b.saw = nil
+	return lines
+}
+
+func (b *bench) wantGuards(want ...string) {
+	b.t.Helper()
+	if got := b.guards(); !slices.Equal(got, want) {
+		b.t.Errorf("guards %q, want %q", got, want)
+	}
+}
+
+// resolvePath answers what the machine wants resolved, where the active generation
+// opened a socket itself.
+func (b *bench) resolvePath(path string) {
+	b.tell(services.Resolved{Attempt: b.Attempts, Release: &services.Release{Service: b.Config, Dir: "/releases/2"}, Paths: []string{path}})
+}
+
+func TestThePathsOfSocketsAreGuardedFromTheStartOfTheNewOneUntilTheOldOneIsGone(t *testing.T) {
+	b := serving(t, web())
+	b.ask(7)
+	b.guards()
+	b.resolvePath("/run/web.sock")
+	b.wantGuards("note /run/web.sock")
+	b.run()
+	b.tell(services.Proved{Generation: 2})
+	b.pass(time.Second)
+	b.tell(services.Proved{Generation: 2})
+	b.wantGuards("keep /run/web.sock")
+	b.exit(1, services.Exit{})
+	b.wantGuards("off")
+}
+
+func TestAPathThatANewOneTookIsPutBackWhenThatIsNoGood(t *testing.T) {
+	b := serving(t, web())
+	b.ask(7)
+	b.resolvePath("/run/web.sock")
+	b.run()
+	b.saw = nil
+	b.exit(2, services.Exit{Code: 1})
+	b.want(services.StateRunning, "restore", "answer [7] kept_old")
+}
+
+// Where nothing is to serve at a path, it is not put back: whoever finds it there
+// would take it for that of a server.
+func TestAServerThatStopsMayRemoveItsSocket(t *testing.T) {
+	reload := func(b *bench) {
+		b.ask(7)
+		b.resolvePath("/run/web.sock")
+		b.run()
+		b.tell(services.Proved{Generation: 2})
+		b.pass(time.Second)
+		b.tell(services.Proved{Generation: 2})
+		b.exit(1, services.Exit{})
+	}
+	stops := map[string]func(b *bench){
+		"stop": func(b *bench) { b.tell(services.Down{ID: 8}) },
+		"TERM": func(b *bench) { b.tell(services.Stop{Until: services.Never, Final: true}) },
+		"a reload that stops it first": func(b *bench) {
+			c := *b.Config
+			c.Reload = config.ReloadStopFirst
+			b.Config = &c
+			b.ask(8)
+			b.resolvePath("/run/web.sock")
+		},
+	}
+	for name, stop := range stops {
+		t.Run(name, func(t *testing.T) {
+			b := serving(t, web())
+			reload(b)
+			b.saw = nil
+			stop(b)
+			for _, line := range b.guards() {
+				if strings.HasPrefix(line, "keep") && strings.Contains(line, "/run/web.sock") {
+					t.Errorf("it is put back: %s", line)
+				}
+			}
+		})
+	}
+}
