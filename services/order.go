@@ -6,20 +6,29 @@ import (
 )
 
 // await takes the services that are to be ready before this one comes up. What is
-// up stays so.
+// up stays so, and where it crashes it waits for nobody.
 func (s *step) await(in Await) {
-	if slices.Equal(s.Awaits, in.Names) {
+	names := in.Names
+	if s.isUp() {
+		names = nil
+	}
+	if slices.Equal(s.Awaits, names) {
 		return
 	}
-	s.Awaits = in.Names
+	s.Awaits = names
 	if s.held() && s.WantedUp {
-		s.emit(nil, nil, Event{Kind: KindAwaits, Reason: strings.Join(in.Names, ", ")})
+		s.emit(nil, nil, Event{Kind: KindAwaits, Reason: strings.Join(names, ", ")})
 	}
 }
 
 // held tells whether others are to be ready first.
 func (m *Machine) held() bool {
-	return len(m.Awaits) > 0 && !slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil })
+	return len(m.Awaits) > 0 && !m.isUp()
+}
+
+// isUp tells whether anything of it serves, or is about to.
+func (m *Machine) isUp() bool {
+	return slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil })
 }
 
 // stand tells those that depend on the service whether they may start: it serves,
