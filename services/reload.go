@@ -1,7 +1,5 @@
 package services
 
-import "hupwatch/config"
-
 // Run is a reload of one service, from the moment it is asked for until its
 // result.
 type Run struct {
@@ -29,6 +27,8 @@ type Run struct {
 	// there is to say about that.
 	Watching Instant
 	Note     string
+	// Made is the release that all instances get.
+	Made *Release
 	// Undone is why an instance that was done went back to the release before.
 	Undone string
 	// Served tells whether anything served when the slot's reload began.
@@ -154,11 +154,7 @@ func (s *step) beginInstance(r *Run) {
 	sl := &s.Slots[r.Slot]
 	r.Served = r.Served || sl.Active != nil
 	sl.Backoff.clear()
-	var reuse *Release // one release for all instances
-	if r.Slot > 0 && s.Config.Reload != config.ReloadSignal {
-		reuse = s.Slots[r.Slot-1].Good
-	}
-	s.launch(sl, CauseReload, reuse)
+	s.launch(sl, CauseReload, r.Made)
 }
 
 // instanceDone is called when the incoming generation of a reload was promoted.

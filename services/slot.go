@@ -135,6 +135,9 @@ func (s *step) resolved(in Resolved) {
 	if g == nil {
 		return // given up meanwhile
 	}
+	if g.Cause == CauseReload {
+		s.Under.Made = in.Release
+	}
 	if s.nothingNew(sl, in.Release) {
 		return
 	}
