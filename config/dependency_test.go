@@ -52,6 +52,18 @@ func TestOneMistakeIsNotReportedAsAMissingDependency(t *testing.T) {
 	}
 }
 
+func TestMissingDirectoryIsNotReportedAsAMissingDependency(t *testing.T) {
+	text := "include = [\"gone/*.toml\"]\n" + fmt.Sprintf(service, "web") + `depends_on = ["db"]`
+	main := write(t, filepath.Join(t.TempDir(), "hupwatch.toml"), text)
+	if _, problems := config.Load(main); len(problems) != 1 || !strings.Contains(problems.Error(), "there is no directory") {
+		t.Errorf("got %v", problems)
+	}
+
+	if cfg, problems := config.Parse(main, []byte(text), noEnv); cfg == nil || len(problems) > 0 {
+		t.Errorf("what includes files has problems where they are not read: %v", problems)
+	}
+}
+
 func TestManyRingsAreReportedOnceEach(t *testing.T) {
 	var text strings.Builder
 	const services = 60 // each of which waits for all others

@@ -87,7 +87,7 @@ func (t *table) checkPublish() {
 	}
 	if len(s.Command) > 0 && t.sound("command") && t.sound("environment") && !t.mentionsBind() {
 		t.warn(t.place("publish", "command"), fmt.Sprintf(
-			"neither command nor environment has ${%s}, the path to open for this: unless the program reads that variable itself, no generation will be ready", bindVariable))
+			"the command does not have ${%s}, the path to open for this: unless the program reads that variable itself, no generation will be ready", bindVariable))
 	}
 }
 

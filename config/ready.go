@@ -58,11 +58,9 @@ func decodeReady(t *table, k *Key, v any) {
 	sub := &table{loader: t.loader, source: t.source, section: sectionReady, path: t.absolute(k.Name), given: given, ready: &ready}
 	sub.decode()
 	sub.chooseKind()
-	if len(sub.failed) > 0 {
-		t.fail(k.Name)
-		return
+	if len(sub.failed) == 0 {
+		t.service.Ready = &ready
 	}
-	t.service.Ready = &ready
 }
 
 // readyExample writes the table that was meant by a mere word or address.

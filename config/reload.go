@@ -51,7 +51,7 @@ func (t *table) checkReload() {
 	if t.place("reload_signal") != "" && mode != ReloadSignal {
 		t.problem("reload_signal", fmt.Errorf(`nothing is sent with reload = %q: write reload = "signal", or remove this`, mode))
 	}
-	if mode == ReloadSignal && t.service.Publish != "" && t.sound("publish") {
+	if mode == ReloadSignal && t.service.Publish != "" {
 		t.problem(t.place("reload", "publish"), errors.New(
 			`reload = "signal" starts no new generation that publish could show: remove publish, or write reload = "start-first"`))
 	}

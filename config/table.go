@@ -48,20 +48,16 @@ var errNotYet = errors.New("not supported yet")
 // problem reports what is wrong with a key of the table, or with a part of its
 // value: at is relative to the table.
 func (t *table) problem(at string, err error) {
+	if t.failed == nil {
+		t.failed = make(map[string]bool)
+	}
 	name := at
 	if i := strings.IndexAny(at, ".["); i > 0 {
 		name = at[:i]
 	}
-	t.fail(name)
+	t.failed[name] = true
 
 	t.found = append(t.found, finding{source: t.source, path: t.absolute(at), text: err.Error()})
-}
-
-func (t *table) fail(name string) {
-	if t.failed == nil {
-		t.failed = make(map[string]bool)
-	}
-	t.failed[name] = true
 }
 
 // place returns the first of these keys that stands in the table itself, empty
