@@ -103,10 +103,12 @@ func TestNothingOfTheGroupOutlivesTheCommand(t *testing.T) {
 func TestWhoLeftTheGroupIsNotWaitedFor(t *testing.T) {
 	for name, daemon := range map[string]string{"silent": "exec cat <&3", "talkative": "exec yes"} {
 		t.Run(name, func(t *testing.T) {
-			ours, spec, started := onLine(t, sh("echo first; setsid sh -c 'echo here >&3; "+daemon+"' & read go <&3"))
+			ours, spec, started := onLine(t, sh("echo first; setsid sh -c 'echo here >&3; "+daemon+"' & read go <&4"))
+			gate, theirs := newLine(t)
+			spec.Sockets = append(spec.Sockets, int(theirs.Fd()))
 			ended := inBackground(t.Context(), newTable(t), spec)
 			ours.hear(t, "here")
-			ours.say(t, "go")
+			gate.say(t, "go")
 			r := <-ended
 			started()
 			if want := (process.Exit{}); r.err != nil || r.Exit != want || len(r.Tail) == 0 {
