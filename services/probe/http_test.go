@@ -106,7 +106,13 @@ func TestAServerThatDoesNotAnswerIsGivenUpInTime(t *testing.T) {
 				if network == "unix" {
 					target.URL, target.Address = "http://x", address
 				}
-				mustFail(t, target, "no answer within 50ms")
+				err := errors.New("not tried")
+				for tries := 0; tries == 0 || tries < 20 && err != nil && err.Error() == "no connection within 50ms"; tries++ { // on a busy host
+					err = probe.Check(t.Context(), target)
+				}
+				if err == nil || err.Error() != "no answer within 50ms" {
+					t.Errorf("%v, want no answer within 50ms", err)
+				}
 			})
 		}
 	}
@@ -137,7 +143,7 @@ func TestAServerCanWriteItsWholeBody(t *testing.T) {
 	t.Parallel()
 	for _, status := range []string{"200 OK", "500 No"} {
 		end := make(chan error, 1)
-		address := serve(t, "tcp", func(conn net.Conn) {
+		target := probe.Target{Kind: config.ReadyHTTP, Timeout: patience, URL: "http://" + serve(t, "tcp", func(conn net.Conn) {
 			_, err := http.ReadRequest(bufio.NewReader(conn))
 			if err == nil {
 				_, err = fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Length: 30000\r\n\r\n", status)
@@ -149,9 +155,13 @@ func TestAServerCanWriteItsWholeBody(t *testing.T) {
 				_, err = conn.Read(make([]byte, 1))
 			}
 			end <- err
-		})
-		_ = probe.Check(t.Context(), probe.Target{Kind: config.ReadyHTTP, URL: "http://" + address, Timeout: patience})
-		if err := <-end; !errors.Is(err, io.EOF) {
+		})}
+		err := errors.New("not tried")
+		for tries := 0; tries < 5 && !errors.Is(err, io.EOF); tries++ { // a busy host may keep it from reading in time
+			_ = probe.Check(t.Context(), target)
+			err = <-end
+		}
+		if !errors.Is(err, io.EOF) {
 			t.Errorf("%s: the server got %v, want the end of the connection", status, err)
 		}
 	}
