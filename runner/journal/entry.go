@@ -15,6 +15,7 @@ const cutShort = "hupwatch ended"
 const (
 	whatReload = "reload"
 	whatStop   = "stop"
+	whatSignal = "signal"
 )
 
 // entry is a Reload as it is kept, in memory and in the file: small, for there
@@ -50,7 +51,9 @@ type entry struct {
 	HasExit   bool  `json:"has_exit,omitempty"` // Code or Signal is how it ended
 	Killed    bool  `json:"killed,omitempty"`
 	Abandoned bool  `json:"abandoned,omitempty"`
-	Cut       bool  `json:"cut,omitempty"` // it Ended since hupwatch did
+	Cut       bool  `json:"cut,omitempty"`     // it Ended since hupwatch did
+	Probed    bool  `json:"probed,omitempty"`  // Ready is when it was seen to be ready
+	Undoing   bool  `json:"undoing,omitempty"` // the new one was no good, and had taken the place of the old one
 	old       bool  // its service has ten newer ones
 
 	More *more `json:"more,omitempty"`
@@ -108,14 +111,28 @@ func (r *entry) end(at int64, result services.Result, reason string, tail []stri
 	}
 }
 
-// failed tells whether it ended with the new generation being no good.
+// failed tells whether the new generation was no good.
 func (r *entry) failed() bool {
-	return r.Result == services.ResultKeptOld || r.Result == services.ResultPartial || r.Result == services.ResultFailed
+	switch r.Result {
+	case services.ResultKeptOld, services.ResultPartial, services.ResultFailed, services.ResultRolledBack:
+		return true
+	default:
+		return r.Undoing
+	}
 }
 
 // replaced tells whether the new generation came to serve.
 func (r *entry) replaced() bool {
 	return r.Result == services.ResultPromoted || r.Result == services.ResultStarted || r.Result == services.ResultPartial
+}
+
+// mistaken takes it back that the stop signal to the generation that failed was
+// taken for one to an old one.
+func (r *entry) mistaken(generation int) {
+	if r.Old == int32(generation) && r.Old != 0 {
+		r.Old, r.OldRelease, r.Signalled = 0, "", 0
+		r.Draining--
+	}
 }
 
 // exit takes note of how a generation ended.

@@ -200,7 +200,7 @@ func (f *fold) last(service string) *entry {
 
 // minor tells whether it changed nothing: what a reload came to before says more.
 func (r *entry) minor() bool {
-	return r.Result == services.ResultSignalled || r.Result == services.ResultSkipped
+	return r.Who.What == whatSignal || r.Result == services.ResultSkipped
 }
 
 // entry returns the entry that an event of a service belongs to, and begins it
@@ -274,9 +274,13 @@ func (f *fold) service(r *entry, e *services.Event) {
 			r.Started = at
 		}
 		r.incoming(e)
+	case services.KindReady:
+		r.Ready, r.Probed = max(r.Ready, e.Elapsed), true
 	case services.KindPromoted:
 		r.Promoted = at
-		r.Ready = max(r.Ready, e.Elapsed)
+		if !r.Probed { // else that is known better
+			r.Ready = max(r.Ready, e.Elapsed)
+		}
 		r.incoming(e)
 	case services.KindStopSignalled:
 		r.signalled(e)
@@ -297,6 +301,9 @@ func (f *fold) service(r *entry, e *services.Event) {
 }
 
 func (r *entry) incoming(e *services.Event) {
+	if r.Undoing { // the one that failed is to be told of
+		return
+	}
 	r.Generation, r.PID, r.Release = int32(e.Generation), int32(e.PID), e.Release
 }
 
@@ -312,23 +319,65 @@ func (r *entry) signalled(e *services.Event) {
 	r.Draining++
 }
 
+// undoing takes note of why what had taken the place of the old one is taken back,
+// which the result is still to come of.
+func (r *entry) undoing(e *services.Event) {
+	r.mistaken(e.Generation)
+	r.incoming(e)
+	r.Undoing, r.HasExit, r.Exited = true, false, 0 // how an old one ended says less
+	m := r.add()
+	m.Reason, m.Tail, m.NeverRan = e.Reason, e.Tail, ""
+	if e.Exit != nil {
+		r.exit(e.Exit)
+		r.Exited = e.At.UnixNano()
+	}
+}
+
 // reloaded takes note of the result.
 func (r *entry) reloaded(e *services.Event) {
 	at := e.At.UnixNano()
+	if r.Undoing {
+		r.undone(e)
+		return
+	}
 	r.end(at, e.Result, e.Reason, e.Tail)
-	if r.failed() && r.Old == int32(e.Generation) && r.Old != 0 { // signalled took it for the old one
-		r.Old, r.OldRelease, r.Signalled = 0, "", 0
-		r.Draining--
+	if r.failed() { // signalled may have taken it for the old one
+		r.mistaken(e.Generation)
 	}
 	if e.Generation != 0 {
 		r.incoming(e)
 	}
-	if e.Serving != 0 && e.Serving != e.Generation {
-		r.Old, r.OldRelease = int32(e.Serving), e.ServingRelease
-	}
+	r.serving(e)
 	if e.Exit != nil {
 		r.exit(e.Exit)
 		r.Exited = at
+	}
+}
+
+// undone takes note of the result where the new one was taken back. The event is of
+// the one that serves again, and what failed is known already; or that one is no
+// good either.
+func (r *entry) undone(e *services.Event) {
+	r.Undoing = false
+	tail := r.More.Tail
+	if e.Generation != 0 && e.Result != services.ResultRolledBack {
+		r.mistaken(e.Generation)
+		r.incoming(e)
+		r.HasExit, r.Exited = false, 0
+		if e.Exit != nil {
+			r.exit(e.Exit)
+			r.Exited = e.At.UnixNano()
+		}
+		tail = slices.Concat(tail, e.Tail)
+	}
+	r.end(e.At.UnixNano(), e.Result, e.Reason, tail)
+	r.serving(e)
+}
+
+// serving takes note of what serves after it, where that is another one.
+func (r *entry) serving(e *services.Event) {
+	if e.Serving != 0 && int32(e.Serving) != r.Generation {
+		r.Old, r.OldRelease = int32(e.Serving), e.ServingRelease
 	}
 }
 
@@ -354,10 +403,15 @@ func (r *entry) exited(e *services.Event) {
 	}
 }
 
-// rolledBack notes it with the reload that it undoes: the last one that brought a
-// new release.
+// rolledBack notes it with the reload that it undoes: the one under way, or else the
+// last one that brought a new release.
 func (f *fold) rolledBack(e *services.Event) {
-	r := f.services[e.Service]
+	r := f.entry(e)
+	if r != nil && r.open() {
+		r.undoing(e)
+		return
+	}
+	r = f.services[e.Service]
 	for r != nil && !r.replaced() {
 		r = r.before
 	}

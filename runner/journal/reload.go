@@ -33,9 +33,10 @@ type Reload struct {
 	Signalled time.Time `json:"signalled,omitzero"`
 	Ended     time.Time `json:"ended,omitzero"`
 	Exited    time.Time `json:"exited,omitzero"`
-	// Ready is how long the new generation took to be promoted, Drain how long
-	// the old one took to be gone: of the slowest instance, and measured on the
-	// clock that nobody sets.
+	// Ready is how long the new generation took from its start to be seen ready or,
+	// where nobody said how to see that, to be promoted; Drain how long the old one
+	// took to be gone: of the slowest instance, and measured on the clock that nobody
+	// sets.
 	Ready time.Duration `json:"ready,omitempty"`
 	Drain time.Duration `json:"drain,omitempty"`
 
