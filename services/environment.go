@@ -77,6 +77,9 @@ func (r Resolver) environment(c *config.Service, rel *Release, a account) ([]str
 		if value, ok := env[name]; ok {
 			return value, true
 		}
+		if differs(c, name) {
+			return blank + name + blank, true
+		}
 		return inherited(name)
 	}
 	expanded := make(map[string]string, len(c.Environment))
@@ -107,11 +110,37 @@ func (rel *Release) environ(generation []string) []string {
 		for _, entry := range layer {
 			name, _, _ := strings.Cut(entry, "=")
 			if _, ok := above(name); !ok {
-				all = append(all, entry)
+				all = append(all, fill(entry, generation))
 			}
 		}
 	}
 	return all
+}
+
+// blank stands around the name of a variable in what a release has, where the value
+// is another one for each generation. No text of the environment has it.
+const blank = "\x00"
+
+// differs tells whether a variable has another value for each generation.
+func differs(c *config.Service, name string) bool {
+	switch name {
+	case "HUPWATCH_SERVICE", "HUPWATCH_GENERATION", "HUPWATCH_INSTANCE":
+		return true
+	}
+	return name == bindVariable && c.Publish != ""
+}
+
+// fill puts the values of a generation into its blanks.
+func fill(text string, generation []string) string {
+	if !strings.Contains(text, blank) {
+		return text
+	}
+	value := lookupIn(generation)
+	parts := strings.Split(text, blank)
+	for i := 1; i < len(parts); i += 2 {
+		parts[i], _ = value(parts[i])
+	}
+	return strings.Join(parts, "")
 }
 
 func readEnvFile(env map[string]string, file config.EnvFile) error {

@@ -90,6 +90,7 @@ func (rel *Release) target(r *config.Ready, variables []string) (probe.Target, e
 	if err != nil {
 		return t, fmt.Errorf("ready.%s: %w", r.Kind, err)
 	}
+	t.URL, t.Address = fill(t.URL, variables), fill(t.Address, variables)
 	return t, nil
 }
 

@@ -121,7 +121,7 @@ func (rel *Release) expand(command, variables []string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("argument %d: %w", i, err)
 		}
-		argv[i] = text
+		argv[i] = fill(text, variables)
 	}
 	return argv, nil
 }

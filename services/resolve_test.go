@@ -235,3 +235,15 @@ func TestANumberTooLongForAnAccountIsNotRoot(t *testing.T) {
 		}
 	}
 }
+
+func TestEnvironmentMayNameWhatDiffersFromOneGenerationToTheNext(t *testing.T) {
+	c := &config.Service{
+		Name: "web", Command: []string{"/bin/sh", "${PORT}", "${AT}"}, Publish: "/run/web.sock",
+		Environment: map[string]string{"PORT": "800${HUPWATCH_INSTANCE}", "AT": "unix:${HUPWATCH_BIND}"},
+	}
+	r := resolve(t, services.Resolver{}, c)
+	argv, err := r.Argv([]string{"HUPWATCH_INSTANCE=2", "HUPWATCH_BIND=/run/web.sock.d/7.sock"})
+	if want := []string{"8002", "unix:/run/web.sock.d/7.sock"}; err != nil || !slices.Equal(argv[1:], want) {
+		t.Errorf("argv is %q, %v, want %q", argv, err, want)
+	}
+}
