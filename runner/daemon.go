@@ -16,6 +16,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -31,6 +32,8 @@ import (
 	"hupwatch/services/notify"
 	"hupwatch/services/output"
 	"hupwatch/services/process"
+	"hupwatch/services/process/poller"
+	"hupwatch/services/sockets"
 )
 
 // logPatience is how long the end of hupwatch waits for its log to be read,
@@ -92,6 +95,8 @@ func Run(o Options) (code int, err error) {
 	defer hub.Close(outputPatience)
 	ears := notify.New(dir.file("notify"))
 	defer ears.Close()
+	watch, stopWatch := watchPaths(trouble)
+	defer stopWatch()
 	events.Publish(services.Event{Kind: services.KindBegun, PID: os.Getpid(), Reason: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
 	for _, text := range append(why, advice(o, os.Getpid())...) {
 		events.Publish(services.Event{Kind: services.KindAdvice, Reason: text})
@@ -108,6 +113,7 @@ func Run(o Options) (code int, err error) {
 		Ledger:    dir.ledger,
 		Output:    hub,
 		Notify:    ears,
+		Watch:     watch,
 		Events:    events,
 		Mark:      dir.ledger.Mark(),
 		Now:       monotonic,
@@ -126,6 +132,27 @@ func Run(o Options) (code int, err error) {
 	err = group(table, f, o, dir.wanted, control).Run()
 	events.Publish(services.Event{Kind: services.KindEndedAll, Code: f.code})
 	return f.code, err
+}
+
+// watchPaths returns what tells that the path of a socket was removed; nil where the
+// system does not, and then that is only seen when a process ends.
+func watchPaths(trouble func(service, text string)) (*sockets.Watch, func()) {
+	p, err := poller.New()
+	if err != nil {
+		trouble("", err.Error())
+		return nil, func() {}
+	}
+	watch, err := sockets.NewWatch(p)
+	if err != nil {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			trouble("", "paths of sockets are not watched: "+err.Error())
+		}
+		return nil, p.Close
+	}
+	return watch, func() {
+		watch.Close()
+		p.Close()
+	}
 }
 
 // group puts together what runs. Only the fleet returns by itself, when

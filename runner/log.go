@@ -155,6 +155,8 @@ func logEvent(logger log.Logger, e services.Event) {
 		add("warmup", brief(e.Wait), true)
 	case services.KindHookBegun:
 		add("hook", e.Reason, true)
+	case services.KindPutBack:
+		add("address", e.Reason, true)
 	case services.KindAwaits:
 		add("for", e.Reason, true)
 	case services.KindStopSignalled, services.KindMainGone:
@@ -188,7 +190,7 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 		}
 	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed, services.KindRolledBack:
 		return level.Error(logger)
-	case services.KindHookFailed, services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice, services.KindLeft:
+	case services.KindPutBack, services.KindHookFailed, services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice, services.KindLeft:
 		return level.Warn(logger)
 	case services.KindReloadEnded:
 		switch e.Result {

@@ -56,6 +56,7 @@ const (
 	KindPublished     Kind = "generation published"
 	KindHookBegun     Kind = "hook begun" // Cause says which
 	KindHookFailed    Kind = "hook failed"
+	KindPutBack       Kind = "socket put back"     // Reason says which
 	KindAwaits        Kind = "waiting for others"  // Reason names them
 	KindPromoted      Kind = "generation promoted" //
 	KindStopSignalled Kind = "stop signal sent"    //

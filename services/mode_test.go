@@ -173,10 +173,16 @@ func TestAStopWhileTheOldOneIsWaitedForStartsNothing(t *testing.T) {
 
 func TestATermEndsAReloadThatStopsFirstInEveryPhase(t *testing.T) {
 	for name, reach := range map[string]func(b *bench){
-		"waiting":     func(b *bench) { b.ask(7); b.resolve("/releases/2") },
-		"starting":    func(b *bench) { b.ask(7); b.resolve("/releases/2"); b.exit(1, services.Exit{}) },
-		"warming":     func(b *bench) { b.ask(7); b.resolve("/releases/2"); b.exit(1, services.Exit{}); b.run() },
-		"falling back": func(b *bench) { b.ask(7); b.resolve("/releases/2"); b.exit(1, services.Exit{}); b.exit(b.run(), services.Exit{Code: 1}); b.resolve("") },
+		"waiting":  func(b *bench) { b.ask(7); b.resolve("/releases/2") },
+		"starting": func(b *bench) { b.ask(7); b.resolve("/releases/2"); b.exit(1, services.Exit{}) },
+		"warming":  func(b *bench) { b.ask(7); b.resolve("/releases/2"); b.exit(1, services.Exit{}); b.run() },
+		"falling back": func(b *bench) {
+			b.ask(7)
+			b.resolve("/releases/2")
+			b.exit(1, services.Exit{})
+			b.exit(b.run(), services.Exit{Code: 1})
+			b.resolve("")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := serving(t, stopFirst())

@@ -30,7 +30,10 @@ func (w *Watcher) publishSocket(e Publish) {
 	in := Published{Generation: e.Generation}
 	if err := sockets.Publish(e.Path, config.BindPath(e.Path, e.Generation)); err != nil {
 		in.Failure = err.Error()
+	} else if !slices.Contains(w.published, e.Path) {
+		w.published = append(w.published, e.Path)
 	}
+	w.guardAgain()
 	w.Post(in)
 }
 
@@ -49,6 +52,7 @@ func (w *Watcher) unpublish(needed []string) {
 		if err := sockets.Unpublish(path); err != nil {
 			w.trouble(err)
 		}
+		w.published = slices.DeleteFunc(w.published, func(other string) bool { return other == path })
 		return true
 	})
 }

@@ -60,6 +60,7 @@ type Host struct {
 	Ledger  Ledger
 	Output  *output.Hub
 	Notify  *notify.Server
+	Watch   *sockets.Watch // nil where the system cannot watch paths
 	Events  *Stream
 	// Mark tells this hupwatch's generations from all other processes, in
 	// HUPWATCH_MARK.
@@ -85,7 +86,11 @@ type Watcher struct {
 	hooks     map[int]*hookRun
 	intended  []int // generations that have no process yet
 	sockets   sockets.Set
-	public    []string    // the paths that generations are published as
+	public    []string // the paths that generations are to be published as
+	published []string // of those, the ones that lead to a generation
+	guard     sockets.Guard
+	memory    sockets.Guard // of what the paths led to before a reload
+	guarding  Guard
 	timer     *time.Timer // nil while nothing is waited for
 	saved     []Living
 	wanted    Wanted // likewise saved
@@ -255,9 +260,15 @@ func (w *Watcher) step(in Input) {
 		}
 	case utterance:
 		in = w.take(x)
+	case pathsChanged:
+		w.repair()
+		return
+	case Exited:
+		w.repair()
 	case HookDone:
 		delete(w.hooks, x.Token)
 	case Emptied:
+		w.repair()
 		defer w.forget(x.Generation)
 	}
 	w.mu.Lock()
@@ -290,6 +301,10 @@ func (w *Watcher) carryOut(e Effect) {
 		w.publishSocket(e)
 	case Retract:
 		w.retractSocket(e)
+	case Guard:
+		w.guardPaths(e)
+	case Restore:
+		w.restore()
 	case Signal:
 		w.signal(e)
 	case Pass:
@@ -305,6 +320,7 @@ func (w *Watcher) carryOut(e Effect) {
 			w.trouble(err)
 		}
 		w.unpublish(e.Publish)
+		w.guardAgain()
 	case Amend:
 		w.host.Output.Apply(e.Config)
 	case Emit:
@@ -405,6 +421,7 @@ func (w *Watcher) launch(e Launch) {
 		w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
 		return
 	}
+	w.guardAgain()
 	w.host.Starting.Pass(func() {
 		if err := w.start(e, fds); err != nil {
 			w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})

@@ -10,6 +10,8 @@ package sockets
 import (
 	"errors"
 	"maps"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -29,25 +31,18 @@ func keyOf(l config.Listen) key { return key{l.Network, l.Address} }
 
 // Open opens those of listens that are not open yet and returns the descriptors
 // of all, in their order. The set keeps them. A unix socket whose path somebody
-// removed is opened anew. On an error nothing has changed.
+// removed, or that somebody shut down, is opened anew. On an error nothing has
+// changed.
 func (s *Set) Open(listens []config.Listen) ([]int, error) {
 	fresh := make(map[key]*socket)
 	fds := make([]int, 0, len(listens))
 	for _, l := range listens {
-		k := keyOf(l)
-		found := s.open[k]
-		if found == nil || found.pathGone() {
-			found = fresh[k]
-		}
-		if found == nil {
-			opened, err := open(l)
-			if err != nil {
-				for _, f := range fresh {
-					f.close()
-				}
-				return nil, err
+		found, err := s.find(l, fresh)
+		if err != nil {
+			for _, f := range fresh {
+				f.close()
 			}
-			fresh[k], found = opened, opened
+			return nil, err
 		}
 		fds = append(fds, found.fd)
 	}
@@ -62,6 +57,45 @@ func (s *Set) Open(listens []config.Listen) ([]int, error) {
 	}
 	maps.Copy(s.open, fresh)
 	return fds, nil
+}
+
+// find returns the socket for l: the one that is open, or one that it puts among
+// the fresh ones.
+func (s *Set) find(l config.Listen, fresh map[key]*socket) (*socket, error) {
+	k := keyOf(l)
+	if found := s.open[k]; found != nil && !s.lost(found) {
+		_, err := found.listenAgain()
+		return found, err
+	}
+	if found := fresh[k]; found != nil {
+		return found, nil
+	}
+	opened, err := open(l)
+	if err != nil {
+		return nil, err
+	}
+	fresh[k] = opened
+	return opened, nil
+}
+
+// lost reports whether nobody can connect to a unix socket any more: its path is
+// gone, and no guard can put it back, or somebody shut it down, which is for good.
+func (s *Set) lost(found *socket) bool {
+	switch {
+	case found.file == nil:
+		return false
+	case shutDown(found.fd):
+		return true
+	case !found.pathGone():
+		return false
+	}
+	h, err := holdSocket(found.listen.Address, s, found)
+	if err != nil {
+		return true
+	}
+	defer h.close()
+	_, err = h.repair()
+	return err != nil
 }
 
 // Keep closes the sockets that are not in listens, and makes mode, owner and
@@ -84,6 +118,16 @@ func (s *Set) Keep(listens []config.Listen) error {
 	}
 	return errors.Join(errs...)
 }
+
+// sockets returns those that are open, in the order of their addresses.
+func (s *Set) sockets() []*socket {
+	return slices.SortedFunc(maps.Values(s.open), func(a, b *socket) int {
+		return strings.Compare(a.listen.Address, b.listen.Address)
+	})
+}
+
+// Empty tells whether the service owns no sockets.
+func (s *Set) Empty() bool { return len(s.open) == 0 }
 
 // Close closes every socket.
 func (s *Set) Close() error { return s.Keep(nil) }

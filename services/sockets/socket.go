@@ -3,7 +3,6 @@ package sockets
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +14,7 @@ import (
 type socket struct {
 	listen config.Listen
 	fd     int
-	file   os.FileInfo // of a unix socket's path
+	file   *unix.Stat_t // of a unix socket's path
 }
 
 func open(l config.Listen) (*socket, error) {
@@ -82,17 +81,31 @@ func (s *socket) ownsPath() bool {
 	if s.file == nil {
 		return false
 	}
-	now, err := os.Lstat(s.listen.Address)
-	return err == nil && now.Mode().Type() == fs.ModeSocket && os.SameFile(s.file, now)
+	var now unix.Stat_t
+	return unix.Lstat(s.listen.Address, &now) == nil && sameFile(*s.file, now)
 }
 
 // pathGone reports whether nothing is left where a unix socket's path was.
 func (s *socket) pathGone() bool {
-	if s.file == nil {
-		return false
+	var now unix.Stat_t
+	return errors.Is(unix.Lstat(s.listen.Address, &now), unix.ENOENT)
+}
+
+// listenAgain takes back what others who have the socket can do to it: shut it
+// down, which stops it for all of them, or shorten its backlog. It reports whether
+// the former was the case.
+func (s *socket) listenAgain() (wasDown bool, err error) {
+	if s.file != nil && shutDown(s.fd) {
+		return false, fmt.Errorf("unix %s: a process has shut the socket down, and nobody can connect: reload the service, which opens it anew, or restart it", s.listen.Address)
 	}
-	_, err := os.Lstat(s.listen.Address)
-	return errors.Is(err, fs.ErrNotExist)
+	listening, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err == nil {
+		err = unix.Listen(s.fd, backlog(s.listen))
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s %s: listen again: %w", s.listen.Network, s.listen.Address, err)
+	}
+	return listening == 0, nil
 }
 
 // explained adds the remedy where there is one.

@@ -30,7 +30,9 @@ func (s *socket) openUnix() error {
 	if err != nil {
 		return err
 	}
-	if s.file, err = os.Lstat(path); err != nil {
+	_ = unix.Unlink(secondName(path)) // the guard of a hupwatch that was killed left it behind
+	s.file = new(unix.Stat_t)
+	if err := unix.Lstat(path, s.file); err != nil {
 		return err
 	}
 	return admit(s.listen)

@@ -3,6 +3,7 @@
 package poller
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -58,6 +59,10 @@ func (p *Poller) Add(fd int, h Handler) (*Descriptor, error) {
 	p.running.Go(func() { d.run(conn) }) // ends with Remove or Close
 	return d, nil
 }
+
+// AddHangup is Add for a descriptor that others read, which is only told of a
+// hang-up. There is no such thing here.
+func (p *Poller) AddHangup(int, Handler) (*Descriptor, error) { return nil, errors.ErrUnsupported }
 
 // Close ends the watching. It returns when no handler is called any more, so no
 // handler may call it.

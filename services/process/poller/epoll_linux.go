@@ -30,6 +30,7 @@ type Descriptor struct {
 	poller  *Poller
 	handler Handler
 	fd      int
+	events  uint32
 	// id tells it from a later one with the same number, for which an event that
 	// is still on its way must not be taken.
 	id int32
@@ -62,14 +63,25 @@ func New() (*Poller, error) {
 
 // Add watches a descriptor, which must not block and must stay open until Remove.
 func (p *Poller) Add(fd int, h Handler) (*Descriptor, error) {
+	return p.add(fd, unix.EPOLLIN, h)
+}
+
+// AddHangup is Add for a descriptor that others read, like a listening socket:
+// the handler is called when it hangs up, once each time, and for nothing else.
+func (p *Poller) AddHangup(fd int, h Handler) (*Descriptor, error) {
+	// Edge-triggered, for nobody here can read a hang-up away.
+	return p.add(fd, unix.EPOLLRDHUP|unix.EPOLLET, h)
+}
+
+func (p *Poller) add(fd int, events uint32, h Handler) (*Descriptor, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
 	if p.closed {
 		return nil, os.ErrClosed
 	}
-	d := &Descriptor{poller: p, handler: h, fd: fd, id: p.unused()}
-	if err := d.control(unix.EPOLL_CTL_ADD, unix.EPOLLIN); err != nil {
+	d := &Descriptor{poller: p, handler: h, fd: fd, events: events, id: p.unused()}
+	if err := d.control(unix.EPOLL_CTL_ADD, events); err != nil {
 		return nil, fmt.Errorf("watch descriptor %d: %w", fd, err)
 	}
 	p.watched[d.id] = d
@@ -97,7 +109,7 @@ func (d *Descriptor) Pause() {
 }
 
 // Resume goes on after Pause.
-func (d *Descriptor) Resume() { d.pause(false, unix.EPOLLIN) }
+func (d *Descriptor) Resume() { d.pause(false, d.events) }
 
 func (d *Descriptor) pause(paused bool, events uint32) {
 	d.poller.mu.Lock()

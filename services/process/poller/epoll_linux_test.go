@@ -80,6 +80,64 @@ func TestANumberThatIsUsedAgainIsAnotherDescriptor(t *testing.T) {
 	}
 }
 
+func TestAListeningSocketIsOnlyToldOfBeingShutDown(t *testing.T) {
+	p := newPoller(t)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 5); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan string, 100)
+	d, err := p.AddHangup(fd, readable(func(*poller.Descriptor, []byte) { told <- "hang-up" }))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	hangUp := func() {
+		t.Helper()
+		address, err := syscall.Getsockname(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			c, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Connect(c, address); err != nil {
+				t.Fatal(err)
+			}
+			syscall.Close(c)
+		}
+		roundTrips(t, p)
+		if len(told) > 0 {
+			t.Error("connections were told as a hang-up")
+		}
+		if err := syscall.Shutdown(fd, syscall.SHUT_RD); err != nil {
+			t.Fatal(err)
+		}
+		want(t, told, "hang-up")
+		roundTrips(t, p)
+		if len(told) > 0 {
+			t.Error("one hang-up was told again")
+		}
+		if err := syscall.Listen(fd, 5); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hangUp()
+	hangUp()
+	d.Pause()
+	d.Resume()
+	hangUp()
+}
+
 func TestIdleDescriptorsTakeNoGoroutine(t *testing.T) {
 	p := newPoller(t)
 	before := runtime.NumGoroutine()

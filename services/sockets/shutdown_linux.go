@@ -1,0 +1,11 @@
+package sockets
+
+import "golang.org/x/sys/unix"
+
+// shutDown reports whether somebody shut a listening unix socket down. It still
+// counts as one that listens, and listen(2) changes nothing.
+func shutDown(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n > 0 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0
+}

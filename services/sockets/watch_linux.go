@@ -1,0 +1,180 @@
+package sockets
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"hupwatch/services/process/poller"
+)
+
+// watchedFor is what is told of a directory: that a name is gone, or another file
+// has it. That a new one is there does not matter to who wants the old one back.
+const watchedFor = unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR
+
+// Watch tells the guards of all services what happens to their paths, by one
+// inotify. A nil one tells nothing.
+type Watch struct {
+	poller  *poller.Poller
+	inotify int
+	read    *poller.Descriptor
+
+	mu     sync.Mutex // guards what is below
+	sights map[spot][]*sight
+	uses   map[int]int // of the directories, by inotify's number
+	closed bool
+}
+
+// spot is a name in a directory, by inotify's number.
+type spot struct {
+	directory int
+	name      string
+}
+
+// sight is that somebody wants to be told of a path.
+type sight struct {
+	watch   *Watch
+	spot    spot
+	changed func()
+}
+
+// NewWatch returns a Watch, which reads on the poller. Without one, for the error
+// says why there is none, guards only see to their paths when they are asked to.
+func NewWatch(p *poller.Poller) (*Watch, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("create inotify: %w", explainedWatch(err, unix.EMFILE, "fs.inotify.max_user_instances"))
+	}
+	w := &Watch{poller: p, inotify: fd, sights: make(map[spot][]*sight), uses: make(map[int]int)}
+	if w.read, err = p.Add(fd, w); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return w, nil
+}
+
+func explainedWatch(err error, limit unix.Errno, sysctl string) error {
+	if errors.Is(err, limit) {
+		return fmt.Errorf("%w: raise the sysctl %s", err, sysctl)
+	}
+	return err
+}
+
+// Close ends the watching.
+func (w *Watch) Close() {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
+	w.closed = true
+	w.read.Remove()
+	unix.Close(w.inotify)
+}
+
+// see has changed called when something happens to what is at a path now.
+func (w *Watch) see(path string, changed func()) (*sight, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil, errors.New("watch: closed already")
+	}
+	dir := filepath.Dir(path)
+	number, err := unix.InotifyAddWatch(w.inotify, dir, watchedFor)
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", dir, explainedWatch(err, unix.ENOSPC, "fs.inotify.max_user_watches"))
+	}
+	s := &sight{watch: w, spot: spot{number, filepath.Base(path)}, changed: changed}
+	w.sights[s.spot] = append(w.sights[s.spot], s)
+	w.uses[number]++
+	return s, nil
+}
+
+// end ends the calls. One that is on its way may still come.
+func (s *sight) end() {
+	w := s.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	others := w.sights[s.spot][:0:0]
+	for _, other := range w.sights[s.spot] {
+		if other != s {
+			others = append(others, other)
+		}
+	}
+	w.sights[s.spot] = others
+	if len(others) == 0 {
+		delete(w.sights, s.spot)
+	}
+	if w.uses[s.spot.directory]--; w.uses[s.spot.directory] > 0 {
+		return
+	}
+	delete(w.uses, s.spot.directory)
+	if !w.closed {
+		_, _ = unix.InotifyRmWatch(w.inotify, uint32(s.spot.directory)) // it fails where the directory is gone
+	}
+}
+
+// Readable is for the poller.
+func (w *Watch) Readable(_ *poller.Descriptor, buffer []byte) {
+	w.mu.Lock()
+	var told []*sight
+	if !w.closed { // else the number may be another's by now
+		n, err := unix.Read(w.inotify, buffer)
+		if err == nil {
+			told = w.concerned(buffer[:n])
+		}
+	}
+	w.mu.Unlock()
+	for _, s := range told {
+		s.changed()
+	}
+}
+
+// concerned returns who wants to be told of the events.
+func (w *Watch) concerned(events []byte) (told []*sight) {
+	for len(events) >= unix.SizeofInotifyEvent {
+		directory := int(int32(binary.NativeEndian.Uint32(events)))
+		mask := binary.NativeEndian.Uint32(events[4:])
+		end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))
+		name, _, _ := bytes.Cut(events[unix.SizeofInotifyEvent:end], []byte{0})
+		events = events[end:]
+
+		if mask&unix.IN_Q_OVERFLOW == 0 {
+			told = append(told, w.sights[spot{directory, string(name)}]...)
+			continue
+		}
+		for _, sights := range w.sights {
+			told = append(told, sights...)
+		}
+	}
+	return told
+}
+
+// hangUp has changed called when somebody shuts a socket down. What it returns ends
+// that.
+func (w *Watch) hangUp(fd int, changed func()) (end func(), err error) {
+	// A number of its own, for the set may close the socket before the guard stops.
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	d, err := w.poller.AddHangup(own, hangUp(changed))
+	if err != nil {
+		unix.Close(own)
+		return nil, err
+	}
+	return func() { d.Remove(); unix.Close(own) }, nil
+}
+
+type hangUp func()
+
+// Readable is for the poller.
+func (h hangUp) Readable(*poller.Descriptor, []byte) { h() }

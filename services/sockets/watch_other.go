@@ -1,0 +1,30 @@
+//go:build !linux
+
+package sockets
+
+import (
+	"errors"
+	"fmt"
+
+	"hupwatch/services/process/poller"
+)
+
+// Watch tells the guards of all services what happens to their paths. There is
+// none here.
+type Watch struct{}
+
+type sight struct{}
+
+// NewWatch returns an error: guards only see to their paths when they are asked to.
+func NewWatch(*poller.Poller) (*Watch, error) {
+	return nil, fmt.Errorf("watch paths: %w", errors.ErrUnsupported)
+}
+
+// Close ends the watching.
+func (w *Watch) Close() {}
+
+func (w *Watch) see(string, func()) (*sight, error) { return nil, errors.ErrUnsupported }
+
+func (s *sight) end() {}
+
+func (w *Watch) hangUp(int, func()) (end func(), err error) { return nil, errors.ErrUnsupported }
