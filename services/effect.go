@@ -63,13 +63,15 @@ type (
 	}
 	// Guard sees to it that the paths of the service's sockets lead where they do
 	// now, until the next Guard. Paths are those that generations opened
-	// themselves: without Keep they are only remembered, for Restore.
+	// themselves: without Keep they go on leading to the active one.
 	Guard struct {
 		On    bool
 		Keep  bool
 		Paths []string
 	}
-	// Restore puts back what the paths led to when that began.
+	// Show has the paths lead to what the incoming generation opened, and Restore to
+	// what they led to before it was started. In between, that one waits.
+	Show    struct{}
 	Restore struct{}
 	// Standing says whether the services that depend on this one may start.
 	Standing struct{ Ready bool }
@@ -129,6 +131,7 @@ func (KillHook) effect()    {}
 func (Publish) effect()     {}
 func (Retract) effect()     {}
 func (Guard) effect()       {}
+func (Show) effect()        {}
 func (Restore) effect()     {}
 func (Standing) effect()    {}
 func (Signal) effect()      {}

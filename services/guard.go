@@ -18,6 +18,13 @@ func (s *step) guard(keep bool) {
 	s.do(Guard{On: true, Keep: keep, Paths: slices.Compact(paths)})
 }
 
+// show has clients meet the incoming generation at the paths it opened itself.
+func (s *step) show(sl *Slot) {
+	if len(sl.Paths) > 0 {
+		s.do(Show{})
+	}
+}
+
 // unguard ends that once there is one generation only.
 func (s *step) unguard() {
 	if !s.Guarded {

@@ -2,8 +2,6 @@ package services
 
 import (
 	"slices"
-
-	"hupwatch/services/sockets"
 )
 
 // pathsChanged says that something may have happened to a path that is guarded, or
@@ -15,13 +13,13 @@ func (w *Watcher) guardPaths(e Guard) {
 	w.guarding = e
 	if !e.On {
 		w.guard.Stop()
-		w.memory.Stop()
+		w.stage.Stop()
 		return
 	}
 	if e.Keep {
-		w.memory.Stop()
-	} else if len(e.Paths) > 0 {
-		w.told(w.memory.Start(nil, &sockets.Set{}, nil, e.Paths, func() {}))
+		w.stage.Stop()
+	} else if len(e.Paths) > 0 && !w.stage.On() {
+		w.told(w.stage.Start(w.host.Watch, e.Paths, w.pathChanged))
 	}
 	w.guardAgain()
 }
@@ -39,8 +37,10 @@ func (w *Watcher) guardAgain() {
 	if len(theirs)+len(w.published) == 0 && w.sockets.Empty() {
 		return
 	}
-	w.told(w.guard.Start(w.host.Watch, &w.sockets, w.published, theirs, func() { w.Post(pathsChanged{}) }))
+	w.told(w.guard.Start(w.host.Watch, &w.sockets, w.published, theirs, w.pathChanged))
 }
+
+func (w *Watcher) pathChanged() { w.Post(pathsChanged{}) }
 
 // repair puts back what the generations of the service removed from under others.
 func (w *Watcher) repair() {
@@ -52,15 +52,17 @@ func (w *Watcher) repair() {
 		w.putBack(what)
 	}
 	w.told(err)
+	w.told(w.stage.Repair())
 }
+
+// show has the paths that the servers opened themselves lead to what the incoming
+// generation put there.
+func (w *Watcher) show() { w.told(w.stage.Show()) }
 
 // restore puts back what the paths that the servers opened themselves led to before
 // the incoming generation was started.
 func (w *Watcher) restore() {
-	repaired, err := w.memory.Restore()
-	for _, what := range repaired {
-		w.putBack(what)
-	}
+	_, err := w.stage.Restore()
 	w.told(err)
 }
 

@@ -67,6 +67,7 @@ func (s *step) published(in Published) {
 // itself: nothing else serves, and there is nothing to be done with that any more.
 func (s *step) unopposed(sl *Slot) {
 	s.publishEarly(sl)
+	s.show(sl)
 	if g := sl.Incoming; g != nil && (g.Phase == PhaseOverlapping || g.Phase == PhaseHandover) {
 		g.Phase, g.Deadline = PhaseOverlapping, s.now
 	}

@@ -305,6 +305,7 @@ func (s *step) promote(sl *Slot) {
 	}
 	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
 	if old != nil {
+		s.show(sl)
 		old.Reloads = g.Reloads
 		old.Stopping = true
 		s.retire(sl, old, old.service().StopTimeout)

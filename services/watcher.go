@@ -89,7 +89,7 @@ type Watcher struct {
 	public    []string // the paths that generations are to be published as
 	published []string // of those, the ones that lead to a generation
 	guard     sockets.Guard
-	memory    sockets.Guard // of what the paths led to before a reload
+	stage     sockets.Stage
 	guarding  Guard
 	timer     *time.Timer // nil while nothing is waited for
 	saved     []Living
@@ -303,6 +303,8 @@ func (w *Watcher) carryOut(e Effect) {
 		w.retractSocket(e)
 	case Guard:
 		w.guardPaths(e)
+	case Show:
+		w.show()
 	case Restore:
 		w.restore()
 	case Signal:

@@ -185,24 +185,3 @@ func aboutGuard(path string, err error) error {
 	}
 	return fmt.Errorf("guard %s: %w", path, err)
 }
-
-// Restore puts back what the paths that servers opened themselves led to at Start,
-// whatever is there now, and returns which it had to: what replaced it was no good.
-func (g *Guard) Restore() (restored []string, err error) {
-	var errs []error
-	for _, path := range slices.Sorted(maps.Keys(g.paths)) {
-		h, ok := g.paths[path].(*heldSocket)
-		if !ok || h.bound != nil {
-			continue
-		}
-		if now, err := status(h.at, h.name); err == nil && sameFile(now, h.file) {
-			continue
-		}
-		err := h.replace()
-		if err == nil {
-			restored = append(restored, path)
-		}
-		errs = append(errs, aboutGuard(path, err))
-	}
-	return restored, errors.Join(errs...)
-}

@@ -126,8 +126,8 @@ func (s *Set) sockets() []*socket {
 	})
 }
 
-// Empty tells whether the service owns no sockets.
-func (s *Set) Empty() bool { return len(s.open) == 0 }
-
 // Close closes every socket.
 func (s *Set) Close() error { return s.Keep(nil) }
+
+// Empty tells whether the service owns no sockets.
+func (s *Set) Empty() bool { return len(s.open) == 0 }

@@ -1,0 +1,198 @@
+package sockets
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Stage keeps clients of paths that servers open themselves with what serves, while
+// a new generation that opens them too is not proven yet: its sockets wait behind
+// the stage.
+//
+//	/run/web.sock                   leads to the socket of the active generation
+//	/run/.web.sock.hupwatch-active  a second name of that
+//	/run/.web.sock.hupwatch-next    one of what the new generation has put there
+//
+// The zero value stages nothing. It is not safe for concurrent use.
+type Stage struct {
+	paths map[string]*staged
+	ends  []func() // of the watching
+}
+
+// staged is one such path.
+type staged struct {
+	place
+	active, next unix.Stat_t
+	waits        bool // next is there
+	shown        bool // and not behind the stage any more
+}
+
+// Start takes note of what the paths lead to. From now on changed is called when
+// there may be something to Repair, as a Guard does. An error says what cannot be
+// staged; all else is.
+func (s *Stage) Start(w *Watch, paths []string, changed func()) error {
+	s.Stop()
+	s.paths = make(map[string]*staged)
+	var errs []error
+	for _, path := range paths {
+		if s.paths[path] != nil {
+			continue
+		}
+		if w != nil {
+			sight, err := w.see(path, changed)
+			if err != nil {
+				errs = append(errs, aboutStage(path, err))
+				continue
+			}
+			s.ends = append(s.ends, sight.end)
+		}
+		p, err := openPlace(path)
+		if err != nil {
+			errs = append(errs, aboutStage(path, err))
+			continue
+		}
+		it := &staged{place: p}
+		if err := it.begin(); err != nil {
+			p.close()
+			errs = append(errs, aboutStage(path, err))
+			continue
+		}
+		s.paths[path] = it
+	}
+	return errors.Join(errs...)
+}
+
+// Repair sends what the new generation opened behind the stage, and puts back what
+// it took away.
+func (s *Stage) Repair() error { return s.each((*staged).repair) }
+
+// Show has the paths lead to what the new generation opened, or is going to open.
+func (s *Stage) Show() error { return s.each((*staged).show) }
+
+// Restore has them lead to what they led to at the start, and returns those that
+// did not.
+func (s *Stage) Restore() (restored []string, err error) {
+	err = s.each(func(it *staged) error {
+		if it.leadsTo(it.active) {
+			return nil
+		}
+		err := it.replace(it.activeName())
+		if err == nil {
+			restored = append(restored, it.path)
+		}
+		return err
+	})
+	return restored, err
+}
+
+// On tells whether there is anything staged.
+func (s *Stage) On() bool { return len(s.paths) > 0 }
+
+// Stop ends the staging: the paths lead to what they lead to.
+func (s *Stage) Stop() {
+	for _, end := range s.ends {
+		end()
+	}
+	for _, it := range s.paths {
+		_ = unlink(it.at, it.activeName())
+		_ = unlink(it.at, it.nextName())
+		it.close()
+	}
+	*s = Stage{}
+}
+
+func (s *Stage) each(do func(*staged) error) error {
+	var errs []error
+	for _, path := range slices.Sorted(maps.Keys(s.paths)) {
+		errs = append(errs, aboutStage(path, do(s.paths[path])))
+	}
+	return errors.Join(errs...)
+}
+
+func aboutStage(path string, err error) error { return aboutGuard(path, err) }
+
+func (it *staged) activeName() string { return "." + it.name + ".hupwatch-active" }
+
+func (it *staged) nextName() string { return "." + it.name + ".hupwatch-next" }
+
+func (it *staged) begin() (err error) {
+	if it.active, err = it.socket(); err != nil {
+		return err
+	}
+	return it.second(it.activeName(), it.active)
+}
+
+// socket returns the status of what the path leads to, which must be one.
+func (it *staged) socket() (unix.Stat_t, error) {
+	st, err := status(it.at, it.name)
+	if err == nil && int(st.Mode)&unix.S_IFMT != unix.S_IFSOCK {
+		err = errNoSocket
+	}
+	return st, err
+}
+
+// second gives what the path leads to a second name.
+func (it *staged) second(name string, file unix.Stat_t) error {
+	if err := unlink(it.at, name); err != nil { // of a hupwatch that was killed, or an earlier one
+		return err
+	}
+	if err := unix.Linkat(it.at, it.name, it.at, name, 0); err != nil {
+		return err
+	}
+	if st, err := status(it.at, name); err != nil || !sameFile(st, file) {
+		return errors.Join(errors.New("it has just been replaced"), err)
+	}
+	return nil
+}
+
+func (it *staged) leadsTo(file unix.Stat_t) bool {
+	st, err := status(it.at, it.name)
+	return err == nil && sameFile(st, file)
+}
+
+func (it *staged) repair() error {
+	now, err := it.socket()
+	switch {
+	case it.shown && errors.Is(err, unix.ENOENT):
+		return it.show()
+	case it.shown:
+		return nil
+	case errors.Is(err, unix.ENOENT) && !it.waits:
+		return nil // it is about to open its own: in a place that is taken it could not
+	case errors.Is(err, unix.ENOENT):
+	case err != nil:
+		return err
+	case sameFile(now, it.active):
+		return nil
+	default:
+		if err := it.second(it.nextName(), now); err != nil {
+			return err
+		}
+		it.next, it.waits = now, true
+	}
+	return it.replace(it.activeName())
+}
+
+func (it *staged) show() error {
+	it.shown = true
+	if !it.waits || it.leadsTo(it.next) {
+		return nil
+	}
+	return it.replace(it.nextName())
+}
+
+// replace has the path lead to what has that second name, in one step.
+func (it *staged) replace(second string) error {
+	if err := it.removeTemporary(); err != nil {
+		return err
+	}
+	if err := unix.Linkat(it.at, second, it.at, it.temporary(), 0); err != nil {
+		return err
+	}
+	err := unix.Renameat(it.at, it.temporary(), it.at, it.name)
+	// A rename between two names of one file leaves both.
+	return errors.Join(err, it.removeTemporary())
+}
