@@ -173,13 +173,12 @@ func (s *step) instanceDone(sl *Slot) {
 func (s *step) nextInstance() bool {
 	r := s.Under
 	switch {
-	case r.Undone != "":
-		s.finish(ResultPartial, r.Undone, &s.Slots[r.Slot], nil)
-		return true
+	case r.Undone != "": // then that is the end of it
 	case r.Slot+1 >= r.Instances:
 		return false
+	default:
+		r.Slot++
 	}
-	r.Slot++
 	r.Between, r.Waits = true, false
 	s.goOn()
 	return true
@@ -188,11 +187,14 @@ func (s *step) nextInstance() bool {
 // goOn begins the reload of the next instance, once nothing stands in its way.
 func (s *step) goOn() {
 	r := s.Under
-	if r == nil || !r.Between || s.Slots[r.Slot].Incoming != nil || !s.drainSlotFree(r) {
-		return
+	switch {
+	case r == nil || !r.Between:
+	case r.Undone != "":
+		s.finish(ResultPartial, r.Undone, &s.Slots[r.Slot], nil)
+	case s.Slots[r.Slot].Incoming == nil && s.drainSlotFree(r):
+		r.Between = false
+		s.beginInstance(r)
 	}
-	r.Between = false
-	s.beginInstance(r)
 }
 
 // instanceFailed is called when it was no good.
