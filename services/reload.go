@@ -203,17 +203,23 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 		return
 	}
 	result := ResultFailed
-	switch {
-	case s.Under.Slot > 0:
-		result = ResultPartial
-	case sl.Active != nil:
+	if sl.Active != nil {
 		result = ResultKeptOld
 	}
-	s.finish(result, reason, sl, g)
+	s.finish(s.Under.orPartial(result), reason, sl, g)
 	if sl.Active != nil || sl.NextStart != Never || sl.Resting != "" {
 		return
 	}
 	s.again(sl, g.service(), false)
+}
+
+// orPartial is the result of a reload whose instance was no good: others may have
+// the new release already.
+func (r *Run) orPartial(result Result) Result {
+	if r.Slot > 0 {
+		return ResultPartial
+	}
+	return result
 }
 
 // finish ends the reload with its result: a generation decided it, unless that is

@@ -314,7 +314,7 @@ func (s *step) promote(sl *Slot) {
 	case g.Cause == CauseReload:
 		s.instanceDone(sl)
 	case s.fellBack(sl):
-		s.finish(ResultRolledBack, s.Under.FellBack, sl, g)
+		s.finish(s.Under.orPartial(ResultRolledBack), s.Under.FellBack, sl, g)
 	default:
 		s.keepSockets()
 	}
@@ -337,7 +337,7 @@ func (s *step) fail(sl *Slot, reason string) {
 	s.emit(sl, g, Event{Kind: KindStartFailed, Reason: reason, Tail: g.Tail})
 	s.again(sl, g.service(), false)
 	if s.fellBack(sl) {
-		s.finish(ResultFailed, s.Under.FellBack+"; and the release before it: "+reason, sl, g)
+		s.finish(s.Under.orPartial(ResultFailed), s.Under.FellBack+"; and the release before it: "+reason, sl, g)
 		return
 	}
 	s.keepSockets()
