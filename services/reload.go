@@ -29,6 +29,8 @@ type Run struct {
 	Note     string
 	// Made is the release that all instances get.
 	Made *Release
+	// New is set once an instance has it.
+	New bool
 	// Undone is why an instance that was done went back to the release before.
 	Undone string
 	// Served tells whether anything served when the slot's reload began.
@@ -157,8 +159,10 @@ func (s *step) beginInstance(r *Run) {
 	s.launch(sl, CauseReload, r.Made)
 }
 
-// instanceDone is called when the incoming generation of a reload was promoted.
+// instanceDone is called when the incoming generation of a reload was promoted, or
+// an instance after such a one needs none.
 func (s *step) instanceDone(sl *Slot) {
+	s.Under.New = true
 	if s.nextInstance() {
 		return
 	}

@@ -29,7 +29,10 @@ func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	}
 	s.amend(sl, made)
 	sl.Incoming = nil
-	if !s.nextInstance() {
+	switch {
+	case r.New:
+		s.instanceDone(sl)
+	case !s.nextInstance():
 		s.finish(ResultSkipped, reason, sl, g)
 	}
 	return true
