@@ -55,7 +55,7 @@ func (s *step) reloadBySignal(sl *Slot, made *Generation) {
 	s.emit(sl, active, Event{Kind: KindForwarded, Signal: sig})
 	var asleep []string
 	for _, c := range config.Changes(active.Release.Service, made.service()) {
-		if !c.Live {
+		if !c.Live && c.Key != "instances" {
 			asleep = append(asleep, c.Key)
 		}
 	}

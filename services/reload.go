@@ -245,7 +245,7 @@ func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 	if result != ResultSkipped {
 		s.afterReload(sl, g, result, reason)
 	}
-	if result == ResultPromoted || result == ResultStarted {
+	if result == ResultPromoted || result == ResultStarted || result == ResultSignalled {
 		s.shrink(r.Instances)
 	}
 	if g != nil && g.Phase == PhaseActive {
