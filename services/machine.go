@@ -65,6 +65,9 @@ func NewMachine(c *config.Service) *Machine {
 // done, in order. Time must not run backwards from one call to the next.
 func (m *Machine) Step(now Instant, in Input) []Effect {
 	s := &step{Machine: m, now: now}
+	if _, tick := in.(Tick); tick {
+		s.warmed = m.Warming(now)
+	}
 	s.take(in)
 	s.settle()
 	if state := m.State(); state != m.Was {
@@ -89,14 +92,17 @@ func (m *Machine) Deadline() Instant {
 	return next
 }
 
-// Warming returns the generation that a Tick or a Proved at this moment may
-// promote; 0 for none. Whoever gives one makes sure that its process lives.
+// Warming returns the generation that a Tick at this moment may take further, and
+// nothing else; 0 for none. Whoever gives one makes sure that its process lives.
 func (m *Machine) Warming(now Instant) int {
 	for i := range m.Slots {
-		g := m.Slots[i].Incoming
+		sl := &m.Slots[i]
+		g := sl.Incoming
+		if g == nil || g.Deadline > now {
+			continue
+		}
 		switch {
-		case g == nil:
-		case g.Phase == PhaseOverlapping, g.Phase == PhaseHandover, g.Phase == PhaseWarming && (g.Deadline <= now || g.Proof.Asked):
+		case g.Phase == PhaseOverlapping, g.Phase == PhaseHandover, g.Phase == PhaseWarming && sl.proven():
 			return g.Number
 		}
 	}
@@ -152,6 +158,7 @@ type step struct {
 	*Machine
 	now     Instant
 	ticked  bool // the input is a Tick
+	warmed  int  // the generation that it may take further: its process lives
 	effects []Effect
 }
 

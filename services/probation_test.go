@@ -91,6 +91,7 @@ func TestAReleaseThatStoodItsProbationIsTheFallbackHoweverBusyTheHost(t *testing
 	b.tell(services.Proved{Generation: 3})
 	b.now = b.now.Add(time.Minute) // in which nothing happens, not even a Tick
 	b.tell(services.Proved{Generation: 3})
+	b.pass(0)
 	b.exit(3, services.Exit{Code: 1})
 	b.want(services.StateStarting, "resolve new", "TERM to the main of 2", "answer [2] promoted", "resolve /releases/2")
 }

@@ -36,19 +36,24 @@ type Proof struct {
 	Missing []string
 	// Needless is set once the active one was seen to listen on nothing.
 	Needless bool
+	// Lasting is set once the look at the end of the warm-up found it ready still.
+	Lasting bool
 	// Said is set once it said that it is ready, and Status is what it says it does.
 	Said   bool
 	Status string
 }
 
 // provable tells whether there is something to look at in the incoming generation.
-func (s *step) provable(sl *Slot) bool {
+func (sl *Slot) provable() bool {
 	g := sl.Incoming
 	if r := g.ready(); r != nil {
 		return !speaks(r)
 	}
 	return len(g.service().Listen) == 0 && sl.Active != nil && sl.Active.PID != 0 && !g.Proof.Needless
 }
+
+// proven tells whether nothing is to be looked at any more.
+func (sl *Slot) proven() bool { return sl.Incoming.Proof.Lasting || !sl.provable() }
 
 // prove has a look at the incoming generation.
 func (s *step) prove(sl *Slot) {
@@ -65,7 +70,7 @@ func (s *step) prove(sl *Slot) {
 func (s *step) proveOn(sl *Slot) {
 	switch p := &sl.Incoming.Proof; {
 	case p.Asked, speaks(sl.Incoming.ready()):
-	case !s.provable(sl):
+	case !sl.provable():
 		s.warm(sl)
 	case p.Next <= s.now:
 		s.prove(sl)
@@ -101,8 +106,9 @@ func (s *step) proved(in Proved) {
 	switch {
 	case proven && g.Phase == PhaseProving:
 		s.warm(sl)
-	case proven:
-		s.takeOver(sl)
+	case proven: // the next Tick goes on: its process may have ended meanwhile
+		g.Proof.Lasting = true
+		g.Deadline = s.now
 	case g.Phase == PhaseWarming && in.Failure != "":
 		s.fail(sl, "it was not ready any more at the end of its warm-up: "+in.Failure)
 	case g.Phase == PhaseWarming:

@@ -50,6 +50,7 @@ func TestTheWarmUpBeginsOnceTheNewOneListensWhereTheOldOneDoes(t *testing.T) {
 	b.pass(1)
 	b.wantLooks(2) // once more at the end
 	b.proved()
+	b.pass(0)
 	b.want(services.StateRunning, "TERM to the main of 1", "answer [1] promoted")
 }
 

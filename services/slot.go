@@ -209,7 +209,7 @@ func (s *step) execed(in Execed) {
 	g.StartedAt = s.now
 	s.emit(sl, g, Event{Kind: KindStarted, Wait: g.service().Warmup})
 	switch said := speaks(g.ready()); {
-	case s.provable(sl):
+	case sl.provable():
 		g.Phase = PhaseProving
 		s.prove(sl)
 	case said && !g.Proof.Said:
@@ -266,11 +266,11 @@ func (s *step) advance(sl *Slot) {
 		}
 	case !late, g.Phase == PhasePreparing:
 	case g.Phase == PhaseOverlapping:
-		if s.ticked { // with another input its process may have ended
+		if g.Number == s.warmed { // else its process may have ended
 			s.handOver(sl)
 		}
 	case g.Phase == PhaseHandover:
-		if s.ticked {
+		if g.Number == s.warmed {
 			s.promote(sl)
 		}
 	case g.Phase == PhaseResolving:
@@ -281,9 +281,9 @@ func (s *step) advance(sl *Slot) {
 		s.fail(sl, g.unproven())
 	case g.Phase == PhasePublishing:
 		s.fail(sl, fmt.Sprintf("publish: the file system did not answer within start_timeout (%s)", limit))
-	case s.provable(sl):
+	case !sl.proven():
 		s.proveAgain(sl)
-	case s.ticked: // likewise
+	case g.Number == s.warmed:
 		s.takeOver(sl)
 	}
 }
