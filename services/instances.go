@@ -12,6 +12,20 @@ func (s *step) grow(n int) {
 	}
 }
 
+// follow starts the other instances of a service that comes up, once the first one
+// has a release: they get the same.
+func (s *step) follow() {
+	g := s.Slots[0].Incoming
+	if s.Slots[0].Good != nil || g == nil || g.Cause == CauseReload || g.Phase == PhaseResolving || g.Phase == PhasePreparing {
+		return
+	}
+	first := len(s.Slots)
+	s.grow(g.service().Instances)
+	for i := first; i < len(s.Slots); i++ {
+		s.launch(&s.Slots[i], CauseStart, g.Release)
+	}
+}
+
 // shrink ends the instances beyond so many.
 func (s *step) shrink(n int) {
 	for i := max(1, n); i < len(s.Slots); i++ {

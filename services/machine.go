@@ -244,6 +244,7 @@ func (s *step) settle() {
 	}
 	s.afterExpired()
 	s.watched()
+	s.follow()
 	s.begin()
 	s.goOn()
 	for i := range s.Slots {
@@ -277,14 +278,10 @@ func (s *step) start(in Start) {
 	if !s.startable() {
 		return
 	}
-	s.grow(s.Config.Instances)
-	for i := range s.Slots {
-		sl := &s.Slots[i]
-		if sl.Active == nil && sl.Incoming == nil {
-			sl.Backoff.clear()
-			sl.NextStart = s.now
-			sl.NextCause = CauseStart
-		}
+	if sl := &s.Slots[0]; sl.Active == nil && sl.Incoming == nil {
+		sl.Backoff.clear()
+		sl.NextStart = s.now
+		sl.NextCause = CauseStart
 	}
 }
 

@@ -428,7 +428,19 @@ func (s *step) restartDue(sl *Slot) {
 	if !s.startable() || s.held() || sl.Active != nil || sl.Incoming != nil || sl.NextStart > s.now {
 		return
 	}
-	s.launch(sl, sl.NextCause, sl.Good)
+	s.launch(sl, sl.NextCause, s.good(sl))
+}
+
+// good is the release that an instance is started again with: where it never had
+// one that was any good, that of another.
+func (s *step) good(sl *Slot) *Release {
+	for i := range s.Slots {
+		if sl.Good != nil {
+			break
+		}
+		sl = &s.Slots[i]
+	}
+	return sl.Good
 }
 
 // downForGood says so, once, when nothing of an essential service serves and
