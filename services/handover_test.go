@@ -29,6 +29,7 @@ func published(t *testing.T, c *config.Service) *bench {
 	b.tell(services.Published{Generation: 1})
 	b.pass(c.Warmup)
 	b.tell(services.Proved{Generation: 1})
+	b.pass(0)
 	b.tell(services.Published{Generation: 1})
 	b.pass(0)
 	b.tell(services.Published{Generation: 1})
@@ -60,6 +61,7 @@ func (b *bench) warm() {
 	b.tell(services.Proved{Generation: n})
 	b.pass(b.Config.Warmup)
 	b.tell(services.Proved{Generation: n})
+	b.pass(0)
 }
 
 func TestThePublicPathIsFlippedOnlyWhenTheNewOneIsWarmThenBothServeThenTheOldOneIsStopped(t *testing.T) {
@@ -71,6 +73,7 @@ func TestThePublicPathIsFlippedOnlyWhenTheNewOneIsWarmThenBothServeThenTheOldOne
 	b.pass(time.Second)
 	b.want(services.StateRunning, "resolve new")
 	b.tell(services.Proved{Generation: 2})
+	b.pass(0)
 	b.want(services.StateRunning, "publish 2")
 	b.pass(time.Second) // the file system takes its time
 	b.want(services.StateRunning)
@@ -217,6 +220,7 @@ func TestThePathsOfSocketsAreGuardedFromTheStartOfTheNewOneUntilTheOldOneIsGone(
 	b.tell(services.Proved{Generation: 2})
 	b.pass(time.Second)
 	b.tell(services.Proved{Generation: 2})
+	b.pass(0)
 	b.wantGuards("keep /run/web.sock")
 	b.exit(1, services.Exit{})
 	b.wantGuards("off")
@@ -242,6 +246,7 @@ func TestAServerThatStopsMayRemoveItsSocket(t *testing.T) {
 		b.tell(services.Proved{Generation: 2})
 		b.pass(time.Second)
 		b.tell(services.Proved{Generation: 2})
+		b.pass(0)
 		b.exit(1, services.Exit{})
 	}
 	stops := map[string]func(b *bench){

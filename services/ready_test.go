@@ -75,6 +75,7 @@ func TestWhatIsReadyOnceIsAskedOnceMoreAtTheEndOfItsWarmUp(t *testing.T) {
 		t.Fatal("it is not asked at the end of its warm-up")
 	}
 	b.tell(services.Proved{Generation: 2})
+	b.pass(0)
 	b.want(services.StateRunning, "TERM to the main of 1", "answer [7] promoted")
 }
 
