@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -503,9 +504,25 @@ func (r *rollout) end(now services.Instant, leave bool, why services.Event) []ef
 		r.unruly[name], r.spared[name] = true, true
 	}
 	effects := append([]effect{emit{why}}, r.rejectAll()...)
+	effects = append(effects, r.abortLater()...)
 	r.last = services.Stop{Until: now.Add(r.config.Daemon.ShutdownTimeout), Final: true, Leave: leave}
 	effects = append(effects, r.endNext()...)
 	return append(effects, r.finishIfDone()...)
+}
+
+// abortLater answers for the services that were to be asked once others have
+// answered: they end by themselves now, in the same order.
+func (r *rollout) abortLater() []effect {
+	var effects []effect
+	for _, id := range slices.Sorted(maps.Keys(r.requests)) {
+		q := r.requests[id]
+		names := q.later
+		q.later = nil
+		for _, name := range names {
+			effects = append(effects, r.answered(answered{name, services.Answer{IDs: []uint64{id}, Result: services.ResultAborted, Reason: "hupwatch ends"}})...)
+		}
+	}
+	return effects
 }
 
 // endNext ends the services that nobody who lives depends on any more.
