@@ -136,8 +136,8 @@ var plants = []planted{
 	{
 		name: "a crash restart uses the configured release",
 		file: "services/slot.go",
-		code: "	s.launch(sl, sl.NextCause, sl.Good)\n",
-		bug: `	good := sl.Good
+		code: "	s.launch(sl, sl.NextCause, s.good(sl))\n",
+		bug: `	good := s.good(sl)
 	if PLANTED {
 		good = nil
 	}

@@ -297,3 +297,93 @@ func TestWhoStartsHupwatchIsToldWhatStaysDown(t *testing.T) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 }
+
+// chain is a file in which web depends on db, and db on disk.
+func chain() *config.Config {
+	c := fileOf(4, "db", "disk", "web")
+	c.Services[0].DependsOn, c.Services[2].DependsOn = []string{"disk"}, []string{"db"}
+	return c
+}
+
+func TestServicesComeUpAfterThoseTheyDependOn(t *testing.T) {
+	r := newRollout()
+	want(t, r, boot{config: chain()}, "add db", "db Await", "db Start", "add disk", "disk Start", "add web", "web Await", "web Start")
+	want(t, r, standing{"disk", true}, "db Await")
+	want(t, r, standing{"disk", false}) // what is up stays so
+	want(t, r, standing{"db", true}, "web Await")
+}
+
+func TestNobodyWaitsForWhatTheFileNamesNoMore(t *testing.T) {
+	r := booted(chain())
+	want(t, r, hangup{}, "read")
+	c := fileOf(4, "db", "web")
+	want(t, r, configRead{config: c}, "db Await", "web Await", "disk Stop", "db Reload", "web Reload")
+}
+
+func TestWhatIsAddedWaitsForThoseItDependsOn(t *testing.T) {
+	r := booted(fileOf(4, "disk"))
+	want(t, r, hangup{}, "read")
+	want(t, r, configRead{config: chain()}, "add db", "db Await", "db Reload", "disk Reload", "add web", "web Await", "web Reload")
+	want(t, r, standing{"disk", true}, "db Await")
+}
+
+func TestATermEndsWhatDependsOnOthersFirst(t *testing.T) {
+	r := booted(chain())
+	want(t, r, stop{"TERM", 5}, "web Stop")
+	want(t, r, ended{"web"}, "db Stop")
+	want(t, r, ended{"db"}, "disk Stop")
+	want(t, r, ended{"disk"}, "finish 0")
+}
+
+func TestASecondIntWaitsForNobody(t *testing.T) {
+	r := booted(chain())
+	want(t, r, stop{"INT", 5}, "web Stop")
+	want(t, r, kill{}, "db Stop", "disk Stop", "db Kill", "disk Kill", "web Kill")
+}
+
+func TestLeavingWaitsForNobody(t *testing.T) {
+	c := chain()
+	c.Daemon.AtExit = config.AtExitLeave
+	r := booted(c)
+	want(t, r, stop{"TERM", 5}, "db Stop", "disk Stop", "web Stop")
+}
+
+func stoppedAnswer(service string, id uint64) answered {
+	return answered{service, services.Answer{IDs: []uint64{id}, Result: services.ResultStopped}}
+}
+
+func TestAStopOfSeveralStopsWhatDependsOnOthersFirst(t *testing.T) {
+	r := booted(chain())
+	want(t, r, client(1, verbStop, "disk", "web"), "accept 1 as 1", "disk Down", "web Down") // db is not asked to
+	r = booted(chain())
+	want(t, r, client(1, verbStop, "disk", "db", "web"), "accept 1 as 1", "web Down")
+	want(t, r, stoppedAnswer("web", 1), "db Down")
+	want(t, r, stoppedAnswer("db", 1), "disk Down")
+	want(t, r, stoppedAnswer("disk", 1))
+	if len(r.requests) > 0 {
+		t.Error("the request is not done")
+	}
+}
+
+// A request to stop several that TERM comes in between is answered, and what others
+// depend on ends after those all the same.
+func TestATermInAStopOfSeveralKeepsTheOrder(t *testing.T) {
+	r := booted(chain())
+	want(t, r, client(1, verbStop), "accept 1 as 1", "web Down")
+	effects := want(t, r, stop{"TERM", 5}, "web Stop")
+	told := make(map[string]services.Result)
+	for _, e := range effects {
+		if e, ok := e.(emit); ok && e.event.Kind == services.KindAnswered {
+			told[e.event.Service] = e.event.Result
+		}
+	}
+	if told["db"] != services.ResultAborted || told["disk"] != services.ResultAborted {
+		t.Errorf("the world hears %v", told)
+	}
+	want(t, r, answered{"web", services.Answer{IDs: []uint64{1}, Result: services.ResultAborted}})
+	if len(r.requests) > 0 {
+		t.Error("the request is not done")
+	}
+	want(t, r, ended{"web"}, "db Stop")
+	want(t, r, ended{"db"}, "disk Stop")
+}
