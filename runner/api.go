@@ -85,7 +85,7 @@ func (a *api) Status() control.Status {
 	front := a.fleet.front.Load()
 	s := control.Status{
 		Version: a.version, PID: a.pid, Config: front.config.File,
-		ConfigError: front.configError, ConfigHash: a.configHash(front.config), Services: []control.Service{},
+		ConfigError: front.configError, ConfigHash: a.configHash(front.config),
 	}
 	for _, w := range front.watchers {
 		if one, ok := a.look(w); ok {
@@ -115,11 +115,10 @@ func (a *api) look(w *services.Watcher) (s control.Service, ok bool) {
 	if !ok {
 		return s, false
 	}
-	s.LastReload.Tail = []string{}
 	if r, found := a.feed.journal.Last(w.Name()); found {
 		s.LastReload = outcomeOf(&r)
 		if back := r.RolledBack; back != nil {
-			s.LastReload.Result, s.LastReload.Error, s.LastReload.Tail = string(services.ResultRolledBack), back.Reason, notNil(back.Tail)
+			s.LastReload.Result, s.LastReload.Error, s.LastReload.Tail = string(services.ResultRolledBack), back.Reason, back.Tail
 		}
 	}
 	return s, true
@@ -148,7 +147,7 @@ func (a *api) Plan(ctx context.Context) (control.Plan, error) {
 		front := a.fleet.front.Load()
 		c, problems := a.fleet.load()
 		if c == nil {
-			p := control.Plan{Config: front.config.File, Services: []control.PlanService{}}
+			p := control.Plan{Config: front.config.File}
 			for _, problem := range problems {
 				if !problem.Warning {
 					p.Problems = append(p.Problems, problem.String())
@@ -233,8 +232,7 @@ func (a *api) Reload(id uint64) (control.Reload, bool) {
 	front := a.fleet.front.Load()
 	r := control.Reload{
 		ID: q.ID, What: q.What, By: q.By, StartedAt: control.Time{Time: q.Started}, EndedAt: control.Time{Time: q.Ended},
-		Done:     !q.Ended.IsZero(), // also where an earlier hupwatch ended first: nothing more comes of it
-		Services: []control.ServiceReload{},
+		Done: !q.Ended.IsZero(), // also where an earlier hupwatch ended first: nothing more comes of it
 	}
 	for i := range q.Services {
 		r.Services = append(r.Services, a.serviceReload(&q.Services[i], front))
@@ -258,7 +256,7 @@ func (a *api) serviceReload(r *journal.Reload, front *front) control.ServiceRelo
 
 func outcomeOf(r *journal.Reload) control.Outcome {
 	o := control.Outcome{
-		Result: string(r.Result), Error: r.Reason, Tail: notNil(r.Tail), By: r.By,
+		Result: string(r.Result), Error: r.Reason, Tail: r.Tail, By: r.By,
 		StartedAt: control.Time{Time: r.Asked}, EndedAt: control.Time{Time: r.Ended},
 		ReadySeconds: r.Ready.Seconds(), DrainSeconds: r.Drain.Seconds(),
 	}
@@ -266,13 +264,6 @@ func outcomeOf(r *journal.Reload) control.Outcome {
 		o.Reload = r.IDs[0]
 	}
 	return o
-}
-
-func notNil(lines []string) []string {
-	if lines == nil {
-		return []string{}
-	}
-	return lines
 }
 
 // Follow implements server.Daemon.
@@ -320,7 +311,7 @@ func passLines(from *mailbox.Box[output.Line], to *mailbox.Box[control.Line]) {
 
 func lineOf(l output.Line) control.Line {
 	return control.Line{
-		At: control.Time{Time: l.Time}, Service: l.Service, Instance: l.Instance, Generation: l.Generation, Stream: "std" + string(l.Stream), Text: l.Text,
+		At: control.Time{Time: l.Time}, Service: l.Service, Instance: l.Instance, Generation: max(0, l.Generation), Stream: "std" + string(l.Stream), Text: l.Text,
 	}
 }
 

@@ -125,8 +125,10 @@ func logEvent(logger log.Logger, e services.Event) {
 	}
 	add("service", e.Service, e.Service != "")
 	add("instance", e.Instance, e.Instance > 0)
-	add("generation", e.Generation, e.Generation > 0)
-	add("pid", e.PID, e.PID > 0)
+	if e.Result != services.ResultRolledBack { // the event before tells of what failed, serving of what came of it
+		add("generation", e.Generation, e.Generation > 0)
+		add("pid", e.PID, e.PID > 0)
+	}
 	add("reload", ids(e.Reloads), len(e.Reloads) > 0)
 	add("by", e.By, e.By != "")
 	add("result", string(e.Result), e.Result != "")
@@ -142,12 +144,12 @@ func logEvent(logger log.Logger, e services.Event) {
 		add("to", e.ServingRelease, true)
 		add("err", e.Reason, true)
 	case services.KindReloadEnded:
-		add("release", e.Release, e.Release != "")
-		if e.Serving != e.Generation {
+		add("release", e.Release, e.Release != "" && e.Result != services.ResultRolledBack)
+		if e.Serving != e.Generation || e.Result == services.ResultRolledBack {
 			add("serving", e.Serving, true)
 			add("serving_release", e.ServingRelease, e.ServingRelease != "")
 		}
-		add("err", e.Reason, e.Reason != "")
+		add(reasonKey(e), e.Reason, e.Reason != "")
 	case services.KindStarted:
 		add("release", e.Release, e.Release != "")
 		add("warmup", brief(e.Wait), true)
@@ -194,7 +196,7 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 		return level.Warn(logger)
 	case services.KindReloadEnded:
 		switch e.Result {
-		case services.ResultKeptOld, services.ResultPartial, services.ResultFailed:
+		case services.ResultKeptOld, services.ResultRolledBack, services.ResultPartial, services.ResultFailed:
 			return level.Error(logger)
 		default:
 		}
@@ -229,9 +231,13 @@ func reasonKey(e services.Event) string {
 	switch e.Kind {
 	case services.KindKilled, services.KindIgnored, services.KindEnding, services.KindLeaving, services.KindLeft, services.KindAdvice:
 		return "reason"
+	case services.KindReloadEnded:
+		if e.Result == services.ResultSignalled {
+			return "note"
+		}
 	default:
-		return "err"
 	}
+	return "err"
 }
 
 func exitText(e *services.Exit) string {

@@ -1,9 +1,12 @@
 package runner
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/runner/control"
 	"hupwatch/services"
 )
@@ -24,15 +27,13 @@ func (c clock) at(i services.Instant) control.Time {
 
 // serviceOf says how a service is.
 func serviceOf(m *services.Machine, c clock) control.Service {
+	state := m.State()
 	s := control.Service{
-		Name:      m.Name,
-		State:     string(m.State()),
-		Wanted:    string(services.WantedDown),
-		Since:     c.at(m.Since),
-		Restarts:  m.Restarts,
-		Instances: []control.Instance{},
-		Incoming:  []control.Incoming{},
-		Draining:  []control.Draining{},
+		Name:     m.Name,
+		State:    string(state),
+		Wanted:   string(services.WantedDown),
+		Since:    c.at(m.Since),
+		Restarts: m.Restarts,
 	}
 	if m.Up() {
 		s.Wanted = string(services.WantedUp)
@@ -40,7 +41,14 @@ func serviceOf(m *services.Machine, c clock) control.Service {
 	for i := range m.Slots {
 		addSlot(&s, &m.Slots[i], c)
 	}
-	if s.State != string(services.StateBackoff) {
+	switch state {
+	case services.StateWaiting:
+		s.Awaits = slices.Clone(m.Awaits)
+	case services.StateStopped, services.StateStopping:
+	default:
+		s.Lacking = lackingOf(m, c)
+	}
+	if state != services.StateBackoff {
 		s.NextStartAt = control.Time{}
 	}
 	return s
@@ -48,22 +56,18 @@ func serviceOf(m *services.Machine, c clock) control.Service {
 
 func addSlot(s *control.Service, sl *services.Slot, c clock) {
 	if g := sl.Active; g != nil {
-		s.Instances = append(s.Instances, control.Instance{Instance: sl.Instance, Generation: g.Number, PID: g.PID})
+		s.Instances = append(s.Instances, control.Instance{
+			Instance: sl.Instance, Generation: g.Number, PID: g.PID, Release: g.Release.Dir, Since: c.at(g.ActiveAt),
+		})
 		if len(s.Instances) == 1 {
 			s.Generation, s.PID, s.Release, s.Since = g.Number, g.PID, g.Release.Dir, c.at(g.ActiveAt)
 		}
 	}
-	if g := sl.Incoming; g != nil {
-		s.Incoming = append(s.Incoming, control.Incoming{
-			Instance: sl.Instance, Generation: g.Number, PID: g.PID, Phase: string(g.Phase), Since: c.at(g.BegunAt), Until: c.at(g.Deadline),
-		})
+	if sl.Incoming != nil {
+		s.Incoming = append(s.Incoming, incomingOf(sl, c))
 	}
 	for _, g := range sl.Draining {
-		d := control.Draining{Instance: sl.Instance, Generation: g.Number, PID: g.PID, Since: c.at(g.StoppedAt), KillAt: c.at(g.KillAt), Reloads: g.Reloads}
-		if g.Killed {
-			d.KillAt = c.at(g.KilledAt)
-		}
-		s.Draining = append(s.Draining, d)
+		s.Draining = append(s.Draining, drainingOf(sl, g, c))
 	}
 	if at := c.at(sl.LastEndAt); at.After(s.LastExit.At.Time) {
 		s.LastExit = exitOf(sl.LastEnd, at)
@@ -71,6 +75,101 @@ func addSlot(s *control.Service, sl *services.Slot, c clock) {
 	if at := c.at(sl.NextStart); !at.IsZero() && (s.NextStartAt.IsZero() || at.Before(s.NextStartAt.Time)) {
 		s.NextStartAt = at
 	}
+}
+
+// incomingOf says how far the incoming generation of a slot is.
+func incomingOf(sl *services.Slot, c clock) control.Incoming {
+	g := sl.Incoming
+	i := control.Incoming{
+		Instance: sl.Instance, Generation: g.Number, PID: g.PID, Phase: string(g.Phase), Since: c.at(g.BegunAt), Until: c.at(g.Deadline),
+		Status: g.Proof.Status,
+	}
+	switch g.Phase {
+	case services.PhasePreparing:
+		i.Until = c.hookEnd(g)
+	case services.PhaseWaiting:
+		for _, old := range sl.Draining {
+			i.Until = c.at(old.KillAt)
+		}
+	case services.PhaseProving:
+		i.Why = lacks(g)
+	case services.PhaseWarming:
+		if g.Proof.Asked { // once more, at the end of it
+			i.Until = control.Time{}
+		}
+	case services.PhaseHandover:
+		if sl.Active != nil {
+			i.Until = c.hookEnd(sl.Active)
+		}
+	default:
+	}
+	return i
+}
+
+// hookEnd is when the command that is about a generation takes too long.
+func (c clock) hookEnd(g *services.Generation) control.Time {
+	if g.Hook == nil {
+		return control.Time{}
+	}
+	return c.at(g.Hook.Deadline)
+}
+
+// lacks says what a generation that runs lacks to be ready, if that is known.
+func lacks(g *services.Generation) string {
+	r := g.Release.Service.Ready
+	switch {
+	case g.Proof.Failure != "":
+		return g.Proof.Failure
+	case len(g.Proof.Missing) > 0:
+		return "it does not listen on " + strings.Join(g.Proof.Missing, ", ") + " yet, as the active one does"
+	case r == nil:
+		return ""
+	case r.Kind == config.ReadyNotify:
+		return "it has not said READY=1 yet"
+	case r.Kind == config.ReadyFD:
+		return fmt.Sprintf("it has not written a line to descriptor %d yet", r.FD)
+	}
+	return ""
+}
+
+func drainingOf(sl *services.Slot, g *services.Generation, c clock) control.Draining {
+	d := control.Draining{Instance: sl.Instance, Generation: g.Number, PID: g.PID, Since: c.at(g.StoppedAt), KillAt: c.at(g.KillAt), Reloads: g.Reloads}
+	if g.Killed {
+		d.KillAt = c.at(g.KilledAt)
+	}
+	if g.Hook != nil {
+		d.Hook = string(g.Hook.Kind)
+	}
+	return d
+}
+
+// lackingOf are those of several instances that do not serve.
+func lackingOf(m *services.Machine, c clock) []control.Lacking {
+	if len(m.Slots) < 2 {
+		return nil
+	}
+	var all []control.Lacking
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		l := control.Lacking{Instance: sl.Instance}
+		if at := c.at(sl.LastEndAt); !at.IsZero() {
+			l.LastExit = exitOf(sl.LastEnd, at)
+		}
+		switch {
+		case sl.Active != nil:
+			continue
+		case sl.Incoming != nil:
+			l.State = string(services.StateStarting)
+		case sl.Resting != "":
+			l.State = string(sl.Resting)
+		case sl.NextStart != services.Never:
+			l.State, l.NextStartAt = string(services.StateBackoff), c.at(sl.NextStart)
+		default: // it is not to be there
+			continue
+		}
+		all = append(all, l)
+	}
+	return all
 }
 
 func exitOf(e services.Exit, at control.Time) control.Exit {
@@ -89,11 +188,8 @@ func eventOf(e *services.Event) control.Event {
 		Reloads: e.Reloads, By: e.By, Cause: string(e.Cause), Result: string(e.Result), Error: e.Reason, Tail: e.Tail,
 		Release: e.Release, Seconds: e.Elapsed.Seconds(),
 	}
-	if e.Kind == services.KindRequest && e.Reason != "" {
-		c.Services, c.Error = strings.Split(e.Reason, ","), ""
-	}
-	if e.Kind == services.KindRequestDone && e.Reason != "" {
-		c.Error = "not done: " + e.Reason
+	if e.Reason != "" {
+		sayReason(&c, e)
 	}
 	if e.Signal != 0 {
 		c.Signal = services.SignalName(e.Signal)
@@ -112,6 +208,25 @@ func eventOf(e *services.Event) control.Event {
 		c.Counts[string(result)] = n
 	}
 	return c
+}
+
+// sayReason says what the reason of an event is, where it is none.
+func sayReason(c *control.Event, e *services.Event) {
+	switch e.Kind {
+	case services.KindRequest:
+		c.Services, c.Error = strings.Split(e.Reason, ","), ""
+	case services.KindAwaits:
+		c.Services, c.Error = strings.Split(e.Reason, ", "), ""
+	case services.KindRequestDone:
+		c.Error = "not done: " + e.Reason
+	case services.KindHookBegun:
+		c.Hook, c.Error = e.Reason, ""
+	case services.KindHookFailed:
+		if hook, why, ok := strings.Cut(e.Reason, ": "); ok {
+			c.Hook, c.Error = hook, why
+		}
+	default:
+	}
 }
 
 // never is longer than anybody waits.

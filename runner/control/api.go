@@ -32,6 +32,10 @@ type Service struct {
 	Release string `json:"release"`
 	// Since is when the state began: for a running one, when it became active.
 	Since Time `json:"since"`
+	// Awaits are the services that are to be ready before this one comes up.
+	Awaits []string `json:"awaits"`
+	// Lacking are those of several instances that do not serve.
+	Lacking []Lacking `json:"lacking"`
 	// Restarts counts the starts that nobody asked for.
 	Restarts int  `json:"restarts"`
 	LastExit Exit `json:"last_exit"`
@@ -47,9 +51,20 @@ type Service struct {
 
 // Instance is the active generation of one instance.
 type Instance struct {
-	Instance   int `json:"instance"`
-	Generation int `json:"generation"`
-	PID        int `json:"pid"`
+	Instance   int    `json:"instance"`
+	Generation int    `json:"generation"`
+	PID        int    `json:"pid"`
+	Release    string `json:"release,omitempty"`
+	Since      Time   `json:"since,omitzero"`
+}
+
+// Lacking is an instance that is to serve and does not.
+type Lacking struct {
+	Instance int `json:"instance"`
+	// State is starting, backoff, exited or failed.
+	State       string `json:"state"`
+	LastExit    Exit   `json:"last_exit"`
+	NextStartAt Time   `json:"next_start_at"`
 }
 
 // Incoming is a generation on its way to become the active one.
@@ -57,9 +72,15 @@ type Incoming struct {
 	Instance   int    `json:"instance"`
 	Generation int    `json:"generation"`
 	PID        int    `json:"pid"`
-	Phase      string `json:"phase"` // resolving, starting, proving, warming
-	Since      Time   `json:"since"`
-	Until      Time   `json:"until"` // when that phase ends, or is given up
+	// Phase is resolving, preparing (before_start runs), waiting (for the old one to
+	// be gone), starting, proving, warming, publishing, overlapping or handover
+	// (before_stop of the old one runs).
+	Phase string `json:"phase"`
+	Since Time   `json:"since"`
+	Until Time   `json:"until"` // when that phase ends, or is given up
+	// Why is what it lacks to be ready, and Status what it says of itself.
+	Why    string `json:"why,omitempty"`
+	Status string `json:"status,omitempty"`
 }
 
 // Draining is a generation that was told to stop and finishes its work.
@@ -69,6 +90,8 @@ type Draining struct {
 	PID        int  `json:"pid"`
 	Since      Time `json:"since"`
 	KillAt     Time `json:"kill_at"`
+	// Hook is before_stop while that runs: the stop signal comes after it.
+	Hook string `json:"hook,omitempty"`
 	// Reloads are the ids of the requests it was told to stop for.
 	Reloads []uint64 `json:"reloads,omitempty"`
 }
@@ -92,8 +115,9 @@ type Outcome struct {
 	Tail      []string `json:"tail"`
 	StartedAt Time     `json:"started_at"`
 	EndedAt   Time     `json:"ended_at"`
-	// ReadySeconds is how long the new generation took to be promoted,
-	// DrainSeconds how long the old one took to be gone.
+	// ReadySeconds is how long the new generation took to be seen ready or, where
+	// nobody said how to see that, to be promoted; DrainSeconds how long the old one
+	// took to be gone.
 	ReadySeconds float64 `json:"ready_seconds"`
 	DrainSeconds float64 `json:"drain_seconds"`
 	Reload       uint64  `json:"reload"`
@@ -114,7 +138,8 @@ type Request struct {
 	NoDrain bool `json:"no_drain,omitempty"`
 	// NoWait ends the answer as soon as there is an id to ask for later.
 	NoWait bool `json:"no_wait,omitempty"`
-	// Connections asks for a line a second about each generation that drains.
+	// Connections asks for a line a second about each generation that drains, and
+	// about what is incoming or waits for other services where that has changed.
 	Connections bool `json:"connections,omitempty"`
 	// Signal is the name of the signal to send, with or without SIG.
 	Signal string `json:"signal,omitempty"`
@@ -125,14 +150,14 @@ type Request struct {
 type Event struct {
 	Seq        uint64   `json:"seq,omitempty"`
 	At         Time     `json:"at"`
-	Kind       string   `json:"kind"` // as the log's msg says it; draining; result
+	Kind       string   `json:"kind"` // as the log's msg says it; draining; incoming; result
 	Service    string   `json:"service,omitempty"`
 	Instance   int      `json:"instance,omitempty"`
 	Generation int      `json:"generation,omitempty"`
 	PID        int      `json:"pid,omitempty"`
 	Reloads    []uint64 `json:"reloads,omitempty"` // the ids of the requests it belongs to
 	By         string   `json:"by,omitempty"`
-	Services   []string `json:"services,omitempty"` // those asked for; none means all
+	Services   []string `json:"services,omitempty"` // those asked for, none means all; or those waited for
 	Cause      string   `json:"cause,omitempty"`    // start, reload, restart
 	Result     string   `json:"result,omitempty"`
 	Error      string   `json:"error,omitempty"` // or a reason that is no error
@@ -140,6 +165,11 @@ type Event struct {
 	Release    string   `json:"release,omitempty"`
 	Signal     string   `json:"signal,omitempty"`
 	Exit       *Exit    `json:"exit,omitempty"`
+	Hook       string   `json:"hook,omitempty"` // before_start, before_stop, after_reload
+	// Phase and Status are those of an incoming generation; what it lacks is the
+	// Error.
+	Phase  string `json:"phase,omitempty"`
+	Status string `json:"status,omitempty"`
 	// Seconds is how long it took, WaitSeconds how long it will take at most.
 	Seconds     float64 `json:"seconds,omitempty"`
 	WaitSeconds float64 `json:"wait_seconds,omitempty"`
@@ -196,6 +226,9 @@ type PlanService struct {
 	Why string `json:"why"`
 	// Changed are the keys that differ from what runs.
 	Changed []string `json:"changed"`
+	// Notes are what to know before: that nothing serves for a while, or which keys
+	// would not be in force.
+	Notes []string `json:"notes"`
 	// Error is why the new release could not even be made.
 	Error string `json:"error"`
 }

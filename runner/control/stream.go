@@ -9,9 +9,10 @@ import (
 )
 
 // The kinds that only answers to a POST have: of a line about a generation that
-// drains, and of the last line.
+// drains or is incoming, and of the last line.
 const (
 	KindDraining = "draining"
+	KindIncoming = "incoming"
 	KindResult   = "result"
 )
 

@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"slices"
 	"strings"
 
 	"hupwatch/runner/control"
@@ -28,6 +29,9 @@ func Plan(p control.Plan, s Style) []string {
 		why := Wrap(whyText(svc), s.room(beside))
 		t.row(cell{text: Safe(svc.Name)}, cell{words(svc.Action), ofAction(svc.Action)}, cell{text: why[0]})
 		t.across(indent(strings.Repeat(" ", beside), why[1:])...)
+		for _, note := range svc.Notes {
+			t.across(indent("  ", paintAll(s, yellow, Wrap(Safe(note), s.room(2))))...)
+		}
 		if svc.Error != "" {
 			t.across(indent("  ", paintAll(s, red, Wrap("it would be kept old: "+Safe(svc.Error), s.room(2))))...)
 		}
@@ -38,8 +42,10 @@ func Plan(p control.Plan, s Style) []string {
 // whyText is why, and the keys that are new where that does not name them.
 func whyText(svc control.PlanService) string {
 	text := Safe(svc.Why)
-	if keys := Safe(strings.Join(svc.Changed, ", ")); keys != "" && !strings.Contains(text, keys) {
-		text = strings.TrimPrefix(text+" ("+keys+")", " ")
+	named := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' })
+	unnamed := slices.DeleteFunc(slices.Clone(svc.Changed), func(key string) bool { return slices.Contains(named, key) })
+	if len(unnamed) > 0 {
+		text = strings.TrimPrefix(text+" ("+Safe(strings.Join(unnamed, ", "))+")", " ")
 	}
 	return text
 }

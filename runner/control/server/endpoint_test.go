@@ -25,15 +25,16 @@ func full() *fake {
 			Version: "2.0", PID: 4711, Config: "/etc/hupwatch.toml", ConfigError: "a & b", ConfigHash: "cafe",
 			Services: []control.Service{{
 				Name: "web", State: "running", Wanted: "up", Generation: 3, PID: 30, Release: "/srv/3", Since: moment(1), Restarts: 2,
-				Instances: []control.Instance{{Instance: 0, Generation: 3, PID: 30}, {Instance: 1, Generation: 2, PID: 20}},
+				Instances: []control.Instance{{Instance: 0, Generation: 3, PID: 30, Release: "/srv/3", Since: moment(1)}, {Instance: 1, Generation: 2, PID: 20}},
+				Awaits:    []string{"db"}, Lacking: []control.Lacking{{Instance: 2, State: "backoff", LastExit: control.Exit{Code: 1, At: moment(2)}, NextStartAt: moment(9)}},
 				LastExit:  control.Exit{Code: 1, Signal: "KILL", At: moment(2), Reason: "no such file"}, NextStartAt: moment(9),
-				Incoming:   []control.Incoming{{Instance: 1, Generation: 4, PID: 40, Phase: "warming", Since: moment(5), Until: moment(6)}},
-				Draining:   []control.Draining{{Instance: 0, Generation: 1, PID: 10, Since: moment(7), KillAt: moment(8), Reloads: []uint64{4}}},
+				Incoming:   []control.Incoming{{Instance: 1, Generation: 4, PID: 40, Phase: "warming", Since: moment(5), Until: moment(6), Why: "refused", Status: "loading"}},
+				Draining:   []control.Draining{{Instance: 0, Generation: 1, PID: 10, Since: moment(7), KillAt: moment(8), Hook: "before_stop", Reloads: []uint64{4}}},
 				LastReload: outcome,
 			}, {Name: "job", State: "stopped", Wanted: "down"}},
 		},
 		plan: control.Plan{Config: "/etc/hupwatch.toml", Problems: []string{"x"}, Services: []control.PlanService{{
-			Name: "web", Action: "reload", Why: "new release", Changed: []string{"command"}, Error: "no directory",
+			Name: "web", Action: "reload", Why: "new release", Changed: []string{"command"}, Notes: []string{"a gap"}, Error: "no directory",
 		}, {Name: "job", Action: "skip"}}},
 		reloads: map[uint64]control.Reload{4: {
 			ID: 4, What: "restart", By: "uid 0 pid 1", StartedAt: moment(3), EndedAt: moment(4), Done: true,
@@ -50,6 +51,7 @@ func whole(s control.Status) control.Status {
 	s.Services = append([]control.Service(nil), s.Services...)
 	job := &s.Services[1]
 	job.Instances, job.Incoming, job.Draining, job.LastReload.Tail = []control.Instance{}, []control.Incoming{}, []control.Draining{}, []string{}
+	job.Awaits, job.Lacking = []string{}, []control.Lacking{}
 	return s
 }
 
@@ -86,7 +88,7 @@ func TestTheClientGetsWhatTheDaemonSays(t *testing.T) {
 	same(t, r, f.reloads[4], err)
 	p, err := s.client.Plan(t.Context())
 	plan := f.plan
-	plan.Services = []control.PlanService{plan.Services[0], {Name: "job", Action: "skip", Changed: []string{}}}
+	plan.Services = []control.PlanService{plan.Services[0], {Name: "job", Action: "skip", Changed: []string{}, Notes: []string{}}}
 	same(t, p, plan, err)
 	events, err := s.client.Events(t.Context(), false)
 	if err != nil {
@@ -191,10 +193,11 @@ func TestHealthAndReadiness(t *testing.T) {
 		}
 	}
 	f.change(func() {
-		f.status.Services = append(f.status.Services, control.Service{Name: "bad", State: "backoff", Wanted: "up"})
+		f.status.Services = append(f.status.Services, control.Service{Name: "bad", State: "backoff", Wanted: "up"},
+			control.Service{Name: "app", State: "waiting", Wanted: "up", Awaits: []string{"redis", "db"}})
 	})
 	r := raw(t, s.socket, "GET", "/readyz", "")
-	if e := r.refusal(t); r.status != 503 || e.Message != "bad is backoff" || e.Reason != control.ReasonDown {
+	if e := r.refusal(t); r.status != 503 || e.Message != "bad is backoff, app is waiting for redis and db" || e.Reason != control.ReasonDown {
 		t.Errorf("/readyz: %d %s", r.status, r.body)
 	}
 }

@@ -132,7 +132,11 @@ func (s *Server) getReady(a *answer, r *http.Request, _ string) error {
 	var not []string
 	for _, service := range s.daemon.Status().Services {
 		if service.Wanted == "up" && service.State != "running" {
-			not = append(not, service.Name+" is "+service.State)
+			text := service.Name + " is " + service.State
+			if len(service.Awaits) > 0 {
+				text += " for " + strings.Join(service.Awaits, " and ")
+			}
+			not = append(not, text)
 		}
 	}
 	if len(not) > 0 {

@@ -16,6 +16,8 @@ func wholeService(s control.Service) control.Service {
 	s.Instances = list(s.Instances)
 	s.Incoming = list(s.Incoming)
 	s.Draining = list(s.Draining)
+	s.Awaits = list(s.Awaits)
+	s.Lacking = list(s.Lacking)
 	s.LastReload.Tail = list(s.LastReload.Tail)
 	return s
 }
@@ -35,6 +37,7 @@ func wholePlan(p control.Plan) control.Plan {
 	all := make([]control.PlanService, len(p.Services))
 	for i, s := range p.Services {
 		s.Changed = list(s.Changed)
+		s.Notes = list(s.Notes)
 		all[i] = s
 	}
 	p.Services = all

@@ -1,0 +1,155 @@
+package runner
+
+import (
+	"encoding/json"
+	"syscall"
+	"testing"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/runner/control"
+	"hupwatch/services"
+)
+
+// noon is when these tests look, and now what the clock of the machine says then.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+const now = services.Instant(time.Hour)
+
+func in(d time.Duration) services.Instant { return now.Add(d) }
+
+// machine is one of a service that is wanted up and has these slots.
+func machine(slots ...services.Slot) *services.Machine {
+	m := services.NewMachine(&config.Service{Name: "web", Autostart: true, Instances: len(slots)})
+	for i := range slots {
+		slots[i].Instance = i
+		if slots[i].NextStart == 0 {
+			slots[i].NextStart = services.Never
+		}
+	}
+	m.Slots = slots
+	return m
+}
+
+func active(number int) *services.Generation {
+	return &services.Generation{
+		Number: number, PID: 100 * number, Phase: services.PhaseActive, ActiveAt: in(-time.Minute),
+		Release: &services.Release{Service: &config.Service{}, Dir: "/srv/7"},
+	}
+}
+
+func look(m *services.Machine) control.Service { return serviceOf(m, clock{wall: noon, now: now}) }
+
+func TestAStatusTellsWhichServicesOneWaitsFor(t *testing.T) {
+	t.Parallel()
+	m := machine(services.Slot{Backoff: services.Backoff{NextStart: now}})
+	m.Awaits = []string{"db", "redis"}
+	s := look(m)
+	if s.State != "waiting" || len(s.Awaits) != 2 || s.Awaits[1] != "redis" || !s.NextStartAt.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	m.Slots[0].Active = active(1) // what is up stays so
+	if s := look(m); s.State != "running" || s.Awaits != nil {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAStatusTellsHowFarTheIncomingOneIs(t *testing.T) {
+	t.Parallel()
+	old := active(1)
+	old.Hook = &services.Hook{Kind: services.HookBeforeStop, Deadline: in(7 * time.Second)}
+	draining := active(1)
+	draining.Phase, draining.KillAt = services.PhaseDraining, in(9*time.Second)
+	ready := func(r config.Ready) *services.Release {
+		return &services.Release{Service: &config.Service{Ready: &r}}
+	}
+	for _, c := range []struct {
+		name          string
+		change        func(g *services.Generation)
+		left          time.Duration // 0 for no end
+		why, saysThat string
+	}{
+		{"resolving", func(g *services.Generation) { g.Phase = services.PhaseResolving }, 42 * time.Second, "", ""},
+		{"before_start runs", func(g *services.Generation) {
+			g.Phase, g.Deadline = services.PhasePreparing, services.Never
+			g.Hook = &services.Hook{Kind: services.HookBeforeStart, Deadline: in(time.Second)}
+		}, time.Second, "", ""},
+		{"waiting for the old one to be gone", func(g *services.Generation) { g.Phase, g.Deadline = services.PhaseWaiting, services.Never }, 9 * time.Second, "", ""},
+		{"a probe fails", func(g *services.Generation) { g.Proof.Failure = "connection refused" }, 42 * time.Second, "connection refused", ""},
+		{"no probe yet", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyTCP}) }, 42 * time.Second, "", ""},
+		{"it says nothing", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyNotify}) }, 42 * time.Second, "it has not said READY=1 yet", ""},
+		{"it says what it does", func(g *services.Generation) {
+			g.Release, g.Proof.Status = ready(config.Ready{Kind: config.ReadyNotify}), "loading 3/7"
+		}, 42 * time.Second, "it has not said READY=1 yet", "loading 3/7"},
+		{"it writes nothing", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyFD, FD: 5}) }, 42 * time.Second, "it has not written a line to descriptor 5 yet", ""},
+		{"it does not listen", func(g *services.Generation) { g.Proof.Missing = []string{"tcp :80"} }, 42 * time.Second, "it does not listen on tcp :80 yet, as the active one does", ""},
+		{"warm-up", func(g *services.Generation) { g.Phase, g.Proof.Failure = services.PhaseWarming, "of before" }, 42 * time.Second, "", ""},
+		{"the last look", func(g *services.Generation) { g.Phase, g.Proof.Asked = services.PhaseWarming, true }, 0, "", ""},
+		{"before_stop runs", func(g *services.Generation) { g.Phase, g.Deadline = services.PhaseHandover, services.Never }, 7 * time.Second, "", ""},
+	} {
+		g := active(2)
+		g.Phase, g.Deadline = services.PhaseProving, in(42*time.Second)
+		c.change(g)
+		s := look(machine(services.Slot{Active: old, Incoming: g, Draining: []*services.Generation{draining}}))
+		i := s.Incoming[0]
+		left := time.Duration(0)
+		if !i.Until.IsZero() {
+			left = i.Until.Sub(noon)
+		}
+		if left != c.left || i.Why != c.why || i.Status != c.saysThat || i.Phase != string(g.Phase) {
+			t.Errorf("%s: %+v", c.name, i)
+		}
+	}
+}
+
+func TestAStatusTellsOfTheHookBeforeTheStopSignal(t *testing.T) {
+	t.Parallel()
+	g := active(1)
+	g.Phase, g.KillAt, g.Hook = services.PhaseDraining, services.Never, &services.Hook{Kind: services.HookBeforeStop, Deadline: in(time.Second)}
+	if s := look(machine(services.Slot{Draining: []*services.Generation{g}})); s.Draining[0].Hook != "before_stop" {
+		t.Errorf("%+v", s.Draining)
+	}
+}
+
+func TestInstancesThatDoNotServeAreToldApartFromThoseThatDo(t *testing.T) {
+	t.Parallel()
+	killed := services.Slot{LastEnd: services.Exit{Signal: syscall.SIGSEGV}, LastEndAt: in(-time.Second), Backoff: services.Backoff{NextStart: in(4 * time.Second)}}
+	coming := services.Slot{Incoming: active(5)}
+	m := machine(services.Slot{Active: active(3)}, killed, coming, services.Slot{Resting: services.StateFailed}, services.Slot{})
+	s := look(m)
+	if s.State != "failed" || s.Generation != 3 || len(s.Instances) != 1 || s.Instances[0].Release != "/srv/7" || !s.Instances[0].Since.Equal(noon.Add(-time.Minute)) {
+		t.Errorf("%+v", s)
+	}
+	if len(s.Lacking) != 3 {
+		t.Fatalf("%+v", s.Lacking)
+	}
+	b := s.Lacking[0]
+	if b.Instance != 1 || b.State != "backoff" || b.LastExit.Signal != "SEGV" || !b.NextStartAt.Equal(noon.Add(4*time.Second)) {
+		t.Errorf("%+v", b)
+	}
+	if s.Lacking[1].State != "starting" || s.Lacking[2].State != "failed" || s.Lacking[2].Instance != 3 {
+		t.Errorf("%+v", s.Lacking)
+	}
+	m.WantedUp = false
+	if s := look(m); s.Lacking != nil {
+		t.Errorf("of what is to be down: %+v", s.Lacking)
+	}
+}
+
+func TestAReasonThatIsNoneIsToldAsWhatItIs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind         services.Kind
+		reason, want string
+	}{
+		{services.KindAwaits, "redis, db", `{"at":"","kind":"waiting for others","services":["redis","db"]}`},
+		{services.KindHookBegun, "before_start", `{"at":"","kind":"hook begun","hook":"before_start"}`},
+		{services.KindHookFailed, "before_stop: exited with status 1", `{"at":"","kind":"hook failed","error":"exited with status 1","hook":"before_stop"}`},
+		{services.KindHookFailed, "odd", `{"at":"","kind":"hook failed","error":"odd"}`},
+	} {
+		text, err := json.Marshal(eventOf(&services.Event{Kind: c.kind, Reason: c.reason}))
+		if err != nil || string(text) != c.want {
+			t.Errorf("%s, %v; want %s", text, err, c.want)
+		}
+	}
+}
