@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/runner/control"
 	"hupwatch/services"
 	"hupwatch/services/mailbox"
@@ -32,7 +33,7 @@ func (s *Server) post(what string) func(*answer, *http.Request, string) error {
 		if err != nil {
 			return err
 		}
-		t := &tale{server: s, answer: a, request: q, progress: newProgress(id), next: next}
+		t := &tale{server: s, answer: a, request: q, names: concerned(what, name, q), progress: newProgress(id), next: next}
 		t.tell(r.Context(), past)
 		return nil
 	}
@@ -64,11 +65,23 @@ func (s *Server) ask(ctx context.Context, what, name string, q control.Request) 
 	return k.once(ctx, userKey{p.uid, q.Key}, fingerprint(what, name, q), ask)
 }
 
+// concerned are the services that a request is for, nil where it is for all.
+func concerned(what, name string, q control.Request) []string {
+	switch {
+	case what == verbReload && len(q.Services) > 0:
+		return q.Services
+	case what == verbReload, name == config.AllServices:
+		return nil
+	}
+	return []string{name}
+}
+
 // tale tells a client what becomes of its request.
 type tale struct {
 	server   *Server
 	answer   *answer
 	request  control.Request
+	names    []string
 	progress *progress
 	next     *mailbox.Box[control.Event]
 	missing  int // events lost since the last line
@@ -104,6 +117,9 @@ func (t *tale) tell(ctx context.Context, events []control.Event) {
 		case <-t.next.Wake:
 		case now := <-ticks:
 			events = t.progress.draining(now, t.connections)
+			if !t.progress.done {
+				events = append(events, t.progress.incoming(now, t.server.daemon.Status().Services, t.names)...)
+			}
 		case <-t.server.ending:
 			behind, last = true, true
 		case <-ctx.Done():
@@ -112,7 +128,7 @@ func (t *tale) tell(ctx context.Context, events []control.Event) {
 	}
 }
 
-// ticks are for the lines about what drains, if they are wanted.
+// ticks are for the lines about what drains or comes, if they are wanted.
 func (t *tale) ticks() (ticks <-chan time.Time, stop func()) {
 	if !t.request.Connections {
 		return nil, func() {}

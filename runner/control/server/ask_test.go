@@ -442,3 +442,44 @@ func TestAnAnswerThatIsCutOffIsNoEnd(t *testing.T) {
 		t.Errorf("%v, want that it was given up", err)
 	}
 }
+
+func TestWhatComesIsToldAboutOnRequestWhenThatIsNews(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	s := start(t, f, func(s *server.Server) { s.Tick(5 * time.Millisecond) })
+	f.change(func() {
+		f.status.Services = []control.Service{
+			{Name: "web", State: "waiting", Awaits: []string{"db", "redis"}},
+			{Name: "other", State: "waiting", Awaits: []string{"db"}},
+		}
+	})
+	events := reload(t, s, control.Request{Connections: true, Services: []string{"web"}})
+	next(t, events)
+	if e := next(t, events); e.Kind != "waiting for others" || e.Service != "web" || len(e.Services) != 2 {
+		t.Errorf("came %s", jsonOf(t, e))
+	}
+	soon := control.Time{Time: time.Now().Add(time.Hour)}
+	show := func(why string) {
+		f.change(func() {
+			f.status.Services = []control.Service{{Name: "web", State: "starting", Incoming: []control.Incoming{
+				{Instance: 1, Generation: 3, PID: 30, Phase: "proving", Until: soon, Why: why, Status: "loading"},
+			}}}
+		})
+	}
+	f.publish(control.Event{Kind: "reload begun", Service: "web", Reloads: []uint64{1}})
+	next(t, events)
+	for _, why := range []string{"refused", "500"} { // were it told every time, the second would not come second
+		show(why)
+		e := next(t, events)
+		if e.Kind != "incoming" || e.Instance != 1 || e.Generation != 3 || e.PID != 30 || e.Phase != "proving" || e.Error != why || e.Status != "loading" || e.WaitSeconds < 3000 || e.WaitSeconds > 3600 {
+			t.Errorf("came %s", jsonOf(t, e))
+		}
+	}
+	f.publish(control.Event{Kind: "reload ended", Service: "web", Reloads: []uint64{1}, Result: "promoted"})
+	next(t, events)
+	show("what is none of its business")
+	f.finish(1)
+	if rest := all(t, events); kinds(rest) != "reload done, result" {
+		t.Errorf("came %s", kinds(rest))
+	}
+}

@@ -16,6 +16,9 @@ type progress struct {
 	done bool
 	// drains are the generations that were told to stop for it and have not gone.
 	drains map[generation]drain
+	// begun are the services that it has begun for, answered those it is over for.
+	begun, answered map[string]bool
+	told            map[spot]state
 }
 
 // generation names one of them.
@@ -30,7 +33,10 @@ type drain struct {
 }
 
 func newProgress(id uint64) *progress {
-	return &progress{id: id, drains: make(map[generation]drain)}
+	return &progress{
+		id: id, drains: make(map[generation]drain),
+		begun: make(map[string]bool), answered: make(map[string]bool), told: make(map[spot]state),
+	}
 }
 
 // take takes an event, and says whether it belongs to the request.
@@ -41,6 +47,10 @@ func (p *progress) take(e control.Event) bool {
 	switch services.Kind(e.Kind) {
 	case services.KindRequestDone:
 		p.done = p.done || mine
+	case services.KindReloadBegun:
+		p.begun[e.Service] = p.begun[e.Service] || mine
+	case services.KindReloadEnded, services.KindAnswered:
+		p.answered[e.Service] = p.answered[e.Service] || mine
 	case services.KindStopSignalled:
 		if mine {
 			p.drains[g] = drain{e.PID, killTime(e)}
