@@ -121,13 +121,13 @@ func lacks(g *services.Generation) string {
 	case g.Proof.Failure != "":
 		return g.Proof.Failure
 	case len(g.Proof.Missing) > 0:
-		return "it does not listen on " + strings.Join(g.Proof.Missing, ", ") + " yet, as the active one does"
+		return "it does not listen on " + strings.Join(g.Proof.Missing, ", ") + ", as the active one does"
 	case r == nil:
 		return ""
 	case r.Kind == config.ReadyNotify:
-		return "it has not said READY=1 yet"
+		return "no READY=1 so far"
 	case r.Kind == config.ReadyFD:
-		return fmt.Sprintf("it has not written a line to descriptor %d yet", r.FD)
+		return fmt.Sprintf("no line on descriptor %d so far", r.FD)
 	}
 	return ""
 }
@@ -186,7 +186,7 @@ func eventOf(e *services.Event) control.Event {
 		Seq: e.Seq, At: control.Time{Time: e.At}, Kind: string(e.Kind),
 		Service: e.Service, Instance: e.Instance, Generation: e.Generation, PID: e.PID,
 		Reloads: e.Reloads, By: e.By, Cause: string(e.Cause), Result: string(e.Result), Error: e.Reason, Tail: e.Tail,
-		Release: e.Release, Seconds: e.Elapsed.Seconds(),
+		Release: e.Release, Serving: e.Serving, Seconds: e.Elapsed.Seconds(),
 	}
 	if e.Reason != "" {
 		sayReason(&c, e)

@@ -163,6 +163,7 @@ type Event struct {
 	Error      string   `json:"error,omitempty"` // or a reason that is no error
 	Tail       []string `json:"tail,omitempty"`
 	Release    string   `json:"release,omitempty"`
+	Serving    int      `json:"serving,omitempty"` // the generation that serves after a reload
 	Signal     string   `json:"signal,omitempty"`
 	Exit       *Exit    `json:"exit,omitempty"`
 	Hook       string   `json:"hook,omitempty"` // before_start, before_stop, after_reload

@@ -16,6 +16,8 @@ type Progress struct {
 	what    string
 	id      uint64
 	rows    []*row
+	index   map[string]*row
+	known   []control.Service
 	results []control.Reload
 	begun   time.Time
 }
@@ -23,11 +25,21 @@ type Progress struct {
 // NewProgress is the progress of reload, start, stop, restart or signal of these
 // services. Others are added as they turn up.
 func NewProgress(what string, names []string, now time.Time) *Progress {
-	p := &Progress{what: what, begun: now}
+	p := &Progress{what: what, begun: now, index: make(map[string]*row)}
 	for _, name := range names {
 		p.row(name)
 	}
 	return p
+}
+
+// Know tells how the services were before it was asked for.
+func (p *Progress) Know(st control.Status) {
+	p.known = st.Services
+	for _, svc := range p.known {
+		if r := p.index[svc.Name]; r != nil {
+			r.know(svc)
+		}
+	}
 }
 
 // ID is what to ask for the request by, 0 while that is not known.
@@ -57,13 +69,14 @@ func (p *Progress) Add(e control.Event) {
 }
 
 func (p *Progress) row(name string) *row {
-	for _, r := range p.rows {
-		if r.name == name {
-			return r
-		}
+	if r := p.index[name]; r != nil {
+		return r
 	}
 	r := &row{name: name, step: stepWaiting}
-	p.rows = append(p.rows, r)
+	p.rows, p.index[name] = append(p.rows, r), r
+	if i := slices.IndexFunc(p.known, func(svc control.Service) bool { return svc.Name == name }); i >= 0 {
+		r.know(p.known[i])
+	}
 	return r
 }
 
@@ -94,7 +107,25 @@ func (p *Progress) under(now time.Time, s Style, shown func(*row) bool, stories 
 	if len(hidden) > 0 {
 		text += ", beside these: " + countText(hidden)
 	}
+	if p.heldUp() {
+		text += "; Ctrl-C leaves it waiting, --timeout limits that"
+	}
 	return append(lines, s.paint(dim, fit(text, s.Width)))
+}
+
+// heldUp tells whether all that is left waits for other services.
+func (p *Progress) heldUp() bool {
+	waits := false
+	for _, r := range p.rows {
+		switch {
+		case r.outcome != nil && len(r.drains) == 0:
+		case r.outcome == nil && r.awaits != "":
+			waits = true
+		default:
+			return false
+		}
+	}
+	return waits && p.what == "reload"
 }
 
 // Last shows it as it stays on the screen when all is over. What went well is
@@ -135,13 +166,19 @@ func (p *Progress) list(now time.Time, s Style, shown func(*row) bool, stories b
 		if stories && r.bad() {
 			lines = append(lines, indent("    ", r.outcome.story(s.room(4)))...)
 		}
+		if stories {
+			lines = append(lines, indent("    ", paintAll(s, yellow, r.under(s.room(4))))...)
+		}
 	}
 	return lines, hidden
 }
 
 // servesOn says what serves after a failure.
 func (p *Progress) servesOn(r *row) string {
-	if r.outcome.generation == 0 || r.outcome.result == "failed" {
+	switch {
+	case r.outcome.result == "partial" && r.done > 0 && r.many > 1:
+		return fmt.Sprintf("%d of %d instances have the new release", r.done, r.many)
+	case r.outcome.generation == 0, r.outcome.result == "failed":
 		return ""
 	}
 	return generationText(0, r.outcome.generation) + " serves"

@@ -13,12 +13,22 @@ import (
 
 // row is one service while something is done to it.
 type row struct {
-	name       string
-	step       step
-	why        string // what it waits for
+	name   string
+	step   step
+	why    string // why its turn has not come
+	awaits string // the services that are to be ready first
+	// many tells how many instances it has where that is more than one, and done how
+	// many of them have been promoted.
+	many, done int
 	generation int
 	instance   int
-	until      time.Time // the end of the warm-up
+	started    bool      // its process is there
+	until      time.Time // the end of the step
+	hook       string    // what runs
+	lacks      string    // what it lacks to be ready
+	says       string    // and what it says of itself
+	failure    *outcome  // of what had taken the place of the old one
+	notes      []note
 	outcome    *outcome
 	drains     []drain
 }
@@ -27,13 +37,24 @@ type row struct {
 type step string
 
 const (
-	stepWaiting  step = "waiting"
-	stepStarting step = "starting"
-	stepWarming  step = "warming up"
-	stepPromoted step = "promoted"
-	stepTaken    step = "taken back" // the incoming one is stopped again
-	stepStopping step = "stopping"
+	stepWaiting   step = "waiting"
+	stepPreparing step = "preparing"
+	stepStarting  step = "starting"
+	stepWarming   step = "warming up"
+	stepBoth      step = "both serve"
+	stepHandover  step = "handover"
+	stepPromoted  step = "promoted"
+	stepTaken     step = "taken back" // the incoming one is stopped again
+	stepUndoing   step = "going back" // the release before is started again
+	stepStopping  step = "stopping"
+	stepWatching  step = "watching" // it reloads itself
 )
+
+// note is what went wrong and did not decide anything.
+type note struct {
+	text string
+	tail []string
+}
 
 // outcome is what it came to.
 type outcome struct {
@@ -54,26 +75,43 @@ type drain struct {
 	killed               bool
 }
 
-// readyKind says that the warm-up of a generation begins.
-const readyKind services.Kind = "generation ready"
+// know takes how the service was before.
+func (r *row) know(svc control.Service) {
+	r.many = len(svc.Instances) + len(svc.Lacking)
+	r.awaits = strings.Join(svc.Awaits, ", ")
+}
 
 // add takes what happened to the service.
 func (r *row) add(e control.Event) {
 	switch services.Kind(e.Kind) {
 	case services.KindReloadWaits:
 		r.why = cmp.Or(e.Error, "an old generation has to end first")
+	case services.KindAwaits:
+		r.awaits = awaited(e)
 	case services.KindReloadBegun:
-		r.step, r.why = stepStarting, ""
+		r.step, r.why, r.awaits = stepStarting, "", ""
+	case services.KindHookBegun:
+		r.hooked(e)
+	case services.KindHookFailed:
+		r.notes = append(r.notes, note{hookText(e), e.Tail})
 	case services.KindStarted:
-		r.instance, r.generation = e.Instance, e.Generation
+		r.begun(e)
+	case services.KindReady:
 		r.warm(e)
-	case readyKind:
-		r.warm(e)
+	case control.KindIncoming:
+		r.incoming(e)
+	case services.KindPublished:
+		if r.started && !r.until.After(e.At.Time) {
+			r.step = stepBoth
+		}
 	case services.KindPromoted:
-		r.step = stepPromoted
+		r.step, r.started, r.hook = stepPromoted, false, ""
+		r.done++
+	case services.KindForwarded:
+		r.step, r.instance, r.generation = stepWatching, e.Instance, e.Generation
 	case services.KindStopSignalled:
 		r.signalled(e)
-	case "draining":
+	case control.KindDraining:
 		if d := r.drain(e); d != nil {
 			d.connections = e.Connections
 		}
@@ -84,17 +122,67 @@ func (r *row) add(e control.Event) {
 	case services.KindExited, services.KindEnded, services.KindAbandoned:
 		r.gone(e)
 	case services.KindReloadEnded, services.KindAnswered:
-		r.outcome = &outcome{result: e.Result, reason: e.Error, tail: e.Tail, exit: e.Exit, generation: e.Generation, seconds: e.Seconds}
+		r.ended(e)
 	case services.KindRolledBack:
-		r.outcome = &outcome{result: "rolled_back", reason: e.Error, tail: e.Tail, exit: e.Exit, generation: e.Generation}
+		r.rolledBack(e)
 	default:
 	}
 }
 
+// awaited names the services that one waits for.
+func awaited(e control.Event) string {
+	return cmp.Or(strings.Join(e.Services, ", "), e.Error)
+}
+
+// hooked takes that a command of the service runs. Where its new generation has no
+// process yet, before_stop is that of one that has to stop first.
+func (r *row) hooked(e control.Event) {
+	r.hook, r.until = e.Hook, time.Time{}
+	switch {
+	case e.Hook == string(services.HookBeforeStart):
+		r.step, r.instance, r.generation = stepPreparing, e.Instance, e.Generation
+	case r.started:
+		r.step = stepHandover
+	default:
+		r.step = stepStopping
+	}
+}
+
+func (r *row) begun(e control.Event) {
+	known := r.started && r.generation == e.Generation // from what was heard besides the events
+	r.started, r.instance, r.generation, r.hook = true, e.Instance, e.Generation, ""
+	if !known {
+		r.warm(e)
+	}
+}
+
 func (r *row) warm(e control.Event) {
-	r.step, r.until = stepStarting, after(e.At.Time, e.WaitSeconds)
+	r.step, r.until, r.lacks, r.says = stepStarting, after(e.At.Time, e.WaitSeconds), "", ""
 	if !r.until.IsZero() {
 		r.step = stepWarming
+	}
+}
+
+// incoming takes how far a generation is that takes its time.
+func (r *row) incoming(e control.Event) {
+	r.instance, r.generation = e.Instance, cmp.Or(e.Generation, r.generation)
+	r.until, r.lacks, r.says = after(e.At.Time, e.WaitSeconds), e.Error, e.Status
+	switch services.Phase(e.Phase) {
+	case services.PhasePreparing:
+		r.step, r.hook = stepPreparing, string(services.HookBeforeStart)
+	case services.PhaseWaiting:
+		r.step = stepStopping
+	case services.PhaseProving:
+		r.step, r.started = stepStarting, true
+		r.lacks = cmp.Or(r.lacks, "no answer so far")
+	case services.PhaseWarming:
+		r.step, r.started = stepWarming, true
+	case services.PhaseOverlapping:
+		r.step = stepBoth
+	case services.PhaseHandover:
+		r.step, r.hook = stepHandover, string(services.HookBeforeStop)
+	default:
+		r.step = stepStarting
 	}
 }
 
@@ -102,13 +190,37 @@ func (r *row) warm(e control.Event) {
 // incoming one that is no good.
 func (r *row) signalled(e control.Event) {
 	switch {
-	case e.Generation == r.generation && e.Instance == r.instance && r.step != stepPromoted && r.step != stepWaiting:
+	case e.Generation == r.generation && e.Instance == r.instance && r.started:
 		r.step = stepTaken
 		return
-	case r.step == stepWaiting:
-		r.step = stepStopping
+	case r.step != stepPromoted || e.Instance != r.instance: // it stops first
+		r.step, r.hook = stepStopping, ""
 	}
 	r.drains = append(r.drains, drain{instance: e.Instance, generation: e.Generation, killAt: after(e.At.Time, e.WaitSeconds)})
+}
+
+// rolledBack takes that the release before is started again: while the request is
+// under way, its result is still to come.
+func (r *row) rolledBack(e control.Event) {
+	failed := &outcome{result: "rolled_back", reason: e.Error, tail: e.Tail, exit: e.Exit, generation: e.Generation}
+	if r.outcome != nil {
+		r.outcome = failed
+		return
+	}
+	r.failure, r.step, r.started = failed, stepUndoing, false
+	if r.many > 1 && e.Instance < r.instance { // one that was done
+		r.done--
+	}
+}
+
+func (r *row) ended(e control.Event) {
+	r.outcome = &outcome{
+		result: e.Result, reason: e.Error, tail: e.Tail, exit: e.Exit,
+		generation: cmp.Or(e.Serving, e.Generation), seconds: e.Seconds,
+	}
+	if f := r.failure; f != nil && e.Result == f.result {
+		r.outcome.reason, r.outcome.tail, r.outcome.exit = f.reason, f.tail, f.exit
+	}
 }
 
 func (r *row) gone(e control.Event) {
@@ -133,25 +245,25 @@ func (d *drain) is(e control.Event) bool {
 
 // end takes what hupwatch says at last about the service.
 func (r *row) end(s control.ServiceReload) {
-	generation, drained := s.Generation, s.DrainSeconds
+	generation, drained, seconds := s.Generation, s.DrainSeconds, 0.0
 	if r.outcome != nil {
-		drained = max(drained, r.outcome.drained)
+		drained, seconds = max(drained, r.outcome.drained), r.outcome.seconds
 		if !r.bad() { // the one that came of it may have ended since
 			generation = cmp.Or(generation, r.outcome.generation)
 		}
 	}
 	r.outcome = &outcome{
 		result: s.Result, reason: s.Error, tail: s.Tail, exit: s.Exit,
-		generation: generation, seconds: s.ReadySeconds, drained: drained,
+		generation: generation, seconds: cmp.Or(seconds, s.ReadySeconds), drained: drained,
 	}
 }
 
 // bad tells whether it did not come to what was asked for.
 func (r *row) bad() bool { return r.outcome != nil && ofResult(r.outcome.result) == red }
 
-// moving tells whether something is under way.
+// moving tells whether something is under way, or held up.
 func (r *row) moving() bool {
-	return len(r.drains) > 0 || r.outcome == nil && r.step != stepWaiting
+	return len(r.drains) > 0 || r.outcome == nil && (r.step != stepWaiting || r.awaits != "")
 }
 
 // word is the step or the result, in a word or two.
@@ -163,6 +275,8 @@ func (r *row) word() (string, colour) {
 		return words(r.outcome.result), ofResult(r.outcome.result)
 	case r.step == stepWaiting:
 		return string(r.step), dim
+	case r.step == stepTaken, r.step == stepUndoing:
+		return string(r.step), red
 	}
 	return string(r.step), yellow
 }
@@ -170,20 +284,120 @@ func (r *row) word() (string, colour) {
 // detail is what there is to say beside that, in one line.
 func (r *row) detail(now time.Time) string {
 	switch {
+	case r.outcome == nil:
+		return r.stepText(now)
 	case len(r.drains) > 0:
 		return r.drainText(now)
-	case r.outcome != nil:
-		return r.outcome.text()
-	case r.why != "":
+	}
+	return r.outcome.text(r)
+}
+
+// stepText says where it stands.
+func (r *row) stepText(now time.Time) string {
+	switch r.step {
+	case stepWaiting:
+		if r.awaits != "" {
+			return "for " + Safe(r.awaits) + " to be ready, however long that takes"
+		}
 		return Safe(r.why)
-	case r.generation == 0:
+	case stepPromoted, stepStopping:
+		return r.oldText(now)
+	case stepPreparing:
+		return r.comma(hookName(r.hook)+" runs", r.left(now))
+	case stepHandover:
+		return r.comma(hookName(r.hook)+" of the old one runs", r.left(now))
+	case stepUndoing:
+		return "to the release before"
+	case stepWarming:
+		if !r.until.IsZero() && !r.until.After(now) {
+			return r.comma(r.its(), "not ready yet") // its warm-up was said to begin with its start
+		}
+		return r.comma(r.its(), r.left(now), r.doneText())
+	case stepWatching:
+		return r.comma(r.its()+" reloads itself", r.doneText())
+	case stepStarting:
+		if r.lacks != "" {
+			return r.its() + ", " + notReady(now, r.until, r.lacks, r.says)
+		}
+	}
+	return r.comma(r.its(), r.doneText())
+}
+
+// oldText is about what finishes its work, or is going to.
+func (r *row) oldText(now time.Time) string {
+	text := ""
+	switch {
+	case len(r.drains) > 0:
+		text = r.drainText(now)
+	case r.step == stepPromoted:
+		return r.comma(r.its(), r.doneText())
+	case r.hook != "":
+		text = r.comma(hookName(r.hook)+" runs", r.left(now))
+	}
+	if r.step == stepStopping && r.gap() {
+		text = r.comma(text, "nothing serves until the new one does")
+	}
+	return text
+}
+
+// gap tells whether nothing serves meanwhile, and something is to.
+func (r *row) gap() bool { return r.many < 2 && r.generation != 0 }
+
+// its names the generation that comes.
+func (r *row) its() string {
+	if r.generation == 0 {
 		return ""
-	case r.step == stepWarming && r.until.After(now):
-		return generationText(r.instance, r.generation) + ", " + left(now, r.until) + " left"
-	case r.step == stepWarming:
-		return generationText(r.instance, r.generation) + ", not ready yet"
+	}
+	if r.many > 1 {
+		return fmt.Sprintf("instance %d generation %d", r.instance, r.generation)
 	}
 	return generationText(r.instance, r.generation)
+}
+
+func (r *row) left(now time.Time) string {
+	if r.until.IsZero() {
+		return ""
+	}
+	return left(now, r.until) + " left"
+}
+
+// doneText is how many of several instances are done.
+func (r *row) doneText() string {
+	switch {
+	case r.many < 2:
+		return ""
+	case r.done < r.many:
+		return fmt.Sprintf("%d of %d done", r.done, r.many)
+	}
+	return fmt.Sprintf("%d done", r.done)
+}
+
+// comma puts the parts there are beside each other.
+func (r *row) comma(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ", ")
+}
+
+// notReady says what a generation lacks to be ready, and how long that may last.
+func notReady(now, until time.Time, lacks, says string) string {
+	text := "not ready yet"
+	if !until.IsZero() {
+		text += ", " + left(now, until) + " left"
+	}
+	if lacks != "" {
+		text += ": " + Safe(lacks)
+	}
+	if says != "" {
+		text += ", it says: " + Safe(says)
+	}
+	return text
+}
+
+// hookName is the key of a command that runs.
+func hookName(hook string) string { return cmp.Or(Safe(hook), "a hook") }
+
+// hookText says how it failed.
+func hookText(e control.Event) string {
+	return strings.TrimPrefix(Safe(e.Hook)+": ", ": ") + Safe(cmp.Or(e.Error, "failed"))
 }
 
 func (r *row) drainText(now time.Time) string {
@@ -204,12 +418,15 @@ func (r *row) drainText(now time.Time) string {
 	return text
 }
 
-func (o *outcome) text() string {
+func (o *outcome) text(r *row) string {
 	if ofResult(o.result) != green {
 		return Safe(o.reason)
 	}
 	var serves, parts []string
-	if o.generation > 0 {
+	switch {
+	case r.many > 1 && r.done > 1:
+		serves = append(serves, plural(r.done, "instance"))
+	case o.generation > 0:
 		serves = append(serves, generationText(0, o.generation))
 	}
 	if o.seconds > 0 {
@@ -224,6 +441,9 @@ func (o *outcome) text() string {
 	case o.drained > 0:
 		parts = append(parts, "the old one gone after "+took(o.drained))
 	}
+	if o.reason != "" {
+		parts = append(parts, Safe(o.reason))
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -235,6 +455,16 @@ func (o *outcome) story(width int) []string {
 		lines = Wrap(exitText(o.exit), width)
 	}
 	return append(lines, tailLines(o.tail, len(o.tail), width)...)
+}
+
+// under is what stands beneath the row: what went wrong on the way.
+func (r *row) under(width int) []string {
+	var lines []string
+	for _, n := range r.notes {
+		lines = append(lines, Wrap(n.text, width)...)
+		lines = append(lines, tailLines(n.tail, len(n.tail), width)...)
+	}
+	return lines
 }
 
 func plural(n int, what string) string {

@@ -3,6 +3,8 @@ package screen
 import (
 	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 
 	"hupwatch/runner/control"
 	"hupwatch/services"
@@ -10,16 +12,38 @@ import (
 
 // Step is what happened in plain lines, nothing for what is not worth one.
 func (p *Progress) Step(e control.Event) []string {
-	if e.Reload != nil {
+	switch {
+	case e.Reload != nil:
 		return p.lastSteps(*e.Reload)
-	}
-	text := stepText(e)
-	if text == "" || e.Service == "" || services.Kind(e.Kind) == services.KindReloadBegun { // what comes of that says more
+	case services.Kind(e.Kind) == services.KindRequest:
+		return p.firstSteps(e)
+	case e.Service == "", services.Kind(e.Kind) == services.KindReloadBegun: // what comes of that says more
 		return nil
 	}
+	r := p.row(e.Service)
+	text := stepText(e)
+	switch {
+	case text == "", services.Kind(e.Kind) == services.KindAwaits && r.awaits == awaited(e):
+		return nil
+	case r.failure != nil && r.failure.result == e.Result: // why was said before
+		e.Error, e.Tail = "", nil
+		text = stepText(e)
+	}
 	lines := []string{Safe(e.Service) + ": " + text}
-	if isOutcome(e) {
+	if isOutcome(e) || services.Kind(e.Kind) == services.KindHookFailed {
 		lines = append(lines, indent(Safe(e.Service)+": ", tailLines(e.Tail, len(e.Tail), 0))...)
+	}
+	return lines
+}
+
+// firstSteps are what is known of the services that it was asked for.
+func (p *Progress) firstSteps(e control.Event) []string {
+	var lines []string
+	for _, svc := range p.known {
+		if len(svc.Awaits) > 0 && (len(e.Services) == 0 || slices.Contains(e.Services, svc.Name)) {
+			p.row(svc.Name)
+			lines = append(lines, Safe(svc.Name)+": waits for "+Safe(strings.Join(svc.Awaits, ", "))+" to be ready")
+		}
 	}
 	return lines
 }
@@ -44,8 +68,26 @@ func stepText(e control.Event) string {
 	switch services.Kind(e.Kind) {
 	case services.KindReloadWaits:
 		return "waits: " + Safe(cmp.Or(e.Error, "an old generation has to end first"))
+	case services.KindAwaits:
+		return "waits for " + Safe(awaited(e)) + " to be ready"
 	case services.KindReloadBegun:
 		return "starting"
+	case services.KindHookBegun:
+		text := hookName(e.Hook) + " runs"
+		if e.Generation > 0 {
+			text = hookName(e.Hook) + " of " + generation + " runs"
+		}
+		return text
+	case services.KindHookFailed:
+		return hookText(e)
+	case services.KindReady:
+		text := generation + " ready after " + took(e.Seconds)
+		if e.WaitSeconds > 0 {
+			text += ", warm-up " + took(e.WaitSeconds)
+		}
+		return text
+	case services.KindPublished:
+		return generation + " published"
 	case services.KindStarted:
 		text := fmt.Sprintf("%s started, pid %d", generation, e.PID)
 		if e.WaitSeconds > 0 {
@@ -107,8 +149,15 @@ func exitPart(e control.Event) string {
 
 func resultText(e control.Event) string {
 	text := words(cmp.Or(e.Result, "rolled_back"))
-	if services.Kind(e.Kind) == services.KindRolledBack {
+	switch {
+	case services.Kind(e.Kind) == services.KindRolledBack && e.Generation > 0:
+		text = generationText(e.Instance, e.Generation) + " rolled back" + exitPart(e)
+	case services.Kind(e.Kind) == services.KindRolledBack:
 		text += exitPart(e)
+	case e.Result == "rolled_back" && e.Serving > 0:
+		text += ", " + generationText(e.Instance, e.Serving) + " serves"
+	case e.Result == "partial" && e.Instance > 0 && e.Generation > 0:
+		text += ", " + generationText(e.Instance, e.Generation)
 	}
 	if e.Error != "" {
 		text += ": " + Safe(e.Error)
