@@ -3,9 +3,9 @@ package notify
 import "time"
 
 // How much is read of one descriptor at once, and in how long: far more than any
-// program has to say, and next to no time of a processor.
+// program has to say, and little enough to cost next to nothing.
 const (
-	paceReads  = 32
+	paceReads  = 16
 	paceWindow = 10 * time.Millisecond
 )
 

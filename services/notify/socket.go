@@ -139,19 +139,13 @@ func (k *Socket) bind() error {
 	return err
 }
 
-// Readable implements poller.Handler.
+// Readable implements poller.Handler. It reads one datagram, if it may now, and
+// calls for what is new in it.
 func (k *Socket) Readable(d *poller.Descriptor, buffer []byte) {
-	for k.readOne(d, buffer) {
-	}
-}
-
-// readOne reads a datagram, if there is one and it may be read now, and passes on
-// what is new in it.
-func (k *Socket) readOne(d *poller.Descriptor, buffer []byte) (more bool) {
 	k.mu.Lock()
 	if k.fd < 0 || k.held {
 		k.mu.Unlock()
-		return false
+		return
 	}
 	now := time.Now()
 	k.pace.begin(now)
@@ -160,10 +154,10 @@ func (k *Socket) readOne(d *poller.Descriptor, buffer []byte) (more bool) {
 		d.Pause()
 		time.AfterFunc(k.pace.end.Sub(now), func() { k.release(d) })
 		k.mu.Unlock()
-		return false
+		return
 	}
 	before := k.message
-	got, fds := k.receive(buffer)
+	_, fds := k.receive(buffer)
 	call := k.news(before, now)
 	if len(fds) > 0 {
 		k.held = true
@@ -176,9 +170,7 @@ func (k *Socket) readOne(d *poller.Descriptor, buffer []byte) (more bool) {
 	}
 	if len(fds) > 0 {
 		go k.discard(d, fds) // ends when they are closed
-		return false
 	}
-	return got
 }
 
 // receive takes one datagram in. The descriptors that came with it are to be
