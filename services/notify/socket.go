@@ -108,6 +108,7 @@ func (k *Socket) begin(p *poller.Poller) (err error) {
 		k.watched, err = p.Add(k.fd, k)
 	}
 	if err != nil {
+		_ = os.Remove(k.path)
 		unix.Close(k.fd)
 		k.fd = -1
 	}
@@ -129,12 +130,10 @@ func (k *Socket) bind() error {
 		}
 	}
 	if err == nil {
-		if err = os.Chmod(k.path, 0o600); err == nil && k.as != nil {
-			err = os.Lchown(k.path, int(k.as.UID), int(k.as.GID))
-		}
-		if err != nil {
-			_ = os.Remove(k.path)
-		}
+		err = os.Chmod(k.path, 0o600)
+	}
+	if err == nil && k.as != nil {
+		err = os.Lchown(k.path, int(k.as.UID), int(k.as.GID))
 	}
 	return err
 }
