@@ -69,9 +69,10 @@ type (
 		Keep  bool
 		Paths []string
 	}
-	// Show has the paths lead to what the incoming generation opened, and Restore to
-	// what they led to before it was started. In between, that one waits.
-	Show    struct{}
+	// Show has the paths lead to what the incoming generation opened, which waits
+	// until then.
+	Show struct{}
+	// Restore has them lead to what they led to before that was started.
 	Restore struct{}
 	// Standing says whether the services that depend on this one may start.
 	Standing struct{ Ready bool }
