@@ -249,7 +249,7 @@ var plants = []planted{
 			s.Ending = nil
 		}
 `,
-		want: "nothing will ever start it|never returns its turn",
+		want: "nothing will ever start it|never returns its turn|serves, and the request",
 	},
 	{
 		name: "a start of what runs reloads it",

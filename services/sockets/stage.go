@@ -42,7 +42,7 @@ func (s *Stage) Start(w *Watch, paths []string, changed func()) error {
 			continue
 		}
 		if w != nil {
-			sight, err := w.see(path, changed)
+			sight, err := w.await(path, changed)
 			if err != nil {
 				errs = append(errs, aboutStage(path, err))
 				continue

@@ -14,8 +14,12 @@ import (
 )
 
 // watchedFor is what is told of a directory: that a name is gone, or another file
-// has it. That a new one is there does not matter to who wants the old one back.
-const watchedFor = unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR
+// has it. That a new one is there does not matter to who wants the old one back,
+// but to who waits for it.
+const (
+	watchedFor = unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR | unix.IN_MASK_ADD
+	awaitedFor = watchedFor | unix.IN_CREATE
+)
 
 // Watch tells the guards of all services what happens to their paths, by one
 // inotify. A nil one tells nothing.
@@ -82,13 +86,22 @@ func (w *Watch) Close() {
 
 // see has changed called when something happens to what is at a path now.
 func (w *Watch) see(path string, changed func()) (*sight, error) {
+	return w.look(path, watchedFor, changed)
+}
+
+// await does so also when something comes to be there.
+func (w *Watch) await(path string, changed func()) (*sight, error) {
+	return w.look(path, awaitedFor, changed)
+}
+
+func (w *Watch) look(path string, events uint32, changed func()) (*sight, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return nil, errors.New("watch: closed already")
 	}
 	dir := filepath.Dir(path)
-	number, err := unix.InotifyAddWatch(w.inotify, dir, watchedFor)
+	number, err := unix.InotifyAddWatch(w.inotify, dir, events)
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", dir, explainedWatch(err, unix.ENOSPC, "fs.inotify.max_user_watches"))
 	}

@@ -25,6 +25,8 @@ func (w *Watch) Close() {}
 
 func (w *Watch) see(string, func()) (*sight, error) { return nil, errors.ErrUnsupported }
 
+func (w *Watch) await(string, func()) (*sight, error) { return nil, errors.ErrUnsupported }
+
 func (s *sight) end() {}
 
 func (w *Watch) hangUp(int, func()) (end func(), err error) { return nil, errors.ErrUnsupported }
