@@ -34,8 +34,8 @@ const (
 	Other    Class = "other"  // see Answer.Err
 )
 
-// classes are all classes of failures, in the order they are reported in.
-var classes = []Class{Refused, NotFound, Reset, Cut, TimedOut, Status, Other}
+// Failed are all classes of failures, in the order they are reported in.
+var Failed = []Class{Refused, NotFound, Reset, Cut, TimedOut, Status, Other}
 
 // Answer is one request and what became of it.
 type Answer struct {
@@ -46,7 +46,8 @@ type Answer struct {
 	Ended time.Time
 	// Reused tells that the connection had carried a request before.
 	Reused bool
-	// Body is the body without the white space around it: who answered.
+	// Body is the body without the white space around it: who answered. What a
+	// proxy says of itself in X-Served-By comes before it, with a semicolon.
 	Body string
 	// Err is the cause of a failure.
 	Err error

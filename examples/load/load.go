@@ -29,6 +29,8 @@ type Config struct {
 	Path string
 	// SlowPath is what slow workers ask for, "/slow?ms=800" unless set.
 	SlowPath string
+	// Script makes the load speak FastCGI instead of HTTP: the SCRIPT_FILENAME.
+	Script string
 	// Pause is how long a worker rests between two requests, 30ms unless set:
 	// 8 workers then ask about 250 times a second. Negative is no pause.
 	Pause time.Duration

@@ -75,7 +75,7 @@ func (r *Result) String() string {
 				kind, total, r.Failures(kind), r.MaxLatency(kind).Round(time.Millisecond))
 		}
 	}
-	for _, class := range classes {
+	for _, class := range Failed {
 		if i := slices.IndexFunc(r.answers, func(a Answer) bool { return a.Class == class }); i >= 0 {
 			a := r.answers[i]
 			fmt.Fprintf(&b, "%-9s %6d times, first %s at %s: %v\n",

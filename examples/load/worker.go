@@ -88,18 +88,30 @@ func (w *worker) exchange(deadline time.Time) (body string, err error) {
 		return "", err
 	}
 
-	path, connection := w.cfg.Path, "close"
+	path := w.cfg.Path
 	if w.kind == Slow {
 		path = w.cfg.SlowPath
 	}
-	if w.kind == KeepAlive {
-		connection = "keep-alive"
+	if w.cfg.Script != "" {
+		if err := w.askFastCGI(path); err != nil {
+			return "", err
+		}
+		return w.fastCGIAnswer()
 	}
-	_, err = fmt.Fprintf(w.conn, "GET %s HTTP/1.1\r\nHost: load.test\r\nConnection: %s\r\n\r\n", path, connection)
-	if err != nil {
+	if err := w.askHTTP(path); err != nil {
 		return "", err
 	}
 	return w.answer()
+}
+
+// askHTTP sends a request for a path.
+func (w *worker) askHTTP(path string) error {
+	connection := "close"
+	if w.kind == KeepAlive {
+		connection = "keep-alive"
+	}
+	_, err := fmt.Fprintf(w.conn, "GET %s HTTP/1.1\r\nHost: load.test\r\nConnection: %s\r\n\r\n", path, connection)
+	return err
 }
 
 // answer reads one whole answer.
@@ -117,6 +129,9 @@ func (w *worker) answer() (string, error) {
 	body := strings.TrimSpace(string(text))
 	if err != nil {
 		return body, err
+	}
+	if by := resp.Header.Get("X-Served-By"); by != "" {
+		body = by + "; " + body
 	}
 	if resp.Close {
 		w.hangUp()
