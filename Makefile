@@ -3,7 +3,10 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 LINT     := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: run build test race lint bench fuzz install clean
+SERVERS  := gunicorn uvicorn hypercorn=python3-hypercorn uwsgi=uwsgi-plugin-python3 puma unicorn node=nodejs \
+	php-fpm8.2=php8.2-fpm plackup=starlet nginx=nginx-light haproxy lighttpd caddy apache2=apache2-bin
+
+.PHONY: run build test race lint bench matrix fuzz install clean
 
 run: build
 	@cat examples/demo/try.txt
@@ -28,6 +31,10 @@ bench: build # what hupwatch costs, beside what the same takes without it; BENCH
 	go run ./cmd/bench -hupwatch bin/hupwatch $(BENCH)
 	go test -run '^$$' -bench . -benchmem ./...
 
+matrix: build # what reloads of real servers lose under load, each with its recipe in examples; MATRIX=-help
+	@.ci/packages $(SERVERS)
+	go run ./cmd/matrix $(MATRIX)
+
 fuzz:
 	@.ci/fuzz $(FUZZTIME)
 
@@ -36,4 +43,4 @@ install: build
 	install -m 755 bin/hupwatch $(DESTDIR)$(PREFIX)/bin/hupwatch
 
 clean:
-	rm -rf bin examples/demo/run examples/gunicorn/run examples/gunicorn/releases examples/gunicorn/current
+	rm -rf bin examples/*/run/ examples/gunicorn/releases examples/gunicorn/current
