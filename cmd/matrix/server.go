@@ -70,6 +70,10 @@ var servers = []server{
 	{dir: "gunicorn", programs: []string{"gunicorn"}, prepare: []string{"./deploy.sh", "1"}, variants: []variant{
 		{service: "app", title: "gunicorn, sync"},
 	}},
+	{dir: "gunicorn-workers", programs: []string{"gunicorn", "uvicorn"}, variants: []variant{
+		{service: "gthread", title: "gunicorn, gthread"},
+		{service: "uvicorn", title: "gunicorn, uvicorn worker"},
+	}},
 	{dir: "demo", variants: []variant{
 		{service: "web", title: "Go, net/http"},
 		{service: "api", title: "Go, net/http, slow to start"},
