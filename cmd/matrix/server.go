@@ -74,6 +74,10 @@ var servers = []server{
 		{service: "gthread", title: "gunicorn, gthread"},
 		{service: "uvicorn", title: "gunicorn, uvicorn worker"},
 	}},
+	{dir: "uwsgi", programs: []string{"uwsgi"}, variants: []variant{
+		{service: "hup", title: "uWSGI"},
+		{service: "term", title: "uWSGI, with a hook"},
+	}},
 	{dir: "demo", variants: []variant{
 		{service: "web", title: "Go, net/http"},
 		{service: "api", title: "Go, net/http, slow to start"},
