@@ -78,6 +78,14 @@ var servers = []server{
 		{service: "hup", title: "uWSGI"},
 		{service: "term", title: "uWSGI, with a hook"},
 	}},
+	{dir: "uvicorn", programs: []string{"uvicorn"}, variants: []variant{
+		{service: "app", title: "uvicorn"},
+		{service: "plain", title: "uvicorn, from its command line", nature: unread},
+	}},
+	{dir: "hypercorn", programs: []string{"hypercorn"}, variants: []variant{
+		{service: "app", title: "hypercorn"},
+		{service: "plain", title: "hypercorn, from its command line", nature: unread},
+	}},
 	{dir: "demo", variants: []variant{
 		{service: "web", title: "Go, net/http"},
 		{service: "api", title: "Go, net/http, slow to start"},
