@@ -86,6 +86,13 @@ var servers = []server{
 		{service: "app", title: "hypercorn"},
 		{service: "plain", title: "hypercorn, from its command line", nature: unread},
 	}},
+	{dir: "puma", programs: []string{"puma"}, variants: []variant{
+		{service: "single", title: "puma, single"},
+		{service: "cluster", title: "puma, cluster"},
+	}},
+	{dir: "unicorn", programs: []string{"unicorn"}, variants: []variant{
+		{service: "app", title: "unicorn"},
+	}},
 	{dir: "demo", variants: []variant{
 		{service: "web", title: "Go, net/http"},
 		{service: "api", title: "Go, net/http, slow to start"},
