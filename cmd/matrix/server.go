@@ -93,9 +93,18 @@ var servers = []server{
 	{dir: "unicorn", programs: []string{"unicorn"}, variants: []variant{
 		{service: "app", title: "unicorn"},
 	}},
+	{dir: "node", programs: []string{"node"}, variants: []variant{
+		{service: "app", title: "node"},
+	}},
 	{dir: "demo", variants: []variant{
 		{service: "web", title: "Go, net/http"},
 		{service: "api", title: "Go, net/http, slow to start"},
+	}},
+	{dir: "php-fpm", programs: []string{"php-fpm8.2"}, variants: []variant{
+		{service: "php", title: "php-fpm", script: "index.php", noKeepAlive: true},
+	}},
+	{dir: "starlet", programs: []string{"plackup"}, variants: []variant{
+		{service: "app", title: "Starlet"},
 	}},
 }
 
