@@ -106,6 +106,22 @@ var servers = []server{
 	{dir: "starlet", programs: []string{"plackup"}, variants: []variant{
 		{service: "app", title: "Starlet"},
 	}},
+	{dir: "nginx", programs: []string{"nginx"}, variants: []variant{
+		{service: "nginx", title: "nginx", nature: idle},
+	}},
+	{dir: "haproxy", programs: []string{"haproxy"}, variants: []variant{
+		{service: "haproxy", title: "haproxy", nature: idle},
+	}},
+	{dir: "lighttpd", programs: []string{"lighttpd"}, variants: []variant{
+		{service: "lighttpd", title: "lighttpd", nature: idle},
+	}},
+	{dir: "caddy", programs: []string{"caddy"}, variants: []variant{
+		{service: "unix", title: "caddy"},
+		{service: "tcp", title: "caddy", addresses: []string{"tcp://127.0.0.1:8016"}, nature: ownQueue},
+	}},
+	{dir: "apache", programs: []string{"apache2"}, variants: []variant{
+		{service: "apache", title: "apache", addresses: []string{"tcp://127.0.0.1:8017"}, nature: ownQueue},
+	}},
 }
 
 // missing names a program that is not installed, or nothing.
