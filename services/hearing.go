@@ -2,11 +2,16 @@ package services
 
 import (
 	"strconv"
+	"time"
 
 	"hupwatch/config"
 	"hupwatch/services/notify"
 	"hupwatch/services/process"
 )
+
+// exitGrace is how long the end of a process may come after that of its descriptors,
+// which the kernel closes first: how it ended says more than that it fell silent.
+const exitGrace = 500 * time.Millisecond
 
 // ear is where a generation says how it is, if it does.
 type ear struct {
@@ -43,11 +48,12 @@ func (w *Watcher) hearing(e Launch, spec *process.Spec) (ear, []string, error) {
 		}
 	case r.Kind == config.ReadyFD:
 		it.pipe, err = w.host.Notify.Pipe(as, func(ready bool) {
-			said := Said{Generation: e.Generation, Ready: ready}
-			if !ready {
-				said.Failure = "it closed descriptor " + strconv.Itoa(r.FD) + " without a line on it: it was to say there that it is ready"
+			if ready {
+				w.Post(Said{Generation: e.Generation, Ready: true})
+				return
 			}
-			w.Post(said)
+			mute := "it closed descriptor " + strconv.Itoa(r.FD) + " without a line on it: it was to say there that it is ready"
+			time.AfterFunc(exitGrace, func() { w.Post(Said{Generation: e.Generation, Failure: mute}) })
 		})
 		if err == nil {
 			spec.Extra = []process.Descriptor{{FD: it.pipe.WriteEnd(), At: r.FD}}

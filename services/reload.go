@@ -238,6 +238,9 @@ func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 		e := g.LastStatus
 		ended.Exit = &e
 	}
+	if g != nil {
+		ended.Tail = g.Tail
+	}
 	if active := sl.Active; active != nil {
 		ended.Serving, ended.ServingRelease = active.Number, active.Release.Dir
 	}
