@@ -27,19 +27,33 @@ const gunicornExample = "../../examples/gunicorn"
 // newSite skips the test where there is no gunicorn.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	if _, err := exec.LookPath("gunicorn"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
+	needs(t, "gunicorn")
+	return &site{t: t, dir: shortDir(t)}
+}
+
+// needs skips the test where one of the programs is missing.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
 		}
-		t.Skip(err)
 	}
-	// Not TempDir: the name of the test would make the path of a socket too long.
+}
+
+// shortDir is not TempDir: the name of the test would make the path of a socket too
+// long.
+func shortDir(t *testing.T) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "site") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	return &site{t: t, dir: dir}
+	return dir
 }
 
 func (s *site) path(elements ...string) string {
@@ -67,7 +81,13 @@ func (s *site) deploy(release int, app string) {
 	if err := os.WriteFile(s.path(name, "gunicorn.conf.py"), hooks, 0o644); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.Symlink(name, s.path("current.new")); err != nil {
+	s.link(release)
+}
+
+// link lets current lead to a release.
+func (s *site) link(release int) {
+	s.t.Helper()
+	if err := os.Symlink(filepath.Join("releases", strconv.Itoa(release)), s.path("current.new")); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := os.Rename(s.path("current.new"), s.path("current")); err != nil {
