@@ -2,11 +2,16 @@ package services
 
 import (
 	"slices"
+	"time"
 )
 
 // pathsChanged says that something may have happened to a path that is guarded, or
 // to a socket.
 type pathsChanged struct{ Input }
+
+// stagePatience is how long a server has to give the socket it opened an owner and a
+// mode: it does so with the next breath.
+const stagePatience = 100 * time.Millisecond
 
 // guardPaths begins to guard the paths of the service's sockets, or ends that.
 func (w *Watcher) guardPaths(e Guard) {
@@ -19,6 +24,7 @@ func (w *Watcher) guardPaths(e Guard) {
 	if e.Keep {
 		w.stage.Stop()
 	} else if len(e.Paths) > 0 && !w.stage.On() {
+		w.stage.Patience = stagePatience
 		w.told(w.stage.Start(w.host.Watch, e.Paths, w.pathChanged))
 	}
 	w.guardAgain()

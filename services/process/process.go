@@ -92,6 +92,14 @@ func (p *Process) SignalGroup(sig syscall.Signal) error {
 	return p.kill(-p.id.PID, sig)
 }
 
+// Leave lets go of what is left of the group after the main process was reaped:
+// Emptied is not told.
+func (p *Process) Leave() {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	delete(p.table.leftovers, p)
+}
+
 func (p *Process) kill(pid int, sig syscall.Signal) error {
 	err := syscall.Kill(pid, sig)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,18 +17,27 @@ import (
 //	/run/.web.sock.hupwatch-active  a second name of that
 //	/run/.web.sock.hupwatch-next    one of what the new generation has put there
 //
+// A server may still give its socket an owner and a mode after it is bound, so that
+// is left alone for a moment. What it does to the path after that it does to the
+// active one's socket, and its own gets the same when it is shown.
+//
 // The zero value stages nothing. It is not safe for concurrent use.
 type Stage struct {
-	paths map[string]*staged
-	ends  []func() // of the watching
+	// Patience is how long a new socket is left alone.
+	Patience time.Duration
+
+	paths   map[string]*staged
+	changed func()
+	ends    []func() // of the watching
 }
 
 // staged is one such path.
 type staged struct {
 	place
 	active, next unix.Stat_t
-	waits        bool // next is there
-	shown        bool // and not behind the stage any more
+	sighted      time.Time // next was, for the first time
+	waits        bool      // next is there
+	shown        bool      // and not behind the stage any more
 }
 
 // Start takes note of what the paths lead to. From now on changed is called when
@@ -35,7 +45,7 @@ type staged struct {
 // staged; all else is.
 func (s *Stage) Start(w *Watch, paths []string, changed func()) error {
 	s.Stop()
-	s.paths = make(map[string]*staged)
+	s.paths, s.changed = make(map[string]*staged), changed
 	var errs []error
 	for _, path := range paths {
 		if s.paths[path] != nil {
@@ -67,7 +77,16 @@ func (s *Stage) Start(w *Watch, paths []string, changed func()) error {
 
 // Repair sends what the new generation opened behind the stage, and puts back what
 // it took away.
-func (s *Stage) Repair() error { return s.each((*staged).repair) }
+func (s *Stage) Repair() error {
+	return s.each(func(it *staged) error {
+		wait, err := it.repair(s.Patience)
+		if wait > 0 {
+			timer := time.AfterFunc(wait, s.changed)
+			s.ends = append(s.ends, func() { timer.Stop() })
+		}
+		return err
+	})
+}
 
 // Show has the paths lead to what the new generation opened, or is going to open.
 func (s *Stage) Show() error { return s.each((*staged).show) }
@@ -101,7 +120,7 @@ func (s *Stage) Stop() {
 		_ = unlink(it.at, it.nextName())
 		it.close()
 	}
-	*s = Stage{}
+	s.paths, s.ends = nil, nil
 }
 
 func (s *Stage) each(do func(*staged) error) error {
@@ -153,27 +172,41 @@ func (it *staged) leadsTo(file unix.Stat_t) bool {
 	return err == nil && sameFile(st, file)
 }
 
-func (it *staged) repair() error {
+// repair returns how long a socket that was just opened is still to be left alone.
+func (it *staged) repair(patience time.Duration) (wait time.Duration, err error) {
 	now, err := it.socket()
 	switch {
 	case it.shown && errors.Is(err, unix.ENOENT):
-		return it.show()
+		return 0, it.show()
 	case it.shown:
-		return nil
+		return 0, nil
 	case errors.Is(err, unix.ENOENT) && !it.waits:
-		return nil // it is about to open its own: in a place that is taken it could not
+		return 0, nil // it is about to open its own: in a place that is taken it could not
 	case errors.Is(err, unix.ENOENT):
 	case err != nil:
-		return err
+		return 0, err
 	case sameFile(now, it.active):
-		return nil
-	default:
-		if err := it.second(it.nextName(), now); err != nil {
-			return err
+		return 0, nil
+	case !sameFile(now, it.next):
+		it.next, it.sighted = now, time.Now()
+		if patience > 0 {
+			return patience, nil
 		}
-		it.next, it.waits = now, true
+		fallthrough
+	default:
+		if wait := patience - time.Since(it.sighted); wait > 0 {
+			return wait, nil
+		}
+		if err := it.second(it.nextName(), now); err != nil {
+			return 0, err
+		}
+		it.waits = true
 	}
-	return it.replace(it.activeName())
+	if err := it.replace(it.activeName()); err != nil {
+		return 0, err
+	}
+	it.active, err = status(it.at, it.name) // when it was changed last
+	return 0, err
 }
 
 func (it *staged) show() error {
@@ -181,7 +214,18 @@ func (it *staged) show() error {
 	if !it.waits || it.leadsTo(it.next) {
 		return nil
 	}
-	return it.replace(it.nextName())
+	return errors.Join(it.admit(), it.replace(it.nextName()))
+}
+
+// admit gives the new socket the owner and mode that the path was given meanwhile.
+func (it *staged) admit() error {
+	now, err := status(it.at, it.activeName())
+	if err != nil || now.Ctim == it.active.Ctim {
+		return err
+	}
+	return errors.Join(
+		unix.Fchownat(it.at, it.nextName(), int(now.Uid), int(now.Gid), unix.AT_SYMLINK_NOFOLLOW),
+		unix.Fchmodat(it.at, it.nextName(), uint32(now.Mode)&0o7777, 0)) //nolint:unconvert // not everywhere
 }
 
 // replace has the path lead to what has that second name, in one step.

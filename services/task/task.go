@@ -38,5 +38,8 @@ type watch Task
 
 func (w *watch) Spawned(p *process.Process) { w.process = p }
 func (w *watch) Execed()                    {}
-func (w *watch) Exited(e process.Exit)      { w.done(e) }
-func (w *watch) Emptied()                   {}
+func (w *watch) Exited(e process.Exit) {
+	w.process.Leave() // or it would be looked at for as long as it lives
+	w.done(e)
+}
+func (w *watch) Emptied() {}
