@@ -36,14 +36,10 @@ func (w *Watcher) hearing(e Launch, spec *process.Spec) (ear, []string, error) {
 	switch r := e.Release.Service.Ready; {
 	case r == nil:
 	case r.Kind == config.ReadyNotify:
-		heard := make(chan *notify.Socket, 1)
-		it.socket, err = w.host.Notify.Open(e.Release.Service.Name, e.Generation, as, func() {
-			k := <-heard
-			heard <- k
+		it.socket, err = w.host.Notify.Open(e.Release.Service.Name, e.Generation, as, func(k *notify.Socket) {
 			w.Post(utterance{Said: Said{Generation: e.Generation}, socket: k})
 		})
 		if err == nil {
-			heard <- it.socket
 			env = append(env, "NOTIFY_SOCKET="+it.socket.Path())
 		}
 	case r.Kind == config.ReadyFD:

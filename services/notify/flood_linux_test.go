@@ -137,7 +137,7 @@ func TestDescriptorThatIsSlowToCloseDelaysNobodyElse(t *testing.T) {
 func hold(t *testing.T, s *notify.Server) (resume func()) {
 	t.Helper()
 	entered, left := make(chan struct{}), make(chan struct{})
-	k, err := s.Open("hold", 1, nil, func() { close(entered); <-left })
+	k, err := s.Open("hold", 1, nil, func(*notify.Socket) { close(entered); <-left })
 	if err != nil {
 		t.Fatal(err)
 	}

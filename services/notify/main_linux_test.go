@@ -32,7 +32,7 @@ type ear struct {
 
 func newEar() *ear { return &ear{called: make(chan struct{}, 1)} }
 
-func (e *ear) hear() {
+func (e *ear) hear(*notify.Socket) {
 	e.calls.Add(1)
 	select {
 	case e.called <- struct{}{}:

@@ -57,7 +57,7 @@ func New(dir string) *Server {
 // hear is called when there is something to Take, and not again before it is
 // taken: by the goroutine that all are read by, so it must not block. A call that
 // is on its way may come after Close.
-func (s *Server) Open(service string, generation int, as *process.Credential, hear func()) (*Socket, error) {
+func (s *Server) Open(service string, generation int, as *process.Credential, hear func(*Socket)) (*Socket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 

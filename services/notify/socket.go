@@ -29,7 +29,7 @@ type Socket struct {
 	server *Server
 	path   string
 	as     *process.Credential
-	hear   func()
+	hear   func(*Socket)
 
 	mu       sync.Mutex // guards what is below
 	fd       int        // -1 once it is closed
@@ -165,7 +165,7 @@ func (k *Socket) Readable(d *poller.Descriptor, buffer []byte) {
 	k.mu.Unlock()
 
 	if call {
-		k.hear()
+		k.hear(k)
 	}
 	if len(fds) > 0 {
 		go k.discard(d, fds) // ends when they are closed

@@ -37,7 +37,7 @@ func TestHearIsCalledOnceUntilItIsTaken(t *testing.T) {
 
 func TestSocketMayBeClosedByWhoHears(t *testing.T) {
 	opened, taken := make(chan *notify.Socket, 1), make(chan notify.Message)
-	k, err := newServer(t).Open("web", 1, nil, func() {
+	k, err := newServer(t).Open("web", 1, nil, func(*notify.Socket) {
 		k := <-opened
 		k.Close()
 		taken <- k.Take()
