@@ -19,10 +19,11 @@ func (s *step) follow() {
 	if s.Slots[0].Good != nil || g == nil || g.Cause == CauseReload || g.Phase == PhaseResolving || g.Phase == PhasePreparing {
 		return
 	}
-	first := len(s.Slots)
 	s.grow(g.service().Instances)
-	for i := first; i < len(s.Slots); i++ {
-		s.launch(&s.Slots[i], CauseStart, g.Release)
+	for i := 1; i < g.service().Instances; i++ { // some may be there, and drain what ran before
+		if s.Slots[i].idle() {
+			s.launch(&s.Slots[i], CauseStart, g.Release)
+		}
 	}
 }
 

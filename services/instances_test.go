@@ -358,3 +358,16 @@ func TestInstancesThatReloadThemselvesCanBecomeFewer(t *testing.T) {
 	b.pass(time.Second)
 	b.want(services.StateRunning, "resolve new", "pass HUP to 1", "TERM to the main of 2", "answer [7] signalled")
 }
+
+// What comes back while it stops finds places that are not free yet.
+func TestAStartThatFailsAtFirstStartsTheOtherInstancesAllTheSame(t *testing.T) {
+	b := farm(t, several(3))
+	b.tell(services.Stop{ID: 6, Until: services.Never})
+	b.tell(services.Declare{Config: b.Config})
+	b.ask(7)
+	b.resolve("/releases/2")
+	b.exit(b.run(), services.Exit{Code: 1})
+	b.saw = nil
+	b.resolve("/releases/2")
+	b.want(services.StateStarting, "resolve /releases/2", "resolve /releases/2")
+}
