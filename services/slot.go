@@ -432,15 +432,17 @@ func (s *step) restartDue(sl *Slot) {
 }
 
 // good is the release that an instance is started again with: where it never had
-// one that was any good, that of another.
+// one that was any good, that of another, if that is meant for so many.
 func (s *step) good(sl *Slot) *Release {
-	for i := range s.Slots {
-		if sl.Good != nil {
-			break
-		}
-		sl = &s.Slots[i]
+	if sl.Good != nil {
+		return sl.Good
 	}
-	return sl.Good
+	for i := range s.Slots {
+		if good := s.Slots[i].Good; good != nil && good.Service.Instances > sl.Instance {
+			return good
+		}
+	}
+	return nil
 }
 
 // downForGood says so, once, when nothing of an essential service serves and
