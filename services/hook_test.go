@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/services"
 )
 
@@ -302,5 +303,17 @@ func TestWhatIsLeftHasNoHookLeft(t *testing.T) {
 				t.Errorf("wanted done: %q, want the hook killed", said(b.saw))
 			}
 		})
+	}
+}
+
+func TestTheRestOfAGroupWhoseMainProcessDiesInBeforeStopGetsStopTimeout(t *testing.T) {
+	for _, mode := range []config.KillMode{config.KillMixed, config.KillGroup} {
+		b := hooked(t, services.HookBeforeStop)
+		b.Slots[0].Active.Release.Service.KillMode = mode
+		b.tell(services.Down{ID: 7})
+		b.exit(1, services.Exit{Rest: true})
+		b.want(services.StateStopping, "run before_stop for 1", "kill hook 1", "TERM to the group of 1")
+		b.pass(30 * time.Second)
+		b.want(services.StateStopping, "KILL to the group of 1")
 	}
 }

@@ -187,8 +187,13 @@ func (s *step) drained(sl *Slot, g *Generation) {
 	if g.Killed {
 		return
 	}
+	early := g.Signalled == 0 // its before_stop still ran
+	if early {
+		g.Signalled = g.service().StopSignal
+		g.KillAt = s.killAt(g.service().StopTimeout)
+	}
 	s.emit(sl, g, Event{Kind: KindMainGone, Wait: g.KillAt.Sub(s.now)})
-	if g.service().KillMode != config.KillGroup { // else the rest has had it
+	if early || g.service().KillMode != config.KillGroup { // else the rest has had it
 		s.do(Signal{Generation: g.Number, Signal: g.service().StopSignal, Group: true})
 	}
 }
