@@ -71,13 +71,15 @@ func (r *reload) run(ctx context.Context, args []string) error {
 	}
 	r.q.Services = named(args)
 	names := r.q.Services
+	before := statusBefore(ctx, client)
 	if shown := newDisplay(r.stdout).escapes && !r.json; shown {
 		r.q.Connections = true
 		if len(names) == 0 {
-			names = wantedUp(ctx, client)
+			names = wantedUp(before)
 		}
 	}
 	progress := screen.NewProgress(verbReload, names, time.Now())
+	progress.Know(before)
 	failures := r.finish(ctx, verbReload, progress, r.json, []ask{func(ctx context.Context) (*control.Events, error) {
 		return client.Reload(ctx, r.q)
 	}})
@@ -87,13 +89,18 @@ func (r *reload) run(ctx context.Context, args []string) error {
 	return ended(exitOf(verbReload, progress.Results(), failures))
 }
 
-// wantedUp names the services that a reload of everything concerns. Nothing is
-// lost without: they turn up.
-func wantedUp(ctx context.Context, client *control.Client) []string {
+// statusBefore is how services are before something is asked for. Nothing is lost
+// without.
+func statusBefore(ctx context.Context, client *control.Client) control.Status {
 	st, err := client.Status(ctx, false)
 	if err != nil {
-		return nil
+		return control.Status{}
 	}
+	return st
+}
+
+// wantedUp names the services that a reload of everything concerns.
+func wantedUp(st control.Status) []string {
 	var names []string
 	for _, svc := range st.Services {
 		if svc.Wanted == "up" {

@@ -50,6 +50,7 @@ func (v *verb) run(ctx context.Context, args []string) error {
 	v.q.Connections = newDisplay(v.stdout).escapes && !v.json
 	names := named(args)
 	progress := screen.NewProgress(v.name, nil, time.Now())
+	progress.Know(statusBefore(ctx, client))
 	if names == nil {
 		names = []string{everyService}
 	}

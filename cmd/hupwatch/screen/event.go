@@ -10,7 +10,7 @@ import (
 
 // Event shows one thing that happened in a line.
 func Event(e control.Event, s Style) string {
-	text := stepText(e)
+	text := stepText(e, generationText)
 	if e.Service == "" || text == "" {
 		text = otherText(e)
 	}

@@ -23,6 +23,7 @@ type row struct {
 	generation int
 	instance   int
 	started    bool      // its process is there
+	gap        bool      // the old one stops first
 	until      time.Time // the end of the step
 	hook       string    // what runs
 	lacks      string    // what it lacks to be ready
@@ -144,7 +145,7 @@ func (r *row) hooked(e control.Event) {
 	case r.started:
 		r.step = stepHandover
 	default:
-		r.step = stepStopping
+		r.stops()
 	}
 }
 
@@ -194,9 +195,16 @@ func (r *row) signalled(e control.Event) {
 		r.step = stepTaken
 		return
 	case r.step != stepPromoted || e.Instance != r.instance: // it stops first
-		r.step, r.hook = stepStopping, ""
+		r.stops()
+		r.hook = ""
 	}
 	r.drains = append(r.drains, drain{instance: e.Instance, generation: e.Generation, killAt: after(e.At.Time, e.WaitSeconds)})
+}
+
+// stops takes that what serves stops: where something else has begun, first.
+func (r *row) stops() {
+	r.gap = r.gap || r.step != stepWaiting
+	r.step = stepStopping
 }
 
 // rolledBack takes that the release before is started again: while the request is
@@ -334,24 +342,30 @@ func (r *row) oldText(now time.Time) string {
 	case r.hook != "":
 		text = r.comma(hookName(r.hook)+" runs", r.left(now))
 	}
-	if r.step == stepStopping && r.gap() {
+	switch {
+	case r.step != stepStopping, !r.gap, r.many > 1:
+	case r.hook != "":
+		text = r.comma(text, "then nothing serves until the new one does")
+	default:
 		text = r.comma(text, "nothing serves until the new one does")
 	}
 	return text
 }
-
-// gap tells whether nothing serves meanwhile, and something is to.
-func (r *row) gap() bool { return r.many < 2 && r.generation != 0 }
 
 // its names the generation that comes.
 func (r *row) its() string {
 	if r.generation == 0 {
 		return ""
 	}
+	return r.nameOf(r.instance, r.generation)
+}
+
+// nameOf names a generation.
+func (r *row) nameOf(instance, generation int) string {
 	if r.many > 1 {
-		return fmt.Sprintf("instance %d generation %d", r.instance, r.generation)
+		return fmt.Sprintf("instance %d generation %d", instance, generation)
 	}
-	return generationText(r.instance, r.generation)
+	return generationText(instance, generation)
 }
 
 func (r *row) left(now time.Time) string {
@@ -383,26 +397,31 @@ func notReady(now, until time.Time, lacks, says string) string {
 	if !until.IsZero() {
 		text += ", " + left(now, until) + " left"
 	}
-	if lacks != "" {
-		text += ": " + Safe(lacks)
-	}
-	if says != "" {
-		text += ", it says: " + Safe(says)
+	if lacks := lacksText(lacks, says); lacks != "" {
+		text += ": " + lacks
 	}
 	return text
+}
+
+// lacksText is what a generation lacks to be ready, and what it says of itself.
+func lacksText(lacks, says string) string {
+	if says == "" {
+		return Safe(lacks)
+	}
+	return strings.TrimPrefix(Safe(lacks)+"; it says: ", "; ") + Safe(says)
 }
 
 // hookName is the key of a command that runs.
 func hookName(hook string) string { return cmp.Or(Safe(hook), "a hook") }
 
-// hookText says how it failed.
+// hookText says how it failed. The start that before_start fails says so itself.
 func hookText(e control.Event) string {
-	return strings.TrimPrefix(Safe(e.Hook)+": ", ": ") + Safe(cmp.Or(e.Error, "failed"))
+	return hookName(e.Hook) + ": " + Safe(cmp.Or(e.Error, "it failed")) + "; that changes nothing else"
 }
 
 func (r *row) drainText(now time.Time) string {
 	d := r.drains[0] // the oldest; the next one has its turn
-	text := "old " + generationText(d.instance, d.generation)
+	text := "old " + r.nameOf(d.instance, d.generation)
 	switch {
 	case d.killed:
 		text += " got KILL"

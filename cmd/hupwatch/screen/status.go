@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
+	"hupwatch/services"
 )
 
 // The columns of the status.
@@ -30,16 +31,16 @@ const widestElement = 24
 // know about it.
 func Status(st control.Status, now time.Time, s Style) []string {
 	const few = 4 // gunicorn says three lines after the one that tells why
-	return status(st, now, s, few)
+	return status(st, now, s, few, false)
 }
 
 // StatusInFull is Status for those who want to know all about these services.
 func StatusInFull(st control.Status, now time.Time, s Style) []string {
-	return status(st, now, s, math.MaxInt)
+	return status(st, now, s, math.MaxInt, true)
 }
 
-func status(st control.Status, now time.Time, s Style, tail int) []string {
-	v := statusView{Style: s, now: now, tail: tail, table: table{
+func status(st control.Status, now time.Time, s Style, tail int, full bool) []string {
+	v := statusView{Style: s, now: now, tail: tail, full: full, states: make(map[string]string), table: table{
 		header:  []string{"NAME", "STATE", "GEN", "PID", "UPTIME", "RELEASE", "MEMORY", "LAST RELOAD"},
 		elastic: columnRelease,
 		spare:   []int{columnMemory, columnRelease},
@@ -47,6 +48,9 @@ func status(st control.Status, now time.Time, s Style, tail int) []string {
 	lines := v.configError(st)
 	if len(st.Services) == 0 {
 		return append(lines, "no services")
+	}
+	for _, service := range st.Services {
+		v.states[service.Name] = service.State
 	}
 	for _, service := range st.Services {
 		v.service(service)
@@ -78,6 +82,9 @@ type statusView struct {
 	table
 	now  time.Time
 	tail int // how much of what a process wrote at last
+	full bool
+	// states are those of all services.
+	states map[string]string
 }
 
 func (v *statusView) configError(st control.Status) []string {
@@ -111,41 +118,133 @@ func (v *statusView) service(svc control.Service) {
 	if last := svc.LastReload; last.Result != "" {
 		row[columnLast] = cell{words(last.Result) + strings.TrimSuffix(v.since(" ", last.EndedAt), " ago"), ofResult(last.Result)}
 	}
+	if many(svc) {
+		v.together(svc, row)
+	}
 	v.row(row...)
-	v.instances(svc)
+	if many(svc) && (v.full || differ(svc)) {
+		v.instances(svc)
+	}
+	v.awaits(svc)
 	v.incoming(svc)
 	v.draining(svc)
-	v.ended(svc)
+	if !many(svc) || len(svc.Lacking) == 0 { // else it was said of each
+		v.ended(svc)
+	}
 	v.refused(svc)
 }
 
-// instances are shown where there is more than one.
-func (v *statusView) instances(svc control.Service) {
-	if len(svc.Instances) < 2 {
+// many tells whether it has more than one instance.
+func many(svc control.Service) bool { return len(svc.Instances)+len(svc.Lacking) > 1 }
+
+// differ tells whether there is more to say about its instances than how many there
+// are.
+func differ(svc control.Service) bool {
+	return len(svc.Lacking) > 0 || slices.ContainsFunc(svc.Instances, func(i control.Instance) bool { return i.Release != svc.Instances[0].Release })
+}
+
+// together makes the row of a service one of all its instances.
+func (v *statusView) together(svc control.Service, row []cell) {
+	if len(svc.Instances) == 0 {
 		return
 	}
+	row[columnState].text = fmt.Sprintf("%d/%d running", len(svc.Instances), len(svc.Instances)+len(svc.Lacking))
+	low, high := svc.Generation, svc.Generation
 	for _, i := range svc.Instances {
-		v.row(cell{text: "  instance " + strconv.Itoa(i.Instance)}, cell{}, cell{text: number(i.Generation)}, cell{text: number(i.PID)}, cell{})
+		low, high = min(low, i.Generation), max(high, i.Generation)
+	}
+	if low != high {
+		row[columnGeneration].text = fmt.Sprintf("%d-%d", low, high)
+	}
+	if len(svc.Instances) > 1 {
+		row[columnPID].text = "-"
+	}
+}
+
+// instances are a line for each.
+func (v *statusView) instances(svc control.Service) {
+	for _, i := range svc.Instances {
+		row := []cell{{text: nameOf("instance", i.Instance)}, {"running", green}, {text: number(i.Generation)}, {text: number(i.PID)}, {}, {}, {}, {}}
+		if !i.Since.IsZero() {
+			row[columnUptime].text = span(v.now.Sub(i.Since.Time))
+		}
+		if i.Release != svc.Release {
+			row[columnRelease].text = Safe(i.Release)
+		}
+		v.row(row...)
+	}
+	for _, l := range svc.Lacking {
+		v.row(cell{text: nameOf("instance", l.Instance)}, cell{words(l.State), ofState(l.State)}, cell{text: "-"}, cell{text: "-"},
+			cell{text: v.endText(svc.Name, l.State, l.LastExit, 0, l.NextStartAt)})
+	}
+}
+
+func nameOf(what string, instance int) string { return fmt.Sprintf("  %s %d", what, instance) }
+
+// awaits says which services are to be ready first, and how those are.
+func (v *statusView) awaits(svc control.Service) {
+	names := make([]string, len(svc.Awaits))
+	for i, name := range svc.Awaits {
+		names[i] = Safe(name)
+		if state := v.states[name]; state != "" {
+			names[i] += " (" + words(state) + ")"
+		}
+	}
+	if len(names) > 0 {
+		v.note("for "+strings.Join(names, ", "), nil)
 	}
 }
 
 func (v *statusView) incoming(svc control.Service) {
 	for _, g := range svc.Incoming {
-		text := "for " + span(v.now.Sub(g.Since.Time))
-		if !g.Until.IsZero() {
-			text = left(v.now, g.Until.Time) + " left"
+		name := "  incoming"
+		if many(svc) {
+			name = nameOf("incoming", g.Instance)
 		}
-		v.row(cell{text: "  incoming"}, cell{words(g.Phase), yellow}, cell{text: number(g.Generation)}, cell{text: number(g.PID)}, cell{text: text})
+		v.row(cell{text: name}, cell{words(g.Phase), yellow}, cell{text: number(g.Generation)}, cell{text: number(g.PID)}, cell{text: v.phaseText(g)})
+		if g.Phase == string(services.PhaseProving) && g.Why+g.Status != "" {
+			v.note(lacksText(g.Why, g.Status), nil)
+		}
 	}
+}
+
+// phaseText says what an incoming generation waits for, and how long at most.
+func (v *statusView) phaseText(g control.Incoming) string {
+	text := ""
+	switch services.Phase(g.Phase) {
+	case services.PhasePreparing:
+		text = "before_start runs"
+	case services.PhaseWaiting:
+		text = "for the old one to be gone"
+	case services.PhaseProving:
+		text = "not ready yet"
+	case services.PhaseOverlapping:
+		text = "both serve"
+	case services.PhaseHandover:
+		text = "before_stop of the old one runs"
+	default:
+	}
+	rest := "for " + span(v.now.Sub(g.Since.Time))
+	if !g.Until.IsZero() {
+		rest = left(v.now, g.Until.Time) + " left"
+	}
+	return strings.TrimPrefix(text+", "+rest, ", ")
 }
 
 func (v *statusView) draining(svc control.Service) {
 	for _, g := range svc.Draining {
+		name := "  old"
+		if many(svc) {
+			name = nameOf("old", g.Instance)
+		}
 		text := "for " + span(v.now.Sub(g.Since.Time))
+		if g.Hook != "" {
+			text = Safe(g.Hook) + " runs, " + text
+		}
 		if !g.KillAt.IsZero() {
 			text += ", KILL in " + left(v.now, g.KillAt.Time)
 		}
-		v.row(cell{text: "  old"}, cell{"draining", cyan}, cell{text: number(g.Generation)}, cell{text: number(g.PID)}, cell{text: text})
+		v.row(cell{text: name}, cell{"draining", cyan}, cell{text: number(g.Generation)}, cell{text: number(g.PID)}, cell{text: text})
 	}
 }
 
@@ -154,26 +253,33 @@ func (v *statusView) ended(svc control.Service) {
 	if svc.State != "backoff" && svc.State != "failed" && svc.State != "exited" {
 		return
 	}
-	var parts []string
-	if !svc.LastExit.At.IsZero() || svc.LastExit.Reason != "" {
-		parts = append(parts, exitText(&svc.LastExit)+v.since(" ", svc.LastExit.At))
-	}
-	if svc.Restarts > 0 {
-		parts = append(parts, "restarts: "+strconv.Itoa(svc.Restarts))
-	}
-	switch {
-	case !svc.NextStartAt.IsZero():
-		parts = append(parts, "next start in "+left(v.now, svc.NextStartAt.Time))
-	case svc.State == "failed":
-		parts = append(parts, "given up: hupwatch reload "+Safe(svc.Name)+" tries again")
-	}
-	v.note(strings.Join(parts, "; "), nil)
+	v.note(v.endText(svc.Name, svc.State, svc.LastExit, svc.Restarts, svc.NextStartAt), nil)
 }
 
-// refused says why the last reload did not put the new release in place.
+// endText says how something ended, and what comes next.
+func (v *statusView) endText(name, state string, last control.Exit, restarts int, next control.Time) string {
+	var parts []string
+	if !last.At.IsZero() || last.Reason != "" {
+		parts = append(parts, exitText(&last)+v.since(" ", last.At))
+	}
+	if restarts > 0 {
+		parts = append(parts, "restarts: "+strconv.Itoa(restarts))
+	}
+	switch {
+	case !next.IsZero():
+		parts = append(parts, "next start in "+left(v.now, next.Time))
+	case state == "failed":
+		parts = append(parts, "given up: hupwatch reload "+Safe(name)+" tries again")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// refused says why the last reload did not put the new release in place, or not all
+// of it.
 func (v *statusView) refused(svc control.Service) {
 	last := svc.LastReload
-	if ofResult(last.Result) != red || last.Result == "" {
+	partly := last.Result == "signalled" && last.Error != ""
+	if last.Result == "" || ofResult(last.Result) != red && !partly {
 		return
 	}
 	text := words(last.Result)

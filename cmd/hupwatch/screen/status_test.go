@@ -88,20 +88,22 @@ func TestWhatComesFromElsewhereCannotCommandTheTerminal(t *testing.T) {
 	const evil = "a\x1b[2Jb\x9bc\x07d\r\ne\u202ef\xffg\x00"
 	st := control.Status{ConfigError: evil, Services: []control.Service{{
 		Name: evil, State: evil, Release: evil, LastExit: control.Exit{Reason: evil, Signal: evil},
-		Incoming:   []control.Incoming{{Phase: evil}},
+		Incoming: []control.Incoming{{Phase: evil}, {Phase: "proving", Why: evil, Status: evil}},
+		Awaits:   []string{evil}, Lacking: []control.Lacking{{State: evil}, {LastExit: control.Exit{Reason: evil}}}, Draining: []control.Draining{{Hook: evil}},
 		LastReload: control.Outcome{Result: evil, Error: evil, Tail: []string{evil}},
 	}}}
 	e := control.Event{
 		Kind: evil, Service: evil, By: evil, Error: evil, Result: evil, Signal: evil, Tail: []string{evil},
 		Exit: &control.Exit{Reason: evil}, Counts: map[string]int{evil: 1}, Release: evil, Generation: 2,
+		Hook: evil, Phase: "proving", Status: evil, Services: []string{evil},
 	}
 	var lines []string
 	style := screen.Style{Width: 80}
 	lines = append(lines, screen.Status(st, noon, style)...)
 	lines = append(lines, screen.Plan(control.Plan{Problems: []string{evil}}, style)...)
-	lines = append(lines, screen.Plan(control.Plan{Services: []control.PlanService{{Name: evil, Action: evil, Why: evil, Changed: []string{evil}, Error: evil}}}, style)...)
+	lines = append(lines, screen.Plan(control.Plan{Services: []control.PlanService{{Name: evil, Action: evil, Why: evil, Changed: []string{evil}, Notes: []string{evil}, Error: evil}}}, style)...)
 	lines = append(lines, screen.Log(control.Line{Service: evil, Text: evil}, 5, false, style))
-	for _, kind := range []string{evil, "reload ended", "generation started", "generation exited", "stop signal sent", "reload waits", "rolled back", "answered", "signal sent", "reload asked"} {
+	for _, kind := range []string{evil, "reload ended", "generation started", "generation exited", "stop signal sent", "reload waits", "rolled back", "answered", "hook begun", "hook failed", "incoming", "waiting for others", "generation ready", "signal sent", "reload asked"} {
 		e.Kind = kind
 		p := screen.NewProgress("reload", []string{evil}, noon)
 		p.Add(e)

@@ -21,13 +21,13 @@ func (p *Progress) Step(e control.Event) []string {
 		return nil
 	}
 	r := p.row(e.Service)
-	text := stepText(e)
+	text := stepText(e, r.nameOf)
 	switch {
 	case text == "", services.Kind(e.Kind) == services.KindAwaits && r.awaits == awaited(e):
 		return nil
 	case r.failure != nil && r.failure.result == e.Result: // why was said before
 		e.Error, e.Tail = "", nil
-		text = stepText(e)
+		text = stepText(e, r.nameOf)
 	}
 	lines := []string{Safe(e.Service) + ": " + text}
 	if isOutcome(e) || services.Kind(e.Kind) == services.KindHookFailed {
@@ -62,9 +62,10 @@ func (p *Progress) lastSteps(result control.Reload) []string {
 	return lines
 }
 
-// stepText words one thing that happened to a service.
-func stepText(e control.Event) string {
-	generation := generationText(e.Instance, e.Generation)
+// stepText words one thing that happened to a service, whose generations are named
+// like that.
+func stepText(e control.Event, name func(instance, generation int) string) string {
+	generation := name(e.Instance, e.Generation)
 	switch services.Kind(e.Kind) {
 	case services.KindReloadWaits:
 		return "waits: " + Safe(cmp.Or(e.Error, "an old generation has to end first"))
@@ -123,7 +124,7 @@ func stepText(e control.Event) string {
 		return generation + " got " + cmp.Or(Safe(e.Signal), "a signal")
 	default:
 		if isOutcome(e) {
-			return resultText(e)
+			return resultText(e, name)
 		}
 		return ""
 	}
@@ -147,17 +148,17 @@ func exitPart(e control.Event) string {
 	return ", " + exitText(e.Exit)
 }
 
-func resultText(e control.Event) string {
+func resultText(e control.Event, name func(instance, generation int) string) string {
 	text := words(cmp.Or(e.Result, "rolled_back"))
 	switch {
 	case services.Kind(e.Kind) == services.KindRolledBack && e.Generation > 0:
-		text = generationText(e.Instance, e.Generation) + " rolled back" + exitPart(e)
+		text = name(e.Instance, e.Generation) + " rolled back" + exitPart(e)
 	case services.Kind(e.Kind) == services.KindRolledBack:
 		text += exitPart(e)
 	case e.Result == "rolled_back" && e.Serving > 0:
-		text += ", " + generationText(e.Instance, e.Serving) + " serves"
-	case e.Result == "partial" && e.Instance > 0 && e.Generation > 0:
-		text += ", " + generationText(e.Instance, e.Generation)
+		text += ", " + name(e.Instance, e.Serving) + " serves"
+	case e.Result == "partial" && e.Generation > 0:
+		text += ", " + name(e.Instance, e.Generation)
 	}
 	if e.Error != "" {
 		text += ": " + Safe(e.Error)
