@@ -69,9 +69,9 @@ type Lacking struct {
 
 // Incoming is a generation on its way to become the active one.
 type Incoming struct {
-	Instance   int    `json:"instance"`
-	Generation int    `json:"generation"`
-	PID        int    `json:"pid"`
+	Instance   int `json:"instance"`
+	Generation int `json:"generation"`
+	PID        int `json:"pid"`
 	// Phase is resolving, preparing (before_start runs), waiting (for the old one to
 	// be gone), starting, proving, warming, publishing, overlapping or handover
 	// (before_stop of the old one runs).

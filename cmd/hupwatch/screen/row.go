@@ -327,6 +327,7 @@ func (r *row) stepText(now time.Time) string {
 		if r.lacks != "" {
 			return r.its() + ", " + notReady(now, r.until, r.lacks, r.says)
 		}
+	case stepBoth, stepTaken:
 	}
 	return r.comma(r.its(), r.doneText())
 }
