@@ -256,7 +256,7 @@ func (a *api) serviceReload(r *journal.Reload, front *front) control.ServiceRelo
 
 func outcomeOf(r *journal.Reload) control.Outcome {
 	o := control.Outcome{
-		Result: string(r.Result), Error: r.Reason, Tail: r.Tail, By: r.By,
+		Result: string(r.Result), Error: r.Reason, Instance: r.Instance, Tail: r.Tail, By: r.By,
 		StartedAt: control.Time{Time: r.Asked}, EndedAt: control.Time{Time: r.Ended},
 		ReadySeconds: r.Ready.Seconds(), DrainSeconds: r.Drain.Seconds(),
 	}

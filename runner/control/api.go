@@ -111,6 +111,8 @@ type Outcome struct {
 	// rolled_back, partial, failed or aborted.
 	Result string `json:"result"`
 	Error  string `json:"error"`
+	// Instance is which one failed, where there are several.
+	Instance int `json:"instance,omitempty"`
 	// Tail are the last lines the generation that failed wrote.
 	Tail      []string `json:"tail"`
 	StartedAt Time     `json:"started_at"`

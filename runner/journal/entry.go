@@ -45,6 +45,7 @@ type entry struct {
 	PID        int32  `json:"pid,omitempty"`
 	Old        int32  `json:"old,omitempty"`
 
+	Instance  int32 `json:"instance,omitempty"` // the one that failed
 	Code      int32 `json:"code,omitempty"`
 	Draining  int16 `json:"draining,omitempty"` // old ones that are not gone yet
 	Signal    uint8 `json:"signal,omitempty"`
@@ -152,7 +153,7 @@ func (r *entry) public() Reload {
 		Service: r.Service, IDs: r.ids(), What: r.Who.What, By: r.Who.By, Result: r.Result,
 		Asked: moment(r.Asked), Begun: moment(r.Begun), Started: moment(r.Started), Promoted: moment(r.Promoted),
 		Signalled: moment(r.Signalled), Ended: moment(r.Ended), Exited: moment(r.Exited),
-		Ready: r.Ready, Drain: r.Drain,
+		Ready: r.Ready, Drain: r.Drain, Instance: int(r.Instance),
 		Generation: int(r.Generation), PID: int(r.PID), Release: r.Release,
 		Old: int(r.Old), OldRelease: r.OldRelease,
 		Killed: r.Killed, Abandoned: r.Abandoned,

@@ -325,6 +325,7 @@ func (r *entry) undoing(e *services.Event) {
 	r.mistaken(e.Generation)
 	r.incoming(e)
 	r.Undoing, r.HasExit, r.Exited = true, false, 0 // how an old one ended says less
+	r.Instance = int32(e.Instance)
 	m := r.add()
 	m.Reason, m.Tail, m.NeverRan = e.Reason, e.Tail, ""
 	if e.Exit != nil {
@@ -343,6 +344,7 @@ func (r *entry) reloaded(e *services.Event) {
 	r.end(at, e.Result, e.Reason, e.Tail)
 	if r.failed() { // signalled may have taken it for the old one
 		r.mistaken(e.Generation)
+		r.Instance = int32(e.Instance)
 	}
 	if e.Generation != 0 {
 		r.incoming(e)
@@ -363,12 +365,15 @@ func (r *entry) undone(e *services.Event) {
 	if e.Generation != 0 && e.Result != services.ResultRolledBack {
 		r.mistaken(e.Generation)
 		r.incoming(e)
-		r.HasExit, r.Exited = false, 0
+		r.Instance, r.HasExit, r.Exited = int32(e.Instance), false, 0
 		if e.Exit != nil {
 			r.exit(e.Exit)
 			r.Exited = e.At.UnixNano()
 		}
 		tail = slices.Concat(tail, e.Tail)
+	}
+	if e.Generation == 0 { // the reason names it
+		r.Instance = 0
 	}
 	r.end(e.At.UnixNano(), e.Result, e.Reason, tail)
 	r.serving(e)

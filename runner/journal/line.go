@@ -219,6 +219,7 @@ func appendEntry(b []byte, r *entry) []byte {
 	b = appendNumber(b, "generation", int64(r.Generation))
 	b = appendNumber(b, "pid", int64(r.PID))
 	b = appendNumber(b, "old", int64(r.Old))
+	b = appendNumber(b, "instance", int64(r.Instance))
 	b = appendNumber(b, "code", int64(r.Code))
 	b = appendNumber(b, "draining", int64(r.Draining))
 	b = appendNumber(b, "signal", int64(r.Signal))

@@ -19,6 +19,8 @@ type Reload struct {
 	// first.
 	Result services.Result `json:"result,omitempty"`
 	Reason string          `json:"reason,omitempty"`
+	// Instance is which one failed, where there are several.
+	Instance int `json:"instance,omitempty"`
 	// Tail are the last lines the generation that failed wrote.
 	Tail []string `json:"tail,omitempty"`
 

@@ -92,6 +92,16 @@ func TestAnInstanceThatWentBackMeanwhileIsWhatThePartialReloadTells(t *testing.T
 	})
 }
 
+func TestAPartialReloadTellsWhichInstanceFailed(t *testing.T) {
+	s := newStory().tell(request(1)).tell(promotion("web", 4, 1)[:3]...)
+	s.tell(with(ended("web", 5, services.ResultPartial, "late", nil, 1), func(e *services.Event) { e.Instance, e.Serving = 1, 3 }))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		if r := last(t, j, "web"); r.Instance != 1 {
+			t.Errorf("it is remembered as %+v", r)
+		}
+	})
+}
+
 func TestReadyIsWhenItWasSeenToBeReady(t *testing.T) {
 	ready := func(generation int, took time.Duration) services.Event {
 		return with(of("web", services.KindReady, generation, 1), func(e *services.Event) { e.Elapsed = took })

@@ -57,6 +57,7 @@ func TestAStatusTellsWhatIsOnItsWay(t *testing.T) {
 	golden(t, "dawn-80", screen.Status(dawn(), noon, screen.Style{Width: 80}))
 	st := dawn()
 	st.Services = st.Services[3:5]
+	st.Services[1].LastReload.Instance = 2
 	golden(t, "dawn-named", screen.StatusInFull(st, noon, screen.Style{Width: 80}))
 }
 
@@ -158,7 +159,7 @@ func TestAReloadOfInstancesCountsThem(t *testing.T) {
 		step("generation started", 1, 5, control.Event{PID: 5, WaitSeconds: 1}),
 		step("reload ended", 1, 5, control.Event{PID: 5, Result: "partial", Error: reason, Serving: 2, Tail: []string{"no room"}}),
 		step("generation exited", 0, 1, control.Event{PID: 1, Seconds: 2, Exit: &control.Exit{}}),
-		result(control.ServiceReload{Name: "web", Outcome: control.Outcome{Result: "partial", Error: reason, Tail: []string{"no room"}}, Generation: 4, State: "running", Wanted: "up"}),
+		result(control.ServiceReload{Name: "web", Outcome: control.Outcome{Result: "partial", Error: reason, Instance: 1, Tail: []string{"no room"}}, Generation: 4, State: "running", Wanted: "up"}),
 	})
 }
 

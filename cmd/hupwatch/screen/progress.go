@@ -108,7 +108,10 @@ func (p *Progress) under(now time.Time, s Style, shown func(*row) bool, stories 
 		text += ", beside these: " + countText(hidden)
 	}
 	if p.heldUp() {
-		text += "; Ctrl-C leaves it waiting, --timeout limits that"
+		text += "; Ctrl-C leaves it waiting"
+		if p.what == "reload" {
+			text += ", --timeout limits that"
+		}
 	}
 	return append(lines, s.paint(dim, fit(text, s.Width)))
 }
@@ -125,7 +128,7 @@ func (p *Progress) heldUp() bool {
 			return false
 		}
 	}
-	return waits && p.what == "reload"
+	return waits
 }
 
 // Last shows it as it stays on the screen when all is over. What went well is

@@ -30,7 +30,7 @@ func deployment() []control.Event {
 		at(ms(20), control.Event{Kind: "reload waits", Service: "worker", Error: "every drain slot is taken"}),
 		at(ms(30), control.Event{Kind: "generation started", Service: "api", Generation: 4, PID: 100, WaitSeconds: 2}),
 		at(ms(40), control.Event{Kind: "generation started", Service: "web", Generation: 13, PID: 101, WaitSeconds: 2}),
-		at(ms(600), control.Event{Kind: "reload ended", Service: "api", Generation: 3, Result: "kept_old", Error: "exited with status 1 570ms after its start, before its warm-up of 2s was over", Tail: tail, Exit: &control.Exit{Code: 1}}),
+		at(ms(600), control.Event{Kind: "reload ended", Service: "api", Generation: 4, Serving: 3, Result: "kept_old", Error: "exited with status 1 570ms after its start, before its warm-up of 2s was over", Tail: tail, Exit: &control.Exit{Code: 1}}),
 		at(ms(2040), control.Event{Kind: "generation promoted", Service: "web", Generation: 13, PID: 101, Seconds: 2.04}),
 		at(ms(2050), control.Event{Kind: "stop signal sent", Service: "web", Generation: 12, PID: 90, Signal: "TERM", WaitSeconds: 30}),
 		at(ms(2060), control.Event{Kind: "reload ended", Service: "web", Generation: 13, Result: "promoted", Seconds: 2.05}),

@@ -64,6 +64,7 @@ type outcome struct {
 	tail       []string
 	exit       *control.Exit
 	generation int
+	instance   int // the one that failed
 	seconds    float64
 	drained    float64 // how long the old one took
 }
@@ -84,6 +85,9 @@ func (r *row) know(svc control.Service) {
 
 // add takes what happened to the service.
 func (r *row) add(e control.Event) {
+	if e.Instance > 0 { // there are more than were known
+		r.many = max(r.many, e.Instance+1)
+	}
 	switch services.Kind(e.Kind) {
 	case services.KindReloadWaits:
 		r.why = cmp.Or(e.Error, "an old generation has to end first")
@@ -224,7 +228,13 @@ func (r *row) rolledBack(e control.Event) {
 func (r *row) ended(e control.Event) {
 	r.outcome = &outcome{
 		result: e.Result, reason: e.Error, tail: e.Tail, exit: e.Exit,
-		generation: cmp.Or(e.Serving, e.Generation), seconds: e.Seconds,
+		generation: e.Serving, seconds: e.Seconds,
+	}
+	if e.Generation != 0 { // else the reason names it
+		r.outcome.instance = e.Instance
+	}
+	if !r.bad() {
+		r.outcome.generation = cmp.Or(e.Serving, e.Generation)
 	}
 	if f := r.failure; f != nil && e.Result == f.result {
 		r.outcome.reason, r.outcome.tail, r.outcome.exit = f.reason, f.tail, f.exit
@@ -261,7 +271,7 @@ func (r *row) end(s control.ServiceReload) {
 		}
 	}
 	r.outcome = &outcome{
-		result: s.Result, reason: s.Error, tail: s.Tail, exit: s.Exit,
+		result: s.Result, reason: s.Error, tail: s.Tail, exit: s.Exit, instance: s.Instance,
 		generation: generation, seconds: cmp.Or(seconds, s.ReadySeconds), drained: drained,
 	}
 }
@@ -440,7 +450,7 @@ func (r *row) drainText(now time.Time) string {
 
 func (o *outcome) text(r *row) string {
 	if ofResult(o.result) != green {
-		return Safe(o.reason)
+		return instanceText(o.instance) + Safe(o.reason)
 	}
 	var serves, parts []string
 	switch {
@@ -458,6 +468,8 @@ func (o *outcome) text(r *row) string {
 	switch {
 	case o.drained > 0 && o.result == "stopped":
 		parts = append(parts, "gone after "+took(o.drained))
+	case o.drained > 0 && r.many > 1:
+		parts = append(parts, "the old ones gone after "+took(o.drained))
 	case o.drained > 0:
 		parts = append(parts, "the old one gone after "+took(o.drained))
 	}
@@ -470,10 +482,11 @@ func (o *outcome) text(r *row) string {
 // story is everything there is to say about a failure: why, how the process
 // ended, and its last lines.
 func (o *outcome) story(width int) []string {
-	lines := Wrap(cmp.Or(Safe(o.reason), "no reason is known"), width)
+	why := cmp.Or(Safe(o.reason), "no reason is known")
 	if o.exit != nil && o.reason == "" {
-		lines = Wrap(exitText(o.exit), width)
+		why = exitText(o.exit)
 	}
+	lines := Wrap(instanceText(o.instance)+why, width)
 	return append(lines, tailLines(o.tail, len(o.tail), width)...)
 }
 

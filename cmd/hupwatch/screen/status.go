@@ -140,7 +140,7 @@ func many(svc control.Service) bool { return len(svc.Instances)+len(svc.Lacking)
 // differ tells whether there is more to say about its instances than how many there
 // are.
 func differ(svc control.Service) bool {
-	return len(svc.Lacking) > 0 || slices.ContainsFunc(svc.Instances, func(i control.Instance) bool { return i.Release != svc.Instances[0].Release })
+	return len(svc.Lacking) > 0 || svc.LastReload.Result == "partial" || slices.ContainsFunc(svc.Instances, func(i control.Instance) bool { return i.Release != svc.Instances[0].Release })
 }
 
 // together makes the row of a service one of all its instances.
@@ -284,7 +284,7 @@ func (v *statusView) refused(svc control.Service) {
 	}
 	text := words(last.Result)
 	if last.Error != "" {
-		text += ": " + Safe(last.Error)
+		text += ": " + instanceText(last.Instance) + Safe(last.Error)
 	}
 	v.note(text, last.Tail)
 	if len(last.Tail) > v.tail { // the cause may stand before what is shown

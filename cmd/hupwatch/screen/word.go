@@ -31,6 +31,14 @@ func generationText(instance, generation int) string {
 	return fmt.Sprintf("generation %d", generation)
 }
 
+// instanceText says of which of several instances something is told.
+func instanceText(instance int) string {
+	if instance == 0 {
+		return ""
+	}
+	return fmt.Sprintf("instance %d: ", instance)
+}
+
 // tailLines are the last lines of an output, as many as are wanted.
 func tailLines(tail []string, most, width int) []string {
 	if width > 0 {
