@@ -17,15 +17,12 @@ const (
 	exitLost        = 6 // nobody knows what became of it
 )
 
-// verbReload is the one request whose exit codes tell more than done or not.
-const verbReload = "reload"
-
 // errUnfinished says that an answer ended before what was asked for.
 var errUnfinished = errors.New("unfinished")
 
-// exitOf is the exit code of a request that came to these results and errors.
-// Where these are several, or it was for several services, the highest counts:
-// so nothing hides behind what went well.
+// exitOf is the exit code of a request that came to these results and errors. That
+// of a reload has more to tell than done or not. Where they are several, or it was for
+// several services, the highest counts: so nothing hides behind what went well.
 func exitOf(verb string, results []control.Reload, failures []error) int {
 	code := exitDone
 	for _, err := range failures {
@@ -60,7 +57,7 @@ func exitOfError(verb string, err error) int {
 	switch {
 	case errors.Is(err, control.ErrUnreachable):
 		return exitUnreachable
-	case verb == verbReload:
+	case verb == control.VerbReload:
 		return exitLost
 	}
 	return exitOther
@@ -74,9 +71,9 @@ func exitOfService(verb string, s control.ServiceReload) int {
 		good = true
 	}
 	switch {
-	case verb != verbReload && good:
+	case verb != control.VerbReload && good:
 		return exitDone
-	case verb != verbReload:
+	case verb != control.VerbReload:
 		return exitOther
 	case s.Result == "aborted" && s.Wanted == "down": // somebody stopped it meanwhile
 		return exitUnknown

@@ -63,7 +63,7 @@ func TestExitCodes(t *testing.T) {
 		{"cut off", nil, []error{io.ErrUnexpectedEOF}, 6, 1},
 		{"the highest counts", one("kept_old", "running", "up"), []error{refused(control.ReasonUnknown), refused(control.ReasonConfig)}, 3, 3},
 	} {
-		if code := exitOf(verbReload, c.results, c.errs); code != c.reload {
+		if code := exitOf(control.VerbReload, c.results, c.errs); code != c.reload {
 			t.Errorf("%s: exit code %d of reload, want %d", c.name, code, c.reload)
 		}
 		if code := exitOf("start", c.results, c.errs); code != c.any {

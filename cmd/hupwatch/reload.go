@@ -78,15 +78,15 @@ func (r *reload) run(ctx context.Context, args []string) error {
 			names = wantedUp(before)
 		}
 	}
-	progress := screen.NewProgress(verbReload, names, time.Now())
+	progress := screen.NewProgress(control.VerbReload, names, time.Now())
 	progress.Know(before)
-	failures := r.finish(ctx, verbReload, progress, r.json, []ask{func(ctx context.Context) (*control.Events, error) {
+	failures := r.finish(ctx, control.VerbReload, progress, r.json, []ask{func(ctx context.Context) (*control.Events, error) {
 		return client.Reload(ctx, r.q)
 	}})
 	if r.q.NoWait {
-		return ended(exitOf(verbReload, nil, failures))
+		return ended(exitOf(control.VerbReload, nil, failures))
 	}
-	return ended(exitOf(verbReload, progress.Results(), failures))
+	return ended(exitOf(control.VerbReload, progress.Results(), failures))
 }
 
 // statusBefore is how services are before something is asked for. Nothing is lost

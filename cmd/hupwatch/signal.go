@@ -11,10 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hupwatch/config"
+	"hupwatch/runner/control"
 )
 
 func (p *program) signal() *cobra.Command {
-	v := &verb{program: p, name: "signal"}
+	v := &verb{program: p, name: control.VerbSignal}
 	cmd := &cobra.Command{
 		Use: "signal SIG NAME...|all", Short: "send a signal to the main process of services",
 		Long: `Send a signal to the main process of every active instance of services, and do

@@ -2,10 +2,12 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"hupwatch/runner/control"
 )
 
 func (p *program) start() *cobra.Command {
-	return p.verb("start", &cobra.Command{
+	return p.verb(control.VerbStart, &cobra.Command{
 		Short: "start services, and keep them up from now on",
 		Long: `Start services that are stopped, failed or in backoff, and want them up from now
 on, whatever autostart says. The configuration is read first. One that runs
@@ -16,7 +18,7 @@ already is left alone.`,
 }
 
 func (p *program) stop() *cobra.Command {
-	return p.verb("stop", &cobra.Command{
+	return p.verb(control.VerbStop, &cobra.Command{
 		Short: "stop services gracefully, and keep them down",
 		Long: `Stop services: the stop signal, time to finish their work, KILL at stop_timeout.
 They stay down, also over a reload, until hupwatch start.`,
@@ -26,7 +28,7 @@ They stay down, also over a reload, until hupwatch start.`,
 }
 
 func (p *program) restart() *cobra.Command {
-	return p.verb("restart", &cobra.Command{
+	return p.verb(control.VerbRestart, &cobra.Command{
 		Short: "stop services, then start them: with a gap",
 		Long: `Stop services and start them again, with the configuration of now. For a time
 nothing serves: that is for a service that must be seen to be gone first. To

@@ -6,6 +6,15 @@
 // string, an empty list or a zero stands for what there is nothing to say about.
 package control
 
+// What can be asked for with a POST.
+const (
+	VerbReload  = "reload"
+	VerbStart   = "start"
+	VerbStop    = "stop"
+	VerbRestart = "restart"
+	VerbSignal  = "signal"
+)
+
 // Status answers GET /v1/status.
 type Status struct {
 	Version string `json:"version"`

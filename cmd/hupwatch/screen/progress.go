@@ -109,7 +109,7 @@ func (p *Progress) under(now time.Time, s Style, shown func(*row) bool, stories 
 	}
 	if p.heldUp() {
 		text += "; Ctrl-C leaves it waiting"
-		if p.what == "reload" {
+		if p.what == control.VerbReload {
 			text += ", --timeout limits that"
 		}
 	}
@@ -230,7 +230,7 @@ func (p *Progress) Summary(now time.Time) string {
 
 // done is what was to become of the services.
 func (p *Progress) done() string {
-	if p.what == "reload" {
+	if p.what == control.VerbReload {
 		return "reloaded"
 	}
 	return "done"

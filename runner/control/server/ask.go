@@ -68,9 +68,9 @@ func (s *Server) ask(ctx context.Context, what, name string, q control.Request) 
 // concerned are the services that a request is for, nil where it is for all.
 func concerned(what, name string, q control.Request) []string {
 	switch {
-	case what == verbReload && len(q.Services) > 0:
+	case what == control.VerbReload && len(q.Services) > 0:
 		return q.Services
-	case what == verbReload, name == config.AllServices:
+	case what == control.VerbReload, name == config.AllServices:
 		return nil
 	}
 	return []string{name}

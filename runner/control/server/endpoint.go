@@ -32,11 +32,11 @@ func (s *Server) endpoints() []endpoint {
 		{get, "/v1/reloads/*", member, s.getReload},
 		{get, "/healthz", member, s.getHealth},
 		{get, "/readyz", member, s.getReady},
-		{post, "/v1/reload", member, s.post(verbReload)},
-		{post, "/v1/services/*/start", master, s.post(verbStart)},
-		{post, "/v1/services/*/stop", master, s.post(verbStop)},
-		{post, "/v1/services/*/restart", master, s.post(verbRestart)},
-		{post, "/v1/services/*/signal", master, s.post(verbSignal)},
+		{post, "/v1/reload", member, s.post(control.VerbReload)},
+		{post, "/v1/services/*/start", master, s.post(control.VerbStart)},
+		{post, "/v1/services/*/stop", master, s.post(control.VerbStop)},
+		{post, "/v1/services/*/restart", master, s.post(control.VerbRestart)},
+		{post, "/v1/services/*/signal", master, s.post(control.VerbSignal)},
 	}
 }
 

@@ -13,15 +13,6 @@ import (
 	"hupwatch/services"
 )
 
-// What can be asked for.
-const (
-	verbReload  = "reload"
-	verbStart   = "start"
-	verbStop    = "stop"
-	verbRestart = "restart"
-	verbSignal  = "signal"
-)
-
 // readRequest reads the body of a POST. None at all is a request without
 // wishes.
 func (s *Server) readRequest(a *answer, r *http.Request) (control.Request, error) {
@@ -54,13 +45,13 @@ func check(what, name string, q *control.Request) error {
 	switch {
 	case len(q.Key) > mostKey:
 		return usage("key: it has %d bytes, %d are the most", len(q.Key), mostKey)
-	case what != verbReload && len(q.Services) > 0:
+	case what != control.VerbReload && len(q.Services) > 0:
 		return usage("services: leave it out, the path names the service")
-	case what != verbReload && q.Changed:
+	case what != control.VerbReload && q.Changed:
 		return usage("changed: it is for a reload, not for %s", what)
-	case what != verbSignal && q.Signal != "":
+	case what != control.VerbSignal && q.Signal != "":
 		return usage("signal: it is for POST /v1/services/NAME/signal, not for %s", what)
-	case what == verbSignal && q.Signal == "":
+	case what == control.VerbSignal && q.Signal == "":
 		return usage(`signal: name one, like {"signal": "USR1"}`)
 	}
 	if err := checkName(what, name); err != nil {
@@ -70,7 +61,7 @@ func check(what, name string, q *control.Request) error {
 }
 
 func checkName(what, name string) error {
-	if what == verbReload || name == "all" {
+	if what == control.VerbReload || name == config.AllServices {
 		return nil
 	}
 	if err := config.CheckServiceName(name); err != nil {
@@ -81,7 +72,7 @@ func checkName(what, name string) error {
 
 func checkValues(q *control.Request) error {
 	for _, name := range q.Services {
-		if name == "all" {
+		if name == config.AllServices {
 			return usage("services: to reload all of them, leave it out")
 		}
 		if err := config.CheckServiceName(name); err != nil {
