@@ -85,28 +85,17 @@ func (c *connection) complete(after int) cobra.CompletionFunc {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		names := slices.DeleteFunc(serviceNames(st), func(name string) bool { return slices.Contains(args[after:], name) })
+		names := slices.DeleteFunc(st.Names(), func(name string) bool { return slices.Contains(args[after:], name) })
 		if len(args) == after {
-			names = append(names, everyService)
+			names = append(names, config.AllServices)
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// everyService is the name that stands for all of them.
-const everyService = "all"
-
-func serviceNames(st control.Status) []string {
-	names := make([]string, len(st.Services))
-	for i, svc := range st.Services {
-		names[i] = svc.Name
-	}
-	return names
-}
-
 // named returns the names once each, none where they stand for every service.
 func named(args []string) []string {
-	if slices.Contains(args, everyService) {
+	if slices.Contains(args, config.AllServices) {
 		return nil
 	}
 	var names []string

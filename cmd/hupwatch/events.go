@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hupwatch/cmd/hupwatch/screen"
+	"hupwatch/runner/control"
 )
 
 // errGone says that what is being followed will not go on.
@@ -44,7 +45,7 @@ func (p *program) printEvents(ctx context.Context, c *connection, follow, asJSON
 		return unanswered(err)
 	}
 	defer events.Close()
-	display, encoder := newDisplay(p.stdout), newEncoder(p.stdout)
+	display, encoder := newDisplay(p.stdout), control.NewEncoder(p.stdout)
 	for {
 		e, err := events.Next()
 		switch {

@@ -60,7 +60,7 @@ func (l *logs) run(ctx context.Context, args []string) error {
 		if err != nil {
 			return unanswered(err)
 		}
-		l.names = serviceNames(st)
+		l.names = st.Names()
 	}
 	if len(l.names) > 1 {
 		for _, name := range l.names {

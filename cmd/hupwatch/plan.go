@@ -44,7 +44,7 @@ Nothing is changed, nothing is started.`,
 
 func (p *program) printPlan(plan control.Plan, asJSON bool) {
 	if asJSON {
-		_ = newEncoder(p.stdout).Encode(plan)
+		_ = control.NewEncoder(p.stdout).Encode(plan)
 		return
 	}
 	for _, line := range screen.Plan(plan, newDisplay(p.stdout).style()) {

@@ -97,7 +97,7 @@ func noSuchService(names ...string) string {
 
 func (s *statusCommand) print(st control.Status) {
 	if s.json {
-		_ = newEncoder(s.stdout).Encode(st)
+		_ = control.NewEncoder(s.stdout).Encode(st)
 		return
 	}
 	if len(st.Services) == 0 && len(s.names) > 0 {

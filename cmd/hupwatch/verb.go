@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hupwatch/cmd/hupwatch/screen"
+	"hupwatch/config"
 	"hupwatch/runner/control"
 )
 
@@ -52,7 +53,7 @@ func (v *verb) run(ctx context.Context, args []string) error {
 	progress := screen.NewProgress(v.name, nil, time.Now())
 	progress.Know(statusBefore(ctx, client))
 	if names == nil {
-		names = []string{everyService}
+		names = []string{config.AllServices}
 	}
 	var asks []ask
 	for _, name := range names {

@@ -24,7 +24,7 @@ type view interface {
 func (p *program) viewOf(progress *screen.Progress, asJSON bool) view {
 	switch d := newDisplay(p.stdout); {
 	case asJSON:
-		return &jsonView{progress: progress, encoder: newEncoder(p.stdout)}
+		return &jsonView{progress: progress, encoder: control.NewEncoder(p.stdout)}
 	case d.escapes:
 		return &movingView{progress: progress, display: d, out: p.stdout, drawn: time.Now()}
 	}
@@ -50,13 +50,6 @@ func (v *jsonView) due() time.Duration { return never }
 func (v *jsonView) draw() {}
 
 func (v *jsonView) end() {}
-
-// newEncoder encodes values as the control API does.
-func newEncoder(w io.Writer) *json.Encoder {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e
-}
 
 // plainView prints a line for each step.
 type plainView struct {

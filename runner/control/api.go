@@ -26,6 +26,15 @@ type Status struct {
 	Services    []Service `json:"services"`
 }
 
+// Names are those of the services.
+func (s Status) Names() []string {
+	names := make([]string, len(s.Services))
+	for i, svc := range s.Services {
+		names[i] = svc.Name
+	}
+	return names
+}
+
 // Service is how one service is. GET /v1/services/NAME answers with it.
 type Service struct {
 	Name string `json:"name"`

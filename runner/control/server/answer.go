@@ -23,8 +23,7 @@ type answer struct {
 
 func newAnswer(w http.ResponseWriter, patience time.Duration) *answer {
 	a := &answer{w: w, conn: http.NewResponseController(w), patience: patience}
-	a.encoder = json.NewEncoder(&a.line)
-	a.encoder.SetEscapeHTML(false)
+	a.encoder = control.NewEncoder(&a.line)
 	return a
 }
 

@@ -47,7 +47,7 @@ type Server struct {
 func New(path string, d Daemon, report func(error)) *Server {
 	s := &Server{daemon: d, report: report, limits: defaults, ending: make(chan struct{}), socket: socket{path: path}}
 	s.routes = s.endpoints()
-	s.memory.read = func(struct{}) map[string]int64 { return d.Memory(names(d.Status())) }
+	s.memory.read = func(struct{}) map[string]int64 { return d.Memory(d.Status().Names()) }
 	s.sockets.read = func(pid int) connections {
 		n, known := d.Connections(pid)
 		return connections{n, known}

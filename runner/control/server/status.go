@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -49,18 +48,8 @@ func (s *Server) encodeStatus(memory bool) ([]byte, error) {
 	status.Services = all
 
 	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(status)
+	err := control.NewEncoder(&body).Encode(status)
 	return body.Bytes(), err
-}
-
-func names(s control.Status) []string {
-	names := make([]string, len(s.Services))
-	for i, service := range s.Services {
-		names[i] = service.Name
-	}
-	return names
 }
 
 func (s *Server) getService(a *answer, r *http.Request, name string) error {
