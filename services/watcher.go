@@ -93,8 +93,9 @@ type Watcher struct {
 	guarding  Guard
 	timer     *time.Timer // nil while nothing is waited for
 	saved     []Living
-	wanted    Wanted // likewise saved
-	unsaved   string // why the last record could not be written
+	wanted    Wanted   // likewise saved
+	unsaved   string   // why the last record could not be written
+	undone    []string // what the generation wrote last that was rolled back last
 }
 
 // started is the process of a generation, and what it writes.
@@ -342,6 +343,12 @@ func (w *Watcher) publish(e Event) {
 	case KindReloadEnded, KindStartFailed, KindEnded, KindRolledBack:
 		if s := w.started(e.Generation); s != nil && e.Result != ResultPromoted && e.Result != ResultStarted && e.Result != ResultSkipped {
 			e.Tail = s.output.Tail()
+		}
+		switch {
+		case e.Kind == KindRolledBack:
+			w.undone = e.Tail
+		case e.Result == ResultRolledBack: // the generation it ends with is the one that is good
+			e.Tail, w.undone = w.undone, nil
 		}
 	case KindStopped:
 		if end := w.machine.Ending; end != nil && !end.Asked { // nobody asks for it any more
