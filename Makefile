@@ -17,7 +17,7 @@ build:
 		-o bin/ ./cmd/hupwatch ./examples/demo ./examples/load/cmd/load
 
 test: # installs what the tests need if it is missing and this is root on Debian
-	@.ci/packages gunicorn supervisord=supervisor runsv=runit
+	@.ci/packages gunicorn puma node=nodejs haproxy socat supervisord=supervisor runsv=runit
 	go vet ./...
 	go test -race -shuffle=on ./...
 

@@ -121,12 +121,16 @@ type siteLoad struct {
 // startLoad keeps 8 clients asking, and 4 waiting for slow answers, until stop or
 // the end of the test.
 func startLoad(t *testing.T, network, address string) siteLoad {
-	l := load.Start(t.Context(), load.Config{
+	return startLoadOf(t, load.Config{
 		Network: network, Address: address,
 		Fresh: 8,
 		Slow:  4, SlowPath: "/slow?ms=600",
 		Timeout: patience,
 	})
+}
+
+func startLoadOf(t *testing.T, c load.Config) siteLoad {
+	l := load.Start(t.Context(), c)
 	t.Cleanup(func() {
 		if result := l.Stop(); t.Failed() {
 			t.Logf("the load:\n%s", result)

@@ -184,13 +184,11 @@ func (st *stage) loads() {
 // begin puts the load on.
 func (a *actor) begin() {
 	a.t.Helper()
-	l := load.Start(a.t.Context(), load.Config{
+	a.load = startLoadOf(a.t, load.Config{
 		Network: a.server.network, Address: a.address,
 		Fresh: 3, KeepAlive: 3, Slow: 2, SlowPath: "/slow?ms=300",
-		Pause: 60 * time.Millisecond, Timeout: patience,
+		Pause: 120 * time.Millisecond, Timeout: patience,
 	})
-	a.t.Cleanup(func() { l.Stop() })
-	a.load = siteLoad{l, a.t}
 	a.load.awaitRelease(a.release)
 }
 
