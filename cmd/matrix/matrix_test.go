@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,6 +122,26 @@ func TestALittleLossIsForgivenWhereItIsTheNatureOfAServer(t *testing.T) {
 	for _, test := range tests {
 		if got := test.nature.explains(test.kind, test.failures, test.requests); got != test.want {
 			t.Errorf("%q explains %d of %d %s: %v, want %v", test.nature.why, test.failures, test.requests, test.kind, got, test.want)
+		}
+	}
+}
+
+func TestAnAnswerOfAGenerationThatIsGoneFailsTheRun(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "pid 1 generation 2")
+	}))
+	t.Cleanup(server.Close)
+	for gone, want := range map[int]bool{1: false, 2: true} {
+		sub := &subject{row: &row{}, gone: map[int]time.Time{gone: time.Now()}}
+		l := load.Start(t.Context(), load.Config{Network: "tcp", Address: server.Listener.Addr().String(), Fresh: 1})
+		sub.loads = append(sub.loads, l)
+		if _, err := l.Await(t.Context(), func(load.Answer) bool { return true }); err != nil {
+			t.Fatal(err)
+		}
+		sub.finish()
+		if err := sub.wrong(false); (err != nil) != want {
+			t.Errorf("generation 2 answers, %d is gone: error %v, want one: %v", gone, err, want)
 		}
 	}
 }
