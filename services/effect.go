@@ -62,12 +62,12 @@ type (
 		Path       string
 	}
 	// Guard sees to it that the paths of the service's sockets lead where they do
-	// now, until the next Guard. Paths are those that generations opened
-	// themselves: without Keep they go on leading to the active one.
+	// now, until the next Guard. Kept are those that a generation opened itself which
+	// serves; at Staged an incoming one is going to, and until it is shown they lead
+	// to the active one.
 	Guard struct {
-		On    bool
-		Keep  bool
-		Paths []string
+		On           bool
+		Staged, Kept []string
 	}
 	// Show has the paths lead to what the incoming generation opened, which waits
 	// until then.

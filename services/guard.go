@@ -3,19 +3,34 @@ package services
 import "slices"
 
 // guard has the paths of the service's sockets watched, while there is more than
-// one generation that may remove them. Once the new one has been promoted they lead
-// to what it opened, and are kept so; before, it may be about to. Where nothing
-// serves, what ends may remove its own.
-func (s *step) guard(keep bool) {
-	var paths []string
+// one generation that may remove them, or open them anew. Where nothing serves, what
+// ends may remove its own.
+func (s *step) guard() {
+	g := Guard{On: true}
 	for i := range s.Slots {
-		if s.Slots[i].Active != nil {
-			paths = append(paths, s.Slots[i].Paths...)
+		switch sl := &s.Slots[i]; {
+		case sl.Active == nil:
+		case sl.Incoming.runs():
+			g.Staged = append(g.Staged, sl.Paths...)
+		default:
+			g.Kept = append(g.Kept, sl.Paths...)
 		}
 	}
-	slices.Sort(paths)
 	s.Guarded = true
-	s.do(Guard{On: true, Keep: keep, Paths: slices.Compact(paths)})
+	s.do(g)
+}
+
+// runs tells whether a generation has a process, or is about to.
+func (g *Generation) runs() bool {
+	if g == nil {
+		return false
+	}
+	switch g.Phase {
+	case PhaseResolving, PhasePreparing, PhaseWaiting:
+		return false
+	default:
+		return true
+	}
 }
 
 // show has clients meet the incoming generation at the paths it opened itself.
@@ -32,8 +47,7 @@ func (s *step) unguard() {
 	}
 	for i := range s.Slots {
 		sl := &s.Slots[i]
-		starts := sl.Incoming != nil && sl.Incoming.Phase != PhaseResolving && sl.Incoming.Phase != PhasePreparing
-		if starts || len(sl.Draining) > 0 {
+		if sl.Incoming.runs() || len(sl.Draining) > 0 {
 			return
 		}
 	}

@@ -16,16 +16,11 @@ const stagePatience = 100 * time.Millisecond
 // guardPaths begins to guard the paths of the service's sockets, or ends that.
 func (w *Watcher) guardPaths(e Guard) {
 	w.guarding = e
+	w.stage.Patience = stagePatience
+	w.told(w.stage.Start(w.host.Watch, e.Staged, w.pathChanged))
 	if !e.On {
 		w.guard.Stop()
-		w.stage.Stop()
 		return
-	}
-	if e.Keep {
-		w.stage.Stop()
-	} else if len(e.Paths) > 0 && !w.stage.On() {
-		w.stage.Patience = stagePatience
-		w.told(w.stage.Start(w.host.Watch, e.Paths, w.pathChanged))
 	}
 	w.guardAgain()
 }
@@ -36,14 +31,10 @@ func (w *Watcher) guardAgain() {
 	if !w.guarding.On {
 		return
 	}
-	var theirs []string
-	if w.guarding.Keep {
-		theirs = w.guarding.Paths
-	}
-	if len(theirs)+len(w.published) == 0 && w.sockets.Empty() {
+	if len(w.guarding.Kept)+len(w.published) == 0 && w.sockets.Empty() {
 		return
 	}
-	w.told(w.guard.Start(w.host.Watch, &w.sockets, w.published, theirs, w.pathChanged))
+	w.told(w.guard.Start(w.host.Watch, &w.sockets, w.published, w.guarding.Kept, w.pathChanged))
 }
 
 func (w *Watcher) pathChanged() { w.Post(pathsChanged{}) }
@@ -74,7 +65,7 @@ func (w *Watcher) restore() {
 
 func (w *Watcher) putBack(what string) {
 	e := Event{Kind: KindPutBack, Service: w.machine.Name, Reason: what}
-	if slices.Contains(w.guarding.Paths, what) {
+	if slices.Contains(w.guarding.Kept, what) {
 		e.Reason += ", which the server opens itself, and its other generation had taken away; to be safe give it to listen, or use publish"
 	}
 	w.host.Events.Publish(e)

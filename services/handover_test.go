@@ -187,10 +187,10 @@ func (b *bench) guards() (lines []string) {
 		case !ok:
 		case !g.On:
 			lines = append(lines, "off")
-		case g.Keep:
-			lines = append(lines, "keep "+strings.Join(g.Paths, " "))
+		case len(g.Staged) > 0:
+			lines = append(lines, "stage "+strings.Join(g.Staged, " "))
 		default:
-			lines = append(lines, "note "+strings.Join(g.Paths, " "))
+			lines = append(lines, "keep "+strings.Join(g.Kept, " "))
 		}
 	}
 	b.saw = nil
@@ -215,7 +215,7 @@ func TestThePathsOfSocketsAreGuardedFromTheStartOfTheNewOneUntilTheOldOneIsGone(
 	b.ask(7)
 	b.guards()
 	b.resolvePath("/run/web.sock")
-	b.wantGuards("note /run/web.sock")
+	b.wantGuards("stage /run/web.sock")
 	b.run()
 	b.tell(services.Proved{Generation: 2})
 	b.pass(time.Second)

@@ -165,7 +165,7 @@ func (s *step) prepared(sl *Slot, g *Generation) {
 	}
 	g.Phase = PhaseStarting
 	g.Deadline = s.now.Add(g.service().StartTimeout)
-	s.guard(false)
+	s.guard()
 	s.do(Launch{Generation: g.Number, Instance: sl.Instance, Release: g.Release})
 }
 

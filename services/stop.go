@@ -114,7 +114,7 @@ func (s *step) retire(sl *Slot, g *Generation, timeout time.Duration) {
 	g.StoppedAt = s.now
 	g.KillAt = s.killAt(timeout)
 	sl.Draining = append(sl.Draining, g)
-	s.guard(!g.Aborted)
+	s.guard()
 	switch {
 	case g.PID == 0: // killed as soon as it is there
 	case !g.MainGone && !g.Aborted && !g.Stopping && len(g.service().BeforeStop) > 0:

@@ -21,15 +21,20 @@ import (
 // is left alone for a moment. What it does to the path after that it does to the
 // active one's socket, and its own gets the same when it is shown.
 //
+// A path that is gone is left alone for a shorter moment: a server is about to open
+// its own there, which it cannot in a place that is taken.
+//
 // The zero value stages nothing. It is not safe for concurrent use.
 type Stage struct {
 	// Patience is how long a new socket is left alone.
 	Patience time.Duration
 
-	paths   map[string]*staged
-	changed func()
-	ends    []func() // of the watching
+	paths map[string]*staged
 }
+
+// bindShare is what part of the patience there is for a server to bind what it has
+// made room for.
+const bindShare = 5
 
 // staged is one such path.
 type staged struct {
@@ -38,41 +43,58 @@ type staged struct {
 	sighted      time.Time // next was, for the first time
 	waits        bool      // next is there
 	shown        bool      // and not behind the stage any more
+	missed       time.Time // there was nothing, for the first time in a row
+
+	changed func()
+	timer   *time.Timer
+	sight   *sight
 }
 
-// Start takes note of what the paths lead to. From now on changed is called when
-// there may be something to Repair, as a Guard does. An error says what cannot be
-// staged; all else is.
+// Start takes note of what the paths lead to; those that are staged already stay so,
+// and others end to be. From now on changed is called when there may be something to
+// Repair, as a Guard does. An error says what cannot be staged; all else is.
 func (s *Stage) Start(w *Watch, paths []string, changed func()) error {
-	s.Stop()
-	s.paths, s.changed = make(map[string]*staged), changed
 	var errs []error
+	for path, it := range s.paths {
+		if !slices.Contains(paths, path) {
+			it.end()
+			delete(s.paths, path)
+		}
+	}
 	for _, path := range paths {
 		if s.paths[path] != nil {
 			continue
 		}
-		if w != nil {
-			sight, err := w.await(path, changed)
-			if err != nil {
-				errs = append(errs, aboutStage(path, err))
-				continue
-			}
-			s.ends = append(s.ends, sight.end)
-		}
-		p, err := openPlace(path)
+		it, err := stage(w, path, changed)
 		if err != nil {
 			errs = append(errs, aboutStage(path, err))
 			continue
 		}
-		it := &staged{place: p}
-		if err := it.begin(); err != nil {
-			p.close()
-			errs = append(errs, aboutStage(path, err))
-			continue
+		if s.paths == nil {
+			s.paths = make(map[string]*staged)
 		}
 		s.paths[path] = it
 	}
 	return errors.Join(errs...)
+}
+
+func stage(w *Watch, path string, changed func()) (*staged, error) {
+	p, err := openPlace(path)
+	if err != nil {
+		return nil, err
+	}
+	it := &staged{place: p, changed: changed}
+	if w != nil {
+		it.sight, err = w.await(path, changed)
+	}
+	if err == nil {
+		err = it.begin()
+	}
+	if err != nil {
+		it.end()
+		return nil, err
+	}
+	return it, nil
 }
 
 // Repair sends what the new generation opened behind the stage, and puts back what
@@ -80,10 +102,7 @@ func (s *Stage) Start(w *Watch, paths []string, changed func()) error {
 func (s *Stage) Repair() error {
 	return s.each(func(it *staged) error {
 		wait, err := it.repair(s.Patience)
-		if wait > 0 {
-			timer := time.AfterFunc(wait, s.changed)
-			s.ends = append(s.ends, func() { timer.Stop() })
-		}
+		it.callIn(wait)
 		return err
 	})
 }
@@ -107,20 +126,12 @@ func (s *Stage) Restore() (restored []string, err error) {
 	return restored, err
 }
 
-// On tells whether there is anything staged.
-func (s *Stage) On() bool { return len(s.paths) > 0 }
-
 // Stop ends the staging: the paths lead to what they lead to.
 func (s *Stage) Stop() {
-	for _, end := range s.ends {
-		end()
-	}
 	for _, it := range s.paths {
-		_ = unlink(it.at, it.activeName())
-		_ = unlink(it.at, it.nextName())
-		it.close()
+		it.end()
 	}
-	s.paths, s.ends = nil, nil
+	s.paths = nil
 }
 
 func (s *Stage) each(do func(*staged) error) error {
@@ -136,6 +147,28 @@ func aboutStage(path string, err error) error { return aboutGuard(path, err) }
 func (it *staged) activeName() string { return "." + it.name + ".hupwatch-active" }
 
 func (it *staged) nextName() string { return "." + it.name + ".hupwatch-next" }
+
+// end leaves the path as it is.
+func (it *staged) end() {
+	if it.sight != nil {
+		it.sight.end()
+	}
+	it.callIn(0)
+	_ = unlink(it.at, it.activeName())
+	_ = unlink(it.at, it.nextName())
+	it.close()
+}
+
+// callIn calls for a Repair after a time; 0 is not at all.
+func (it *staged) callIn(wait time.Duration) {
+	if it.timer != nil {
+		it.timer.Stop()
+		it.timer = nil
+	}
+	if wait > 0 {
+		it.timer = time.AfterFunc(wait, it.changed)
+	}
+}
 
 func (it *staged) begin() (err error) {
 	if it.active, err = it.socket(); err != nil {
@@ -175,14 +208,22 @@ func (it *staged) leadsTo(file unix.Stat_t) bool {
 // repair returns how long a socket that was just opened is still to be left alone.
 func (it *staged) repair(patience time.Duration) (wait time.Duration, err error) {
 	now, err := it.socket()
+	gone := errors.Is(err, unix.ENOENT)
+	if !gone {
+		it.missed = time.Time{}
+	}
 	switch {
-	case it.shown && errors.Is(err, unix.ENOENT):
+	case it.shown && gone:
 		return 0, it.show()
 	case it.shown:
 		return 0, nil
-	case errors.Is(err, unix.ENOENT) && !it.waits:
-		return 0, nil // it is about to open its own: in a place that is taken it could not
-	case errors.Is(err, unix.ENOENT):
+	case gone && it.missed.IsZero():
+		it.missed = time.Now() // to open its own, a server removes what is there
+		return patience / bindShare, nil
+	case gone:
+		if wait := patience/bindShare - time.Since(it.missed); wait > 0 {
+			return wait, nil
+		}
 	case err != nil:
 		return 0, err
 	case sameFile(now, it.active):
