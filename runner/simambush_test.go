@@ -14,7 +14,10 @@ type ambush struct {
 }
 
 // phases are what an ambush can wait for.
-var phases = []string{"resolving", "starting", "spawned", "warming", "promoted", "draining", "asking", "resting", "stopping", "leftover"}
+var phases = []string{
+	"resolving", "preparing", "waiting", "starting", "spawned", "proving", "warming", "publishing", "overlapping", "handover",
+	"promoted", "draining", "asking", "resting", "stopping", "leftover", "watching", "between", "falling back", "hooked",
+}
 
 func (w *world) layAmbush() {
 	strikes := []func(a *actor){
@@ -57,7 +60,7 @@ func (w *world) crashNewest(a *actor) {
 }
 
 func (w *world) crashActive(a *actor) {
-	if g := a.machine.Slots[0].Active; g != nil && !a.procs[g.Number-1].dead {
+	if g := a.machine.Slots[w.rng.IntN(len(a.machine.Slots))].Active; g != nil && !a.procs[g.Number-1].dead {
 		w.crashOne(a.procs[g.Number-1])
 	}
 }
@@ -78,28 +81,45 @@ func (w *world) spring(a *actor, was before) {
 }
 
 func entered(phase string, a *actor, was before) bool {
-	m, sl := a.machine, &a.machine.Slots[0]
+	m := a.machine
+	switch r := m.Under; phase {
+	case "asking":
+		return r != nil && r.Turn == services.TurnAsked && !was.asking
+	case "stopping":
+		return m.Ending != nil && !was.ending
+	case "watching":
+		return r != nil && r.Watching != 0
+	case "between":
+		return r != nil && r.Between
+	case "falling back":
+		return r != nil && r.FellBack != ""
+	}
+	for i := range m.Slots {
+		if slotEntered(phase, &m.Slots[i], was.slot(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+func slotEntered(phase string, sl *services.Slot, was slotBefore) bool {
 	in := services.Phase("")
 	if sl.Incoming != nil {
 		in = sl.Incoming.Phase
 	}
 	switch phase {
-	case "resolving", "starting", "warming":
-		return in == services.Phase(phase) && was.phase != in
 	case "spawned":
 		return in == services.PhaseStarting && sl.Incoming.PID != 0 && !was.spawned
 	case "promoted":
 		return sl.Active != nil && sl.Active.Number != was.active && was.active != 0
 	case "draining":
-		return len(sl.Draining) > was.draining
-	case "asking":
-		return m.Under != nil && m.Under.Turn == services.TurnAsked && !was.asking
+		return len(sl.Draining) > len(was.draining)
 	case "resting":
 		return sl.Active == nil && sl.Incoming == nil && was.active != 0
-	case "stopping":
-		return m.Ending != nil && !was.ending
 	case "leftover":
 		return len(sl.Draining) > 0 && sl.Draining[len(sl.Draining)-1].MainGone && !was.leftover
+	case "hooked": // before_stop, at a stop
+		return len(sl.Draining) > 0 && sl.Draining[len(sl.Draining)-1].Hook != nil
 	}
-	panic("no such phase: " + phase)
+	return in == services.Phase(phase) && was.phase != in
 }

@@ -22,26 +22,53 @@ func (w *world) violated(format string, args ...any) {
 // machineWatch is what the checks remember of a service.
 type machineWatch struct {
 	machineAsks
+	slots      map[int]*slotWatch
 	stopping   bool
 	final      bool
-	draining   int               // the largest max_draining so far
-	drained    int               // so many drain; more than that where a stop added to them
+	over       bool // it said that it has ended
+	draining   int  // the largest max_draining so far
+	begun      int  // reloads begun since the last request
+	reloads    int  // reloads begun so far
+	instances  int  // of the reload last begun
+	turn       int  // the ticket of the turn it has, or 0
+	partial    bool // some instances may be missing, since the last one
+	made       *services.Release
+	reused     map[int]bool // generations that were started with an earlier release
+	stood      bool         // it was ready, or not wanted, at some time
+	firstAfter []string     // whom its first start has to wait for
+	minDelay   time.Duration
+	minMax     time.Duration // the least restart_max_delay so far, and the largest
+	maxMax     time.Duration
+}
+
+// slotWatch is what they remember of an instance.
+type slotWatch struct {
+	drained    int               // so many drain; more than max_draining where a stop added to them
 	good       *services.Release // the one last promoted, or rolled back to
 	fallback   *services.Release // the one before, while good is on probation
 	onTrial    services.Instant  // until then
 	rolledBack bool              // and the release rolled back to does not serve yet
-	begun      int               // reloads begun since the last request
 	restarts   int               // restarts since the last calm run, reload or stop
 	lastEnd    services.Instant
-	minDelay   time.Duration // the least restart_delay so far
-	minMax     time.Duration // the least restart_max_delay so far, and the largest
-	maxMax     time.Duration
+}
+
+func (a *actor) slot(i int) *slotWatch {
+	if a.slots[i] == nil {
+		a.slots[i] = &slotWatch{}
+	}
+	return a.slots[i]
 }
 
 // procWatch is what they remember of a process.
 type procWatch struct {
 	toldSpawned, toldExit, toldEmpty bool
 	ready                            services.Instant
+	proven                           services.Instant // when it was first known to be ready
+	proof                            services.Instant // when it was last seen to be
+	said                             bool             // that it is
+	published                        services.Instant
+	publishedAt                      services.Instant // beside an old one
+	publishTries                     int              // that failed since the last that did not
 	promoted                         bool
 	left                             bool
 	abandoned                        bool
@@ -54,40 +81,73 @@ func (p *proc) signalled() bool { return p.stops+p.groupStops+p.kills > 0 }
 
 // before is how a machine was before it was told something.
 type before struct {
-	incoming int // the attempt
-	phase    services.Phase
-	deadline services.Instant
-	looking  bool // at what it listens on
-	spawned  bool
-	active   int // the number
-	draining int
-	leftover bool
-	asking   bool
-	ending   bool
-	begun    bool           // a reload
-	passed   syscall.Signal // on, since somebody asked for it
-	nothing  bool           // new is in what was resolved, and all who asked want only that
+	slots   []slotBefore
+	asking  bool
+	ending  bool
+	begun   bool // a reload
+	due     bool // something is
+	running bool
+	shared  bool // what was resolved is the release of an instance before
+}
+
+// slotBefore is how one of its instances was.
+type slotBefore struct {
+	incoming     int // the attempt
+	number       int
+	phase        services.Phase
+	deadline     services.Instant
+	hookDeadline services.Instant
+	looking      bool // at whether it is ready
+	spawned      bool
+	active       int // the number
+	draining     []int
+	leftover     bool
+	passed       syscall.Signal // on, since somebody asked for it
+	nothing      bool           // new is in what was resolved, and all who asked want only that
+}
+
+// slot is how an instance was, nothing if it was not there.
+func (b before) slot(i int) slotBefore {
+	if i < len(b.slots) {
+		return b.slots[i]
+	}
+	return slotBefore{}
 }
 
 // before notes what a machine is about to be told, and how it is.
 func (w *world) before(a *actor, in services.Input) before {
 	w.heard(a, in)
-	m, sl := a.machine, &a.machine.Slots[0]
-	was := before{draining: len(sl.Draining), ending: m.Ending != nil}
+	m := a.machine
+	was := before{ending: m.Ending != nil, due: m.Deadline() <= w.now, running: m.State() == services.StateRunning}
 	was.asking = m.Under != nil && m.Under.Turn == services.TurnAsked
+	was.begun = m.Under != nil && m.Under.Begun
+	for i := range m.Slots {
+		was.slots = append(was.slots, w.slotBefore(a, &m.Slots[i], in))
+	}
+	return was
+}
+
+func (w *world) slotBefore(a *actor, sl *services.Slot, in services.Input) slotBefore {
+	var was slotBefore
 	if g := sl.Incoming; g != nil {
-		was.incoming, was.phase, was.deadline, was.spawned = g.Attempt, g.Phase, g.Deadline, g.PID != 0
+		was.incoming, was.number, was.phase, was.deadline, was.spawned = g.Attempt, g.Number, g.Phase, g.Deadline, g.PID != 0
 		was.looking = g.Proof.Asked
+		was.hookDeadline = services.Never
+		if g.Hook != nil {
+			was.hookDeadline = g.Hook.Deadline
+		}
 	}
 	if sl.Active != nil {
 		was.active, was.passed = sl.Active.Number, sl.Active.Passed
 	}
+	for _, g := range sl.Draining {
+		was.draining = append(was.draining, g.Number)
+	}
 	if n := len(sl.Draining); n > 0 {
 		was.leftover = sl.Draining[n-1].MainGone
 	}
-	was.begun = m.Under != nil && m.Under.Begun
 	if in, ok := in.(services.Resolved); ok {
-		was.nothing = was.phase == services.PhaseResolving && in.Attempt == was.incoming && a.nothingNew(in.Release)
+		was.nothing = was.phase == services.PhaseResolving && in.Attempt == was.incoming && a.nothingNew(sl, in.Release)
 	}
 	return was
 }
@@ -97,12 +157,43 @@ func (w *world) heard(a *actor, in services.Input) {
 		a.configured(a.machine.Config)
 	}
 	switch in := in.(type) {
+	case services.Turn:
+		if r := a.machine.Under; r != nil && r.Turn == services.TurnAsked && r.Ticket == in.Ticket {
+			a.turn = in.Ticket
+		}
 	case services.Spawned:
 		a.procs[in.Generation-1].toldSpawned, a.procs[in.Generation-1].abandoned = true, false
 	case services.SpawnFailed:
 		a.procs[in.Generation-1].toldEmpty = true
 	case services.Execed:
-		a.procs[in.Generation-1].ready = w.now
+		p := a.procs[in.Generation-1]
+		p.ready = w.now
+		if r := p.release.Service.Ready; p.said || r == nil && p.release.Service.Publish == "" {
+			p.proven = w.now
+		}
+	case services.Said:
+		p := a.procs[in.Generation-1]
+		if in.Ready && p.ready != 0 && !p.said {
+			p.proven = w.now
+		}
+		p.said = p.said || in.Ready
+	case services.Proved:
+		p := a.procs[in.Generation-1]
+		if in.Failure == "" && len(in.Missing) == 0 {
+			p.proof = w.now
+			if p.proven == 0 {
+				p.proven = w.now
+			}
+		}
+	case services.Published:
+		p := a.procs[in.Generation-1]
+		if sl, g := a.find(in.Generation); in.Failure == "" && g != nil && g == sl.Incoming && sl.Active != nil && p.publishedAt == 0 {
+			p.publishedAt = w.now
+		}
+	case services.HookDone:
+		a.hooks[in.Token].told = true
+	case services.Resolved:
+		w.heardResolved(a, in)
 	case services.Exited:
 		p := a.procs[in.Generation-1]
 		p.toldExit, p.toldEmpty = true, !in.Exit.Rest
@@ -129,6 +220,24 @@ func (w *world) heard(a *actor, in services.Input) {
 	a.live = slices.DeleteFunc(a.live, func(p *proc) bool { return p.toldEmpty })
 }
 
+// heardResolved notes what release the reload under way has, and which generations
+// get one that was there before.
+func (w *world) heardResolved(a *actor, in services.Resolved) {
+	for i := range a.machine.Slots {
+		g := a.machine.Slots[i].Incoming
+		if g == nil || g.Attempt != in.Attempt || g.Phase != services.PhaseResolving {
+			continue
+		}
+		if a.reused == nil {
+			a.reused = make(map[int]bool)
+		}
+		a.reused[a.machine.Generations+1] = in.Reused
+		if g.Cause == services.CauseReload {
+			a.made = in.Release
+		}
+	}
+}
+
 func (a *actor) configured(c *config.Service) {
 	a.draining = max(a.draining, c.MaxDraining)
 	if a.minMax == 0 {
@@ -137,20 +246,34 @@ func (a *actor) configured(c *config.Service) {
 	a.minDelay, a.minMax, a.maxMax = min(a.minDelay, c.RestartDelay), min(a.minMax, c.RestartMaxDelay), max(a.maxMax, c.RestartMaxDelay)
 }
 
-func (w *world) checkEffect(a *actor, e services.Effect) {
+func (w *world) checkEffect(a *actor, was before, e services.Effect) {
 	switch e := e.(type) {
 	case services.Resolve:
 		w.checkResolve(a, e)
 	case services.Signal:
-		w.checkSignal(a, e)
+		w.checkSignal(a, was, e)
 	case services.Answer:
 		w.checkAnswer(a, e)
 	case services.Emit:
-		w.checkEvent(a, e.Event)
+		w.checkEvent(a, was, e.Event)
 	case services.Pass:
 		w.checkPass(a, e)
+	case services.ReturnTurn:
+		if a.turn == e.Ticket {
+			a.turn = 0
+		}
+	case services.RunHook:
+		w.checkHook(a, e)
+	case services.Publish:
+		w.checkPublish(a, e)
+	case services.Amend:
+		a.amended(e)
+	case services.Ended:
+		a.over = true
 	case services.Launch:
 		w.checkStart(a)
+		w.checkPrepared(a, e)
+		w.checkAlone(a, e)
 		living := a.machine.Living()
 		if !slices.ContainsFunc(living, func(l services.Living) bool { return l.Generation == e.Generation }) {
 			w.violated("generation %d of %s is started before the ledger knows it", e.Generation, a.machine.Name)
@@ -165,46 +288,101 @@ func (w *world) checkEffect(a *actor, e services.Effect) {
 	}
 }
 
+// amended notes that what serves does so with another configuration.
+func (a *actor) amended(e services.Amend) {
+	for i := range a.machine.Slots {
+		if g := a.machine.Slots[i].Active; g != nil && g.Release.Service == e.Config {
+			a.slot(i).good = g.Release
+			a.procs[g.Number-1].release = g.Release
+		}
+	}
+}
+
+// checkAlone: what cannot live twice does not.
+func (w *world) checkAlone(a *actor, e services.Launch) {
+	if e.Release.Service.Reload != config.ReloadStopFirst {
+		return
+	}
+	for _, p := range a.live {
+		if p.instance == e.Instance && p.number != e.Generation && !p.toldEmpty && !p.abandoned {
+			w.violated("generation %d of %s is started while generation %d lives, and it cannot live twice", e.Generation, a.machine.Name, p.number)
+		}
+	}
+}
+
+// resolving returns the generation that a release is made for, and its slot.
+func (w *world) resolving(a *actor, attempt int) (*services.Slot, *services.Generation) {
+	for i := range a.machine.Slots {
+		if g := a.machine.Slots[i].Incoming; g != nil && g.Attempt == attempt {
+			return &a.machine.Slots[i], g
+		}
+	}
+	w.violated("%s has a release made for nobody", a.machine.Name)
+	return nil, nil
+}
+
+func same(a, b *services.Release) bool {
+	return a != nil && b != nil && a.Dir == b.Dir && revision(a.Service) == revision(b.Service)
+}
+
 // checkResolve: a crash restart uses the whole release last promoted, and not
-// before its time; a reload never uses an old one.
+// before its time; a reload never uses an old one, and all instances get the same.
 func (w *world) checkResolve(a *actor, e services.Resolve) {
-	name, sl := a.machine.Name, &a.machine.Slots[0]
+	name, m := a.machine.Name, a.machine
+	sl, g := w.resolving(a, e.Attempt)
+	slot := a.slot(sl.Instance)
 	w.checkStart(a)
+	w.checkTurnOfStart(a)
 	a.restarting, a.kept = false, nil
-	if sl.Active != nil && sl.Incoming.Cause != services.CauseReload {
+	if sl.Active != nil && g.Cause != services.CauseReload {
 		w.violated("%s is started again, but generation %d serves", name, sl.Active.Number)
 	}
-	if sl.Incoming.Cause == services.CauseReload {
-		if e.Reuse != nil {
-			w.violated("%s reloads with an old release, of revision %d", name, revision(e.Reuse.Service))
+	if g.Cause == services.CauseReload {
+		if e.Reuse == nil != (a.made == nil) || e.Reuse != nil && !same(e.Reuse, a.made) {
+			w.violated("%s reloads instance %d with another release than the others", name, sl.Instance)
+		}
+		slot.restarts = 0
+		if a.turn == 0 {
+			w.violated("%s reloads, and it is not its turn", name)
 		}
 		return
 	}
-	switch {
-	case a.good == nil && e.Reuse != nil:
+	good := slot.good
+	for i := 0; good == nil && i < len(m.Slots); i++ {
+		if good = a.slot(i).good; good != nil && good.Service.Instances <= sl.Instance {
+			good = nil
+		}
+	}
+	switch first := m.Slots[0].Incoming; {
+	case good == nil && e.Reuse == nil && g.Cause == services.CauseStart && sl.Instance > 0:
+		w.violated("%s makes another release for instance %d than for the first", name, sl.Instance)
+	case good == nil && e.Reuse == nil:
+	case good == nil && sl.Instance > 0 && first != nil && first.Cause != services.CauseReload && same(first.Release, e.Reuse):
+	case good == nil:
 		w.violated("%s is started with a release that was never promoted", name)
-	case a.good != nil && (e.Reuse == nil || e.Reuse.Dir != a.good.Dir || revision(e.Reuse.Service) != revision(a.good.Service)):
+	case !same(e.Reuse, good):
 		w.violated("%s is not started again with the whole release last promoted", name)
 	}
-	if sl.Incoming.Cause != services.CauseRestart {
+	fellBack := m.Under != nil && m.Under.FellBack != "" && &m.Slots[m.Under.Slot] == sl
+	if g.Cause != services.CauseRestart || fellBack {
 		return
 	}
-	if a.restarts++; a.restarts < 2 {
+	if slot.restarts++; slot.restarts < 2 {
 		return
 	}
 	least := a.minMax
-	if shift := a.restarts - 2; shift < 20 {
+	if shift := slot.restarts - 2; shift < 20 {
 		least = min(least, a.minDelay<<shift)
 	}
-	if waited := w.now.Sub(a.lastEnd); waited < least {
-		w.violated("%s is started again %v after its end, for the %d. time in a row; it must wait %v", name, waited, a.restarts, least)
+	if waited := w.now.Sub(slot.lastEnd); waited < least {
+		w.violated("%s is started again %v after its end, for the %d. time in a row; it must wait %v", name, waited, slot.restarts, least)
 	}
 }
 
 // checkSignal: no signal to a process that is gone, none twice, and none to a
 // generation that serves unless another one has proven itself or the service is
 // to stop.
-func (w *world) checkSignal(a *actor, e services.Signal) {
+func (w *world) checkSignal(a *actor, was before, e services.Signal) {
 	name := a.machine.Name
 	if e.Generation < 1 || e.Generation > len(a.procs) || !a.procs[e.Generation-1].toldSpawned {
 		w.violated("signal to generation %d of %s, which has no process", e.Generation, name)
@@ -231,11 +409,20 @@ func (w *world) checkSignal(a *actor, e services.Signal) {
 	if first {
 		p.stoppedAt = w.now
 	}
-	if !p.promoted || p.toldExit || a.ends() {
+	if !p.promoted || p.toldExit {
 		return
 	}
-	if first && !w.replaced(a, p) {
+	if first && e.Signal != syscall.SIGKILL {
+		w.checkBeforeStop(a, p)
+	}
+	if a.ends() || p.instance >= a.instances && a.instances > 0 || slices.Contains(was.slot(p.instance).draining, p.number) {
+		return
+	}
+	if first && !w.replaced(a, p) && !a.stopsFirst(p.instance) {
 		w.violated("generation %d of %s is told to end while nothing has taken its place", e.Generation, name)
+	}
+	if first && was.slot(p.instance).active == p.number && a.turn == 0 {
+		w.violated("generation %d of %s is told to end by a reload that has given its turn back", e.Generation, name)
 	}
 	if e.Signal == syscall.SIGKILL && w.now < p.stoppedAt.Add(p.release.Service.StopTimeout) {
 		w.violated("generation %d of %s is killed before its stop_timeout", e.Generation, name)
@@ -245,31 +432,62 @@ func (w *world) checkSignal(a *actor, e services.Signal) {
 // replaced tells whether a later generation lives, as far as anybody can know,
 // and has done so for its warm-up.
 func (w *world) replaced(a *actor, p *proc) bool {
-	return slices.ContainsFunc(a.procs[p.number:], func(q *proc) bool { return q.promoted && !q.toldExit && w.warm(q) })
+	return slices.ContainsFunc(a.procs[p.number:], func(q *proc) bool {
+		return q.instance == p.instance && q.promoted && !q.toldExit && w.warm(q)
+	})
+}
+
+// stopsFirst tells whether the reload under way has an instance stop before the new
+// one starts.
+func (a *actor) stopsFirst(instance int) bool {
+	if a.machine.Under == nil || a.machine.Under.Slot != instance {
+		return false
+	}
+	g := a.machine.Slots[instance].Incoming
+	return g != nil && g.Phase == services.PhaseWaiting && g.Cause == services.CauseReload && g.Release.Service.Reload == config.ReloadStopFirst
 }
 
 func (w *world) warm(p *proc) bool {
-	return p.execed != 0 && w.now.Sub(p.execed) >= p.warmup
+	return p.execed != 0 && p.proven != 0 && w.now.Sub(p.proven) >= p.warmup
 }
 
 // checkEvent: a warm-up is never shortened, the dead are not promoted, and a
 // service that is busy reloads once more for all that was asked meanwhile.
-func (w *world) checkEvent(a *actor, e services.Event) {
+func (w *world) checkEvent(a *actor, was before, e services.Event) {
 	name := a.machine.Name
+	slot := a.slot(e.Instance)
 	switch e.Kind {
 	case services.KindReloadBegun:
 		a.hasBegun(e.Reloads)
-		a.restarts = 0
+		a.reloads++
+		a.made, a.instances = nil, a.machine.Config.Instances
+		for _, s := range a.slots {
+			s.restarts = 0
+		}
 		if a.begun++; a.begun > 1 {
 			w.violated("%s reloads %d times for one request", name, a.begun)
 		}
 	case services.KindReloadEnded:
 		a.told = &e
+		switch e.Result {
+		case services.ResultPromoted, services.ResultStarted, services.ResultSignalled:
+			for i := range a.slots { // there are fewer now
+				if i >= a.instances {
+					delete(a.slots, i)
+				}
+			}
+		}
+		switch e.Result {
+		case services.ResultPartial, services.ResultFailed:
+			a.partial = true
+		case services.ResultPromoted, services.ResultStarted:
+			a.partial = false
+		}
 		if e.Result != services.ResultSkipped {
-			a.lastEnd = w.now
+			slot.lastEnd = w.now
 		}
 	case services.KindStartFailed:
-		a.lastEnd = w.now
+		slot.lastEnd = w.now
 	case services.KindStopped:
 		if !a.final { // else what was let go of lives on
 			w.checkAllGone(a)
@@ -278,54 +496,86 @@ func (w *world) checkEvent(a *actor, e services.Event) {
 	case services.KindAbandoned:
 		a.procs[e.Generation-1].abandoned = true
 	case services.KindEnded:
-		a.lastEnd = w.now
+		slot.lastEnd = w.now
 		if w.now.Sub(a.procs[e.Generation-1].ready) >= 10*time.Second {
-			a.restarts = 0
+			slot.restarts = 0
 		}
 	case services.KindRolledBack:
-		if a.fallback == nil || w.now >= a.onTrial {
-			w.violated("%s is rolled back, and nothing was on probation", name)
-		}
-		a.good, a.fallback, a.restarts, a.rolledBack = a.fallback, nil, 0, true
+		w.checkRolledBack(a, e)
 	case services.KindLeft:
 		w.checkLeft(a, a.procs[e.Generation-1])
 	case services.KindPromoted:
-		p := a.procs[e.Generation-1]
-		p.promoted = true
-		a.trial(w.now, e.Cause, p.release)
-		a.rolledBack = false
-		a.good = p.release
-		w.checkProof(a, p)
-		if p.toldExit {
-			w.violated("generation %d of %s is promoted after its end", e.Generation, name)
-		}
-		if !w.warm(p) {
-			w.violated("generation %d of %s is promoted before its warm-up was over", e.Generation, name)
-		}
+		w.checkPromoted(a, was.slot(e.Instance), e)
 	}
+}
+
+// checkPromoted: what takes over lives, has proven itself, and has done so for its
+// warm-up.
+func (w *world) checkPromoted(a *actor, was slotBefore, e services.Event) {
+	name, p, slot := a.machine.Name, a.procs[e.Generation-1], a.slot(e.Instance)
+	p.promoted = true
+	a.trial(slot, w.now, e.Cause, p.release)
+	slot.rolledBack = false
+	slot.good = p.release
+	w.checkProof(a, p)
+	w.checkOverlap(a, p, was)
+	if p.toldExit || p.dead {
+		w.violated("generation %d of %s is promoted after its end", e.Generation, name)
+	}
+	if !w.warm(p) {
+		w.violated("generation %d of %s is promoted before its warm-up was over", e.Generation, name)
+	}
+	polled := p.release.Service.Publish != ""
+	if r := p.release.Service.Ready; r != nil {
+		polled = r.Kind != config.ReadyNotify && r.Kind != config.ReadyFD
+	}
+	if polled && p.proof < p.proven.Add(p.warmup) {
+		w.violated("generation %d of %s is promoted, and nobody looked whether it was ready at the end of its warm-up", e.Generation, name)
+	}
+}
+
+// checkRolledBack: what goes back to a release before was on probation, or had the
+// old generation stopped first.
+func (w *world) checkRolledBack(a *actor, e services.Event) {
+	m, slot := a.machine, a.slot(e.Instance)
+	if m.Under != nil && m.Under.FellBack != "" && m.Under.Slot == e.Instance && e.Reason == m.Under.FellBack {
+		if g := m.Slots[e.Instance].Active; g != nil || slot.good == nil || slot.good.Dir != e.ServingRelease {
+			w.violated("%s falls back to %s, and that is not what served", m.Name, e.ServingRelease)
+		}
+		slot.restarts = 0
+		return
+	}
+	if slot.fallback == nil || w.now >= slot.onTrial {
+		w.violated("%s is rolled back, and nothing was on probation", m.Name)
+	}
+	slot.good, slot.fallback, slot.restarts, slot.rolledBack = slot.fallback, nil, 0, true
 }
 
 // trial notes what a promotion puts on probation: a new release, as long as
 // there is one that stood its own.
-func (a *actor) trial(now services.Instant, cause services.Cause, r *services.Release) {
+func (a *actor) trial(slot *slotWatch, now services.Instant, cause services.Cause, r *services.Release) {
 	if cause != services.CauseReload {
 		return
 	}
-	if a.fallback == nil || now >= a.onTrial {
-		a.fallback = a.good
+	if slot.fallback == nil || now >= slot.onTrial {
+		slot.fallback = slot.good
 	}
-	a.onTrial = now.Add(r.Service.Probation)
+	slot.onTrial = now.Add(r.Service.Probation)
 	if r.Service.Probation == 0 {
-		a.fallback = nil
+		slot.fallback = nil
 	}
 }
 
 // checkProof: where the service opens its address itself, no generation takes the
 // place of one that listens unless it does so too.
 func (w *world) checkProof(a *actor, p *proc) {
+	c := p.release.Service
+	if !a.opensItself || len(c.Listen) > 0 || c.Ready != nil || c.Publish != "" {
+		return
+	}
 	for _, old := range a.procs[:p.number-1] {
-		serves := old.promoted && !old.toldExit && !old.signalled() && old.listens(w.now)
-		if serves && a.opensItself && len(p.release.Service.Listen) == 0 && !p.dead && !p.listens(w.now) && old.execed.Add(old.fate.opens) < p.execed {
+		serves := old.instance == p.instance && old.promoted && !old.toldExit && !old.signalled() && old.listens(w.now)
+		if serves && !p.dead && !p.listens(w.now) && old.execed.Add(old.fate.opens) < p.execed {
 			w.violated("generation %d of %s is promoted, but does not listen where generation %d does", p.number, p.service, old.number)
 		}
 	}
@@ -354,25 +604,22 @@ func (w *world) checkLedger(a *actor) {
 }
 
 // checkMachine holds what became of a machine beside what it was.
-func (w *world) checkMachine(a *actor, was before, in services.Input) {
+func (w *world) checkMachine(a *actor, was before, in services.Input, effects []services.Effect) {
 	m := a.machine
-	incoming := 0
-	for _, p := range a.live {
-		if p.toldSpawned && !p.toldExit && !p.promoted && !p.signalled() {
-			incoming++
-		}
-	}
-	if incoming > len(m.Slots) {
-		w.violated("%s has %d incoming generations", m.Name, incoming)
-	}
-	if g := m.Slots[0].Incoming; g != nil && g.Phase == services.PhaseWarming {
-		a.procs[g.Number-1].ready = g.ReadyAt
-	}
-	w.checkIncoming(a, was, in)
-	w.checkActive(a, was, in)
 	for i := range m.Slots {
+		w.checkIncoming(a, i, was.slot(i), in)
+		w.checkActive(a, i, was.slot(i), in)
 		w.checkSlot(a, &m.Slots[i])
 	}
+	for i := len(m.Slots); i < len(was.slots); i++ {
+		if !w.leaves && (was.slots[i].active != 0 || len(was.slots[i].draining) > 1) {
+			w.violated("%s forgets instance %d, which lives", m.Name, i)
+		}
+	}
+	w.checkState(a)
+	w.checkKept(a)
+	w.checkGuard(a, slices.ContainsFunc(effects, func(e services.Effect) bool { g, ok := e.(services.Guard); return ok && g.Keep }))
+	w.checkPublic(a)
 	if m.WantedUp != a.wanted || m.Commanded != a.commanded {
 		w.violated("%s is wanted up %v, asked was %v (by anybody: %v)", m.Name, m.WantedUp, a.wanted, a.commanded)
 	}
@@ -381,38 +628,67 @@ func (w *world) checkMachine(a *actor, was before, in services.Input) {
 	}
 }
 
+// checkState: the state says what is going to happen.
+func (w *world) checkState(a *actor) {
+	m := a.machine
+	backoff, resting := false, false
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		down := sl.Active == nil && sl.Incoming == nil
+		backoff = backoff || down && sl.NextStart != services.Never && sl.Resting == ""
+		resting = resting || down && sl.Resting == services.StateFailed
+	}
+	if m.State() == services.StateWaiting {
+		if len(m.Awaits) == 0 {
+			w.violated("%s waits for nobody", m.Name)
+		}
+		return
+	}
+	backoff = backoff && m.WantedUp && !a.stopping
+	if (backoff && !resting) != (m.State() == services.StateBackoff) {
+		w.violated("%s says it is in state %s, a next start is due: %v", m.Name, m.State(), backoff)
+	}
+}
+
+// gaveUp tells whether an incoming generation had a reason of its own to be given
+// up.
+func (w *world) gaveUp(was slotBefore, in services.Input) bool {
+	switch in := in.(type) {
+	case services.Resolved:
+		return was.nothing
+	case services.ResolveFailed:
+		return in.Attempt == was.incoming
+	case services.HookDone:
+		return in.Failure != "" && was.phase == services.PhasePreparing
+	case services.Proved:
+		return in.Generation == was.number && was.phase == services.PhaseWarming && (len(in.Missing) > 0 || in.Failure != "")
+	case services.Said:
+		return in.Generation == was.number && (in.Failure != "" || in.Stopping)
+	case services.Published:
+		return in.Generation == was.number && in.Failure != ""
+	case services.SpawnFailed:
+		return in.Generation == was.number
+	case services.Exited:
+		return in.Generation == was.number
+	}
+	return false
+}
+
 // checkIncoming: an incoming generation is given up for its own failure or for a
 // stop, and for nothing else: neither for what is asked nor for what happens to
 // the old one.
-func (w *world) checkIncoming(a *actor, was before, in services.Input) {
-	sl := &a.machine.Slots[0]
+func (w *world) checkIncoming(a *actor, i int, was slotBefore, in services.Input) {
+	sl := &a.machine.Slots[i]
 	is := func(g *services.Generation) bool { return g != nil && g.Attempt == was.incoming }
-	if was.incoming == 0 || a.ends() || is(sl.Incoming) || is(sl.Active) {
+	if was.incoming == 0 || a.ends() || is(sl.Incoming) || is(sl.Active) || w.gaveUp(was, in) {
 		return
 	}
-	switch in := in.(type) {
-	case services.Resolved:
-		if was.nothing {
-			return
-		}
-	case services.ResolveFailed:
-		if in.Attempt == was.incoming {
-			return
-		}
-	case services.Proved:
-		if len(in.Missing) > 0 && was.phase == services.PhaseWarming {
-			return
-		}
-	case services.SpawnFailed:
-		if in.Generation == a.machine.Generations {
-			return
-		}
-	case services.Exited:
-		if in.Generation == a.machine.Generations {
-			return
-		}
-	}
-	if was.deadline <= w.now && (was.phase != services.PhaseWarming || was.looking) {
+	switch {
+	case was.deadline <= w.now && (was.phase != services.PhaseWarming || was.looking), was.hookDeadline <= w.now:
+		return
+	case sl.Active != nil && sl.Active.Passed != 0 && (was.phase == services.PhaseResolving || was.phase == services.PhasePreparing): // it reloads itself
+		return
+	case i >= a.instances && a.instances > 0:
 		return
 	}
 	w.violated("%s gives up its incoming generation for no reason of its own", a.machine.Name)
@@ -421,21 +697,21 @@ func (w *world) checkIncoming(a *actor, was before, in services.Input) {
 // checkActive: what serves goes on serving until it ends by itself, something
 // better serves, or the service stops. After a calm run its end is followed by a
 // start at once.
-func (w *world) checkActive(a *actor, was before, in services.Input) {
-	sl := &a.machine.Slots[0]
+func (w *world) checkActive(a *actor, i int, was slotBefore, in services.Input) {
+	sl, slot := &a.machine.Slots[i], a.slot(i)
 	if was.active == 0 || a.ends() || sl.Active != nil && sl.Active.Number == was.active {
 		return
 	}
 	exit, ok := in.(services.Exited)
 	if !ok || exit.Generation != was.active {
-		if sl.Active == nil {
+		if sl.Active == nil && !a.stopsFirst(i) && (i < a.instances || a.instances == 0) {
 			w.violated("%s lets go of generation %d, which serves", a.machine.Name, was.active)
 		}
 		return
 	}
 	p := a.procs[was.active-1]
 	askedFor := exit.Exit.Signal != 0 && exit.Exit.Signal == was.passed
-	if a.fallback != nil && w.now < a.onTrial && !askedFor && p.release.Service.Restart == config.RestartAlways {
+	if slot.fallback != nil && w.now < slot.onTrial && !askedFor && p.release.Service.Restart == config.RestartAlways {
 		w.violated("%s ends within its probation, and is not rolled back", a.machine.Name)
 	}
 	calm := w.now.Sub(p.ready) >= 10*time.Second
@@ -445,31 +721,44 @@ func (w *world) checkActive(a *actor, was before, in services.Input) {
 }
 
 func (w *world) checkSlot(a *actor, sl *services.Slot) {
-	m := a.machine
+	m, slot := a.machine, a.slot(sl.Instance)
+	if g := sl.Incoming; g != nil && g.Phase == services.PhaseWarming {
+		a.procs[g.Number-1].ready = g.ReadyAt
+	}
+	incoming := 0
+	for _, p := range a.live {
+		if p.instance == sl.Instance && p.toldSpawned && !p.toldExit && !p.promoted && !p.signalled() {
+			incoming++
+		}
+	}
+	if incoming > 1 {
+		w.violated("%s has %d incoming generations", m.Name, incoming)
+	}
 	draining := 0
 	for _, g := range sl.Draining {
 		if !g.Killed && g.PID != 0 { // what was never there cannot be killed yet
 			draining++
 		}
 	}
-	if !a.ends() && draining > max(a.draining, a.drained) {
+	few := a.instances > 0 && sl.Instance >= a.instances
+	if !a.ends() && !few && draining > max(a.draining, slot.drained) {
 		w.violated("%s has %d draining generations, max_draining was never more than %d", m.Name, draining, a.draining)
 	}
-	a.drained = draining
-	backoff := m.WantedUp && !a.stopping && sl.Active == nil && sl.Incoming == nil && sl.NextStart != services.Never
-	if backoff != (m.State() == services.StateBackoff) {
-		w.violated("%s says it is in state %s, its next start is at %v", m.Name, m.State(), sl.NextStart)
+	slot.drained = draining
+	backoff := m.WantedUp && !a.stopping && sl.Active == nil && sl.Incoming == nil && sl.NextStart != services.Never && m.State() != services.StateWaiting
+	if backoff && sl.NextStart > slot.lastEnd.Add(a.maxMax) && sl.NextStart > w.now {
+		w.violated("%s starts again only %v after its end", m.Name, sl.NextStart.Sub(slot.lastEnd))
 	}
-	if backoff && sl.NextStart > a.lastEnd.Add(a.maxMax) {
-		w.violated("%s starts again only %v after its end", m.Name, sl.NextStart.Sub(a.lastEnd))
+	idle := sl.Active == nil && sl.Incoming == nil && sl.NextStart == services.Never && sl.Resting == ""
+	if idle && !few && (sl.Instance == 0 || a.slot(0).good != nil && !a.partial) && m.WantedUp && !a.ends() && m.Under == nil && m.Attempts > 0 && len(a.inbox) == 0 {
+		w.violated("instance %d of %s is down, and nothing will ever start it", sl.Instance, m.Name)
 	}
 	if g := sl.Active; g != nil {
 		w.checkOpen(a, g.Release)
 	}
-	if a.good != nil && m.WantedUp && !a.stopping && !a.rolledBack {
-		w.checkOpen(a, a.good)
+	if slot.good != nil && m.WantedUp && !a.stopping && !slot.rolledBack && !few {
+		w.checkOpen(a, slot.good)
 	}
-	w.checkKept(a)
 }
 
 // checkOpen: who connects while nothing serves waits in the queue of a socket
@@ -504,21 +793,45 @@ func (w *world) checkRecovered(a *actor) {
 	if m.State() != services.StateRunning || m.Under != nil || len(m.Merged) > 0 {
 		w.violated("%s did not recover: %s, reload under way %v, merged %d", m.Name, m.State(), m.Under != nil, len(m.Merged))
 	}
-	active := m.Slots[0].Active.Release.Service
-	if got := revision(active); got != w.file.revision {
-		w.violated("%s runs revision %d, the file is at %d", m.Name, got, w.file.revision)
+	c, _ := w.parsed.Service(m.Name)
+	serve := 0
+	var listen []config.Listen
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		w.checkDrained(a, sl)
+		if sl.Active == nil {
+			continue
+		}
+		serve++
+		active := sl.Active.Release.Service
+		listen = active.Listen
+		if got := revision(active); got != w.file.revision && c.Reload != config.ReloadSignal {
+			w.violated("%s runs revision %d, the file is at %d", m.Name, got, w.file.revision)
+		}
 	}
-	stuck := slices.ContainsFunc(m.Slots[0].Draining, func(g *services.Generation) bool {
-		return !a.procs[g.Number-1].fate.unkillable
-	})
-	if stuck {
-		w.violated("%s drains for ever", m.Name)
+	if serve != c.Instances {
+		w.violated("%d instances of %s serve, the file has %d", serve, m.Name, c.Instances)
 	}
 	if m.Deadline() != services.Never {
 		w.violated("%s is idle and yet waits for %v", m.Name, m.Deadline().Sub(w.now))
 	}
-	if !slices.Equal(a.open, active.Listen) {
-		w.violated("%s keeps %v open, it serves %v", m.Name, a.open, active.Listen)
+	if !slices.Equal(a.open, listen) && c.Reload != config.ReloadSignal {
+		w.violated("%s keeps %v open, it serves %v", m.Name, a.open, listen)
+	}
+	if c.Reload == config.ReloadSignal {
+		return
+	}
+	if leads := a.public[c.Publish]; c.Publish != "" && leads != m.Slots[0].Active.Number || c.Publish == "" && len(a.public) > 0 {
+		w.violated("the public path of %s leads to generation %d", m.Name, leads)
+	}
+}
+
+func (w *world) checkDrained(a *actor, sl *services.Slot) {
+	stuck := slices.ContainsFunc(sl.Draining, func(g *services.Generation) bool {
+		return !a.procs[g.Number-1].fate.unkillable
+	})
+	if stuck {
+		w.violated("%s drains for ever", a.machine.Name)
 	}
 }
 
@@ -532,7 +845,7 @@ func (w *world) checkGone(a *actor, why string) {
 			w.violated("generation %d of %s lives on, though that %s", p.number, p.service, why)
 		}
 	}
-	if len(a.open) > 0 {
-		w.violated("%s %s, but listens on %v", a.machine.Name, why, a.open)
+	if len(a.open) > 0 || len(a.public) > 0 {
+		w.violated("%s %s, but listens on %v %v", a.machine.Name, why, a.open, a.public)
 	}
 }

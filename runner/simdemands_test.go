@@ -51,7 +51,8 @@ func (a *actor) ends() bool { return a.stopping || !a.wanted || a.restarting }
 
 // forget is for a service that stops: what it ran is no more than history.
 func (a *actor) forget() {
-	a.good, a.fallback, a.restarts, a.restarting, a.kept = nil, nil, 0, false, nil
+	clear(a.slots)
+	a.restarting, a.kept = false, nil
 }
 
 // heardDemand notes what somebody wants of a service that can still do it.
@@ -152,16 +153,16 @@ func (w *world) checkKept(a *actor) {
 
 // checkPass: what somebody wants signalled is what serves.
 func (w *world) checkPass(a *actor, e services.Pass) {
-	if g := a.machine.Slots[0].Active; g == nil || g.Number != e.Generation || a.procs[e.Generation-1].toldExit {
+	sl, g := a.find(e.Generation)
+	if g == nil || g != sl.Active || a.procs[e.Generation-1].toldExit {
 		w.violated("generation %d of %s is passed a signal, and does not serve", e.Generation, a.machine.Name)
 	}
 }
 
 // nothingNew tells whether the reload under way is only for what is new, and a
 // process of this release would be what serves already.
-func (a *actor) nothingNew(made *services.Release) bool {
+func (a *actor) nothingNew(sl *services.Slot, made *services.Release) bool {
 	m := a.machine
-	sl := &m.Slots[0]
 	if sl.Active == nil || sl.Incoming.Cause != services.CauseReload {
 		return false
 	}
@@ -172,7 +173,8 @@ func (a *actor) nothingNew(made *services.Release) bool {
 	}
 	has := a.procs[sl.Active.Number-1].release
 	return has.Dir == made.Dir && has.Path == made.Path &&
-		reflect.DeepEqual(has.Service.Environment, made.Service.Environment) && slices.Equal(has.Service.Listen, made.Service.Listen)
+		reflect.DeepEqual(has.Service.Environment, made.Service.Environment) && slices.Equal(has.Service.Listen, made.Service.Listen) &&
+		has.Service.Instances == made.Service.Instances && has.Service.Publish == made.Service.Publish
 }
 
 // checkDemand holds what a machine does beside what it was asked.
@@ -185,29 +187,33 @@ func (w *world) checkDemand(a *actor, was before, in services.Input, effects []s
 		w.checkForward(a, was, in, effects)
 		return
 	case services.Up:
-		if was.active != 0 && a.asked[in.ID] != nil {
+		if was.running && !was.due && a.asked[in.ID] != nil {
 			w.violated("%s serves, and the request %d to start it waits", name, in.ID)
 		}
-		due := was.incoming != 0 && was.deadline <= w.now
-		if was.active != 0 && !due && was.begun != (a.machine.Under != nil && a.machine.Under.Begun) {
+		if was.running && !was.due && was.begun != (a.machine.Under != nil && a.machine.Under.Begun) {
 			w.violated("%s serves, and request %d to start it changes what is under way", name, in.ID)
 		}
 	}
 	for _, e := range effects {
 		switch e := e.(type) {
 		case services.Pass:
-			w.violated("generation %d of %s is passed a signal that nobody asked for", e.Generation, name)
+			if r := a.machine.Under; r == nil || r.Watching == 0 || a.made == nil || a.made.Service.ReloadSignal != e.Signal {
+				w.violated("generation %d of %s is passed a signal that nobody asked for", e.Generation, name)
+			}
 		case services.Emit:
-			w.checkWhy(in, e.Event)
+			w.checkWhy(was, in, e.Event)
 		}
 	}
 }
 
 // checkWhy: who asks for a stop or a restart is told what is done for it.
-func (w *world) checkWhy(in services.Input, e services.Event) {
+func (w *world) checkWhy(was before, in services.Input, e services.Event) {
 	switch in.(type) {
 	case services.Down, services.Restart:
 	default:
+		return
+	}
+	if slices.Contains(was.slot(e.Instance).draining, e.Generation) {
 		return
 	}
 	if id := requestID(in); e.Kind == services.KindStopSignalled && !slices.Contains(e.Reloads, id) {
@@ -220,13 +226,19 @@ func (w *world) checkForward(a *actor, was before, in services.Forward, effects 
 	for _, e := range effects {
 		if p, ok := e.(services.Pass); ok {
 			passed++
-			if p.Generation != was.active || p.Signal != in.Signal {
-				w.violated("%s passes signal %d to generation %d, asked was %d to %d", a.machine.Name, p.Signal, p.Generation, in.Signal, was.active)
+			if p.Signal != in.Signal {
+				w.violated("%s passes signal %d to generation %d, asked was %d", a.machine.Name, p.Signal, p.Generation, in.Signal)
 			}
 		}
 	}
-	if serves := was.active != 0; serves != (passed == 1) {
-		w.violated("%s passes a signal on %d times; it serves: %v", a.machine.Name, passed, serves)
+	serve := 0
+	for _, sl := range was.slots {
+		if sl.active != 0 {
+			serve++
+		}
+	}
+	if serve != passed {
+		w.violated("%s passes a signal on %d times; %d instances serve", a.machine.Name, passed, serve)
 	}
 	if a.asked[in.ID] != nil {
 		w.violated("%s does not say what became of signal request %d", a.machine.Name, in.ID)
@@ -237,32 +249,43 @@ func (w *world) checkForward(a *actor, was before, in services.Forward, effects 
 // nothing else is; then the keys that need no new process are in force, after a
 // crash too.
 func (w *world) checkNothingNew(a *actor, was before, in services.Resolved, effects []services.Effect) {
-	name, sl := a.machine.Name, &a.machine.Slots[0]
+	for i, before := range was.slots {
+		if before.phase != services.PhaseResolving || before.incoming != in.Attempt {
+			continue
+		}
+		sl := &a.machine.Slots[i]
+		alone := sl.Active != nil && sl.Active.Number == before.active && (sl.Incoming == nil || sl.Incoming.Attempt != in.Attempt)
+		passed := slices.ContainsFunc(effects, func(e services.Effect) bool { _, ok := e.(services.Pass); return ok })
+		if alone && !passed != before.nothing {
+			w.violated("instance %d of %s is left alone: %v; it would be started with nothing new: %v", i, a.machine.Name, alone, before.nothing)
+		}
+		if before.nothing {
+			w.checkLeftAlone(a, sl, in, effects)
+		}
+	}
 	skipped := slices.ContainsFunc(effects, func(e services.Effect) bool {
 		answer, ok := e.(services.Answer)
 		return ok && answer.Result == services.ResultSkipped
 	})
-	if skipped != was.nothing {
-		w.violated("%s is left alone: %v; it would be started with nothing new: %v", name, skipped, was.nothing)
+	nothing := slices.ContainsFunc(was.slots, func(sl slotBefore) bool { return sl.nothing })
+	if skipped && !nothing || nothing && !skipped && len(a.machine.Slots) == 1 {
+		w.violated("%s is left alone: %v; it would be started with nothing new: %v", a.machine.Name, skipped, nothing)
 	}
-	if !skipped {
-		return
-	}
+}
+
+func (w *world) checkLeftAlone(a *actor, sl *services.Slot, in services.Resolved, effects []services.Effect) {
 	amended := func(e services.Effect) bool {
 		x, ok := e.(services.Amend)
 		return ok && reflect.DeepEqual(x.Config, in.Release.Service)
 	}
 	if !slices.ContainsFunc(effects, amended) {
-		w.violated("%s is left alone, and its watcher keeps to the old configuration", name)
-	}
-	if sl.Active == nil || sl.Active.Number != was.active {
-		w.violated("%s is left alone, but generation %d does not serve any more", name, was.active)
+		w.violated("%s is left alone, and its watcher keeps to the old configuration", a.machine.Name)
 	}
 	if !reflect.DeepEqual(sl.Active.Release.Service, in.Release.Service) {
-		w.violated("%s is left alone, and what takes effect without a new process does not", name)
+		w.violated("%s is left alone, and what takes effect without a new process does not", a.machine.Name)
 	}
-	a.good = sl.Active.Release
-	a.procs[was.active-1].release = sl.Active.Release
+	a.slot(sl.Instance).good = sl.Active.Release
+	a.procs[sl.Active.Number-1].release = sl.Active.Release
 }
 
 // checkAnswer: every request is answered once, truly, and by a release that is
@@ -291,14 +314,17 @@ func (q *ask) results() []services.Result {
 	case services.Forward:
 		return []services.Result{services.ResultSignalled, services.ResultFailed}
 	case services.Restart:
-		return []services.Result{services.ResultStarted, services.ResultFailed}
+		return []services.Result{services.ResultStarted, services.ResultFailed, services.ResultPartial}
 	}
-	return []services.Result{services.ResultStarted, services.ResultPromoted, services.ResultKeptOld, services.ResultFailed, services.ResultSkipped}
+	return []services.Result{
+		services.ResultStarted, services.ResultPromoted, services.ResultKeptOld, services.ResultFailed, services.ResultSkipped,
+		services.ResultPartial, services.ResultRolledBack, services.ResultSignalled,
+	}
 }
 
 // checkResult holds an answer beside what was asked.
 func (w *world) checkResult(a *actor, e services.Answer, id uint64, q *ask) {
-	name, sl := a.machine.Name, &a.machine.Slots[0]
+	name := a.machine.Name
 	if e.Result == services.ResultAborted {
 		if !a.stopping && !q.undone {
 			w.violated("%s aborts request %d, and nothing stands in its way", name, id)
@@ -308,36 +334,63 @@ func (w *world) checkResult(a *actor, e services.Answer, id uint64, q *ask) {
 	if !slices.Contains(q.results(), e.Result) {
 		w.violated("%s answers request %d, a %T, with %s", name, id, q.input, e.Result)
 	}
-	running := a.machine.State() == services.StateRunning
+	serves := a.machine.Slots[0].Active != nil
+	signals := a.made != nil && a.made.Service.Reload == config.ReloadSignal
 	switch e.Result {
 	case services.ResultKeptOld:
-		if !running {
+		if !serves {
 			w.violated("%s says kept_old, but nothing serves", name)
 		}
-		return
 	case services.ResultFailed:
-		if running {
+		if _, signal := q.input.(services.Forward); !signal && a.machine.State() == services.StateRunning && !signals {
 			w.violated("%s says failed, but something serves", name)
 		}
-		return
+	case services.ResultPartial:
+		if a.instances < 2 {
+			w.violated("%s says partial, and it has one instance", name)
+		}
+	case services.ResultRolledBack:
+		mode := a.machine.Config.Reload
+		if a.made != nil {
+			mode = a.made.Service.Reload
+		}
+		if mode != config.ReloadStopFirst || !serves || a.machine.Slots[0].Active.Number != e.Generation {
+			w.violated("%s says rolled_back, and it did not stop first, or does not serve", name)
+		}
 	case services.ResultStopped:
 		w.checkAllGone(a)
-		return
 	case services.ResultSkipped:
 		w.checkSkipped(a, id, q)
-		return
+	case services.ResultSignalled:
+		if _, signal := q.input.(services.Forward); !signal && !signals {
+			w.violated("%s says signalled, and it does not reload itself", name)
+		}
 	case services.ResultPromoted, services.ResultStarted:
-	default:
-		return
+		w.checkServes(a, e, id, q, signals)
 	}
-	if sl.Active == nil || sl.Active.Number != e.Generation || !a.procs[e.Generation-1].promoted || a.procs[e.Generation-1].toldExit {
-		w.violated("%s answers request %d with %s, but generation %d does not serve", name, id, e.Result, e.Generation)
-	}
-	if got := revision(a.procs[e.Generation-1].release.Service); got < q.revision {
-		w.violated("%s answers request %d with a release of revision %d, asked for was %d", name, id, got, q.revision)
-	}
+}
+
+// checkServes: who is told that a release serves finds it in every instance.
+func (w *world) checkServes(a *actor, e services.Answer, id uint64, q *ask, signals bool) {
+	name := a.machine.Name
 	if q.reload && !q.begun {
 		w.violated("%s answers request %d with a reload that began before it", name, id)
+	}
+	sl, g := a.find(e.Generation)
+	if g == nil || sl.Active != g || !a.procs[e.Generation-1].promoted || a.procs[e.Generation-1].toldExit {
+		w.violated("%s answers request %d with %s, but generation %d does not serve", name, id, e.Result, e.Generation)
+	}
+	for i := range a.machine.Slots {
+		good := a.slot(i).good
+		if signals || i >= a.instances && a.instances > 0 {
+			break
+		}
+		if good == nil {
+			w.violated("%s answers request %d with %s, but instance %d never served", name, id, e.Result, i)
+		}
+		if got := revision(good.Service); got < q.revision {
+			w.violated("%s answers request %d with a release of revision %d, asked for was %d", name, id, got, q.revision)
+		}
 	}
 }
 
@@ -348,7 +401,7 @@ func (w *world) checkAllGone(a *actor) {
 			w.violated("%s says it has stopped, and its generation %d lives", a.machine.Name, p.number)
 		}
 	}
-	if sl := &a.machine.Slots[0]; sl.Active != nil || sl.Incoming != nil {
+	if slices.ContainsFunc(a.machine.Slots, func(sl services.Slot) bool { return sl.Active != nil || sl.Incoming != nil }) {
 		w.violated("%s says it has stopped, and runs", a.machine.Name)
 	}
 }

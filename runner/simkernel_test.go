@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/services"
 )
 
@@ -21,12 +22,14 @@ type flaw struct{ noResolve, noSpawn, noExec, dies bool }
 
 // proc is a process group of the simulated kernel.
 type proc struct {
-	service string
-	number  int
-	pid     int
-	release *services.Release
-	fate    fate
+	service  string
+	number   int
+	instance int
+	pid      int
+	release  *services.Release
+	fate     fate
 
+	ghost   bool // it never got a process
 	spawned bool
 	execed  services.Instant // 0 until then
 	dead    bool             // the main process
@@ -51,7 +54,12 @@ type fate struct {
 	restStops   time.Duration // from their stop signal, or their main's end; 0 only by KILL
 	unkillable  bool
 	opens       time.Duration // from its exec until it listens, if its service opens an address itself
-	deaf        bool          // it never does
+	deaf        bool          // it never does, nor is it ever ready
+	ready       time.Duration // from its exec until it is
+	wilts       time.Duration // from then until it is not any more; 0 never
+	early       bool          // it says so before anybody hears that its command runs
+	pleads      bool          // it wants more time
+	stops       time.Duration // from when it is ready until it says that it stops; 0 never
 }
 
 // listens tells whether it has opened its address.
@@ -59,8 +67,36 @@ func (p *proc) listens(now services.Instant) bool {
 	return p.execed != 0 && !p.dead && !p.fate.deaf && now >= p.execed.Add(p.fate.opens)
 }
 
+// isReady tells whether a probe of it succeeds.
+func (p *proc) isReady(now services.Instant) bool {
+	if p.execed == 0 || p.dead || p.fate.deaf || now < p.execed.Add(p.fate.ready) {
+		return false
+	}
+	return p.fate.wilts == 0 || now < p.execed.Add(p.fate.ready).Add(p.fate.wilts)
+}
+
+// probe has a look at a generation, in the way its service says.
+func (w *world) probe(a *actor, e services.Prove) {
+	p := a.procs[e.Generation-1]
+	took := w.upTo(5 * time.Millisecond)
+	if !w.healthy && w.chance(3) {
+		took = w.upTo(2 * time.Second) // its timeout
+	}
+	w.after(took, func() {
+		in := services.Proved{Generation: e.Generation}
+		if mended := w.healthy && p.promoted && !p.dead; !mended && !p.isReady(w.now) {
+			in.Failure = "connection refused"
+		}
+		w.post(a.machine.Name, in)
+	})
+}
+
 // prove has a look at the addresses of two generations.
 func (w *world) prove(a *actor, e services.Prove) {
+	if e.Ready != nil {
+		w.probe(a, e)
+		return
+	}
 	incoming, active := a.procs[e.Generation-1], a.procs[e.Active-1]
 	w.after(w.upTo(5*time.Millisecond), func() {
 		in := services.Proved{Generation: e.Generation}
@@ -77,7 +113,12 @@ func (w *world) prove(a *actor, e services.Prove) {
 func (w *world) dir() string { return fmt.Sprintf("/releases/%d", w.current) }
 
 // resolve makes a release of what is deployed.
-func (w *world) resolve(service string, e services.Resolve) {
+func (w *world) resolve(a *actor, e services.Resolve) {
+	service := a.machine.Name
+	var paths []string
+	if a.opensItself && e.Active != 0 {
+		paths = []string{"/run/own.sock"}
+	}
 	took := w.upTo(20 * time.Millisecond)
 	if !w.healthy && w.chance(2) {
 		took = w.upTo(3 * time.Minute) // a file system that does not answer
@@ -85,7 +126,7 @@ func (w *world) resolve(service string, e services.Resolve) {
 	}
 	w.after(took, func() {
 		if e.Reuse != nil && (w.healthy || w.chance(95)) {
-			w.post(service, services.Resolved{Attempt: e.Attempt, Release: e.Reuse})
+			w.post(service, services.Resolved{Attempt: e.Attempt, Release: e.Reuse, Reused: true, Paths: paths})
 			return
 		}
 		if !w.healthy && (w.flaws[w.dir()].noResolve || w.chance(5)) {
@@ -94,18 +135,21 @@ func (w *world) resolve(service string, e services.Resolve) {
 			return
 		}
 		release := &services.Release{Service: e.Config, Dir: w.dir(), Path: fmt.Sprintf("/bin/server-%d", w.current)}
-		w.post(service, services.Resolved{Attempt: e.Attempt, Release: release})
+		w.post(service, services.Resolved{Attempt: e.Attempt, Release: release, Paths: paths})
 	})
 }
 
 func (w *world) launch(a *actor, e services.Launch) {
 	w.nextPID++
-	p := &proc{service: a.machine.Name, number: e.Generation, pid: w.nextPID, release: e.Release, fate: w.draw(w.flaws[e.Release.Dir])}
+	p := &proc{service: a.machine.Name, number: e.Generation, instance: e.Instance, pid: w.nextPID, release: e.Release, fate: w.draw(w.flaws[e.Release.Dir])}
 	p.warmup = e.Release.Service.Warmup
-	if e.Generation != len(a.procs)+1 {
-		w.violated("%s starts generation %d after generation %d", p.service, e.Generation, len(a.procs))
+	for len(a.procs) < p.number { // some numbers never get a process
+		a.procs = append(a.procs, &proc{service: p.service, number: len(a.procs) + 1, ghost: true, procWatch: procWatch{toldExit: true, toldEmpty: true}})
 	}
-	a.procs = append(a.procs, p)
+	if !a.procs[p.number-1].ghost {
+		w.violated("%s starts generation %d twice", p.service, p.number)
+	}
+	a.procs[p.number-1] = p
 	a.live = append(a.live, p)
 	if p.fate.listenFails && len(e.Release.Service.Listen) > 0 {
 		w.post(p.service, services.SpawnFailed{Generation: e.Generation, Reason: "listen: address already in use"})
@@ -127,15 +171,28 @@ func (w *world) launch(a *actor, e services.Launch) {
 		}
 		p.spawned = true
 		w.post(p.service, services.Spawned{Generation: e.Generation, PID: p.pid})
+		if r := p.release.Service.Ready; r != nil && p.fate.early && !p.fate.execFails && !p.fate.execHangs {
+			w.speak(p, services.Said{Generation: p.number, Ready: r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD})
+		}
 		w.after(w.upTo(30*time.Millisecond), func() { w.exec(p) })
 	})
 }
 
 // draw makes a fate: most are good ones.
 func (w *world) draw(f0 flaw) fate {
-	f := fate{drain: w.upTo(2 * time.Second), opens: w.upTo(500 * time.Millisecond)}
+	f := fate{drain: w.upTo(2 * time.Second), opens: w.upTo(500 * time.Millisecond), ready: w.upTo(500 * time.Millisecond), early: w.chance(10)}
 	if w.healthy {
 		return f
+	}
+	if w.chance(20) {
+		f.ready = w.upTo(20 * time.Second)
+	}
+	if w.chance(8) {
+		f.wilts = 1 + w.upTo(4*time.Second)
+	}
+	f.pleads = w.chance(15)
+	if w.chance(4) {
+		f.stops = 1 + w.upTo(4*time.Second)
 	}
 	if w.chance(30) {
 		f.drain = w.upTo(40 * time.Second)
@@ -180,9 +237,36 @@ func (w *world) exec(p *proc) {
 		p.execed = w.now
 		p.rest = p.fate.leavesRest
 		w.post(p.service, services.Execed{Generation: p.number})
+		w.speaks(p)
 		if p.fate.dies > 0 {
 			w.after(p.fate.dies, func() { w.die(p, p.fate.exit) })
 		}
+	}
+}
+
+// speaks has a process say how it is, where its service is one that does.
+func (w *world) speaks(p *proc) {
+	r := p.release.Service.Ready
+	if r == nil || r.Kind != config.ReadyNotify && r.Kind != config.ReadyFD {
+		return
+	}
+	if p.fate.pleads && r.Kind == config.ReadyNotify {
+		w.after(w.upTo(5*time.Second), func() { w.speak(p, services.Said{Generation: p.number, Extend: w.upTo(time.Minute)}) })
+	}
+	if !p.fate.deaf && !p.fate.early {
+		w.after(p.fate.ready, func() { w.speak(p, services.Said{Generation: p.number, Ready: true}) })
+	}
+	if p.fate.stops > 0 && r.Kind == config.ReadyNotify {
+		w.after(p.fate.ready+p.fate.stops, func() { w.speak(p, services.Said{Generation: p.number, Stopping: true}) })
+	}
+	if p.fate.stops > 0 && r.Kind == config.ReadyFD {
+		w.after(p.fate.stops, func() { w.speak(p, services.Said{Generation: p.number, Failure: "it closed descriptor 9"}) })
+	}
+}
+
+func (w *world) speak(p *proc, in services.Said) {
+	if !p.dead {
+		w.post(p.service, in)
 	}
 }
 
@@ -244,6 +328,7 @@ func (w *world) signal(p *proc, e services.Signal) {
 func (w *world) pass(p *proc, signal syscall.Signal) {
 	switch {
 	case p.dead || p.fate.unkillable:
+	case signal == syscall.SIGHUP && (w.healthy || w.chance(70)): // it reloads itself
 	case signal == syscall.SIGKILL:
 		w.after(w.upTo(3*time.Millisecond), func() { w.die(p, services.Exit{Signal: signal}) })
 	case signal == syscall.SIGTERM && !p.fate.ignoresStop, signal == syscall.SIGHUP && w.chance(50):

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,6 +54,62 @@ type fileService struct {
 	autostart    bool
 	port         int // 0 for none
 	stage        int // in its environment
+	fileFeatures
+}
+
+// fileFeatures are the keys that only some services have.
+type fileFeatures struct {
+	ready       string // the kind; empty for none
+	interval    time.Duration
+	beforeStart bool
+	beforeStop  bool
+	afterReload bool
+	publish     bool
+	overlap     time.Duration
+	instances   int
+	reload      string // the mode; empty for the default
+	dependsOn   []string
+}
+
+// text says them in the file, as far as it goes: of what it depends on, the
+// services that are there.
+func (f *fileFeatures) text(b *strings.Builder, name string, there func(string) bool) {
+	ready := map[string]string{
+		"http": `http = "http://127.0.0.1:80/"`, "tcp": `tcp = "127.0.0.1:80"`, "exec": `exec = ["./healthy"]`,
+		"notify": "notify = true", "fd": "fd = 9",
+	}[f.ready]
+	if ready != "" {
+		if f.ready != "notify" && f.ready != "fd" {
+			ready += fmt.Sprintf(", interval = %q", f.interval)
+		}
+		fmt.Fprintf(b, "ready = { %s }\n", ready)
+	}
+	hook := func(key string, on bool) {
+		if on {
+			fmt.Fprintf(b, "%s = [\"./hook\"]\n", key)
+		}
+	}
+	hook("before_start", f.beforeStart)
+	hook("before_stop", f.beforeStop)
+	hook("after_reload", f.afterReload)
+	if f.publish {
+		fmt.Fprintf(b, "publish = %q\noverlap = %q\n", "/run/"+name+".sock", f.overlap)
+	}
+	if f.instances > 1 {
+		fmt.Fprintf(b, "instances = %d\n", f.instances)
+	}
+	if f.reload != "" {
+		fmt.Fprintf(b, "reload = %q\n", f.reload)
+	}
+	var names []string
+	for _, name := range f.dependsOn {
+		if there(name) {
+			names = append(names, strconv.Quote(name))
+		}
+	}
+	if len(names) > 0 {
+		fmt.Fprintf(b, "depends_on = [%s]\n", strings.Join(names, ", "))
+	}
 }
 
 func (f *file) text() string {
@@ -60,6 +117,9 @@ func (f *file) text() string {
 	fmt.Fprintf(&b, "[daemon]\nruntime_dir = \"/run/hupwatch\"\nmax_parallel = %d\n", f.maxParallel)
 	if f.shutdown > 0 {
 		fmt.Fprintf(&b, "shutdown_timeout = %q\n", f.shutdown)
+	}
+	there := func(name string) bool {
+		return slices.ContainsFunc(f.services, func(s fileService) bool { return s.name == name })
 	}
 	for _, s := range f.services {
 		fmt.Fprintf(&b, "[services.%s]\ncommand = [\"/bin/server\"]\nenvironment = { STAGE = \"%d\" }\n", s.name, s.stage)
@@ -70,6 +130,7 @@ func (f *file) text() string {
 		if s.port > 0 {
 			fmt.Fprintf(&b, "listen = [\"tcp://127.0.0.1:%d\"]\n", s.port)
 		}
+		s.fileFeatures.text(&b, s.name, there)
 	}
 	return b.String()
 }
@@ -189,7 +250,47 @@ func (w *world) drawService(name string) fileService {
 	if w.chance(30) { // a digit of the name keeps it from being another's
 		s.port = 8000 + 10*int(name[0]) + 2*int(name[1]-'0') + w.between(0, 1)
 	}
+	if s.fileFeatures = w.drawFeatures(name); s.publish {
+		s.port = 0
+	}
 	return s
+}
+
+func (w *world) drawFeatures(name string) fileFeatures {
+	f := fileFeatures{
+		beforeStart: w.chance(20), beforeStop: w.chance(20), afterReload: w.chance(15),
+		interval: 100*time.Millisecond + w.upTo(2*time.Second),
+	}
+	if w.chance(45) {
+		f.ready = pick(w, "http", "tcp", "exec", "notify", "notify", "fd")
+	}
+	switch w.rng.IntN(10) {
+	case 0, 1:
+		f.publish, f.overlap = true, w.upTo(2*time.Second)
+		if w.chance(20) {
+			f.overlap = 0
+		}
+		if w.chance(50) {
+			f.ready = "" // then that is its own path
+		}
+	case 2, 3, 4:
+		f.instances = w.between(2, 3)
+	}
+	switch w.rng.IntN(10) {
+	case 0, 1:
+		f.reload = "stop-first"
+	case 2:
+		if !f.publish {
+			f.reload = "signal"
+		}
+	}
+	// Only on those whose names come first, lest they wait for each other.
+	for _, other := range []string{"n0", "n2", "s0", "s1", "s2", "s3"} {
+		if other < name && w.chance(15) {
+			f.dependsOn = append(f.dependsOn, other)
+		}
+	}
+	return f
 }
 
 // mischief is one thing people, their programs or their disks do.
@@ -253,7 +354,16 @@ func (w *world) hup(times int) {
 
 func (w *world) edit() {
 	i := w.rng.IntN(len(w.file.services))
-	switch w.rng.IntN(5) {
+	switch w.rng.IntN(7) {
+	case 6:
+		if s := &w.file.services[i]; !s.publish {
+			s.instances = w.between(1, 3)
+		}
+	case 5:
+		s := &w.file.services[i]
+		if s.fileFeatures = w.drawFeatures(s.name); s.publish {
+			s.port = 0
+		}
 	case 4:
 		w.file.services[i].stage++
 	case 0:

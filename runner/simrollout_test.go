@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/services"
 )
 
@@ -21,6 +22,7 @@ type rolloutWatch struct {
 	lastID                     uint64
 	stopped                    map[string]bool
 	ending                     bool
+	killed                     bool   // at once
 	signal                     string // that it ends for
 }
 
@@ -60,6 +62,7 @@ func (w *world) beforeRollout(in input) {
 			v.signal = in.signal
 		}
 	case kill:
+		v.killed = true
 		w.endBy = min(w.endBy, w.patience(0))
 	}
 }
@@ -94,7 +97,9 @@ func (w *world) checkRollout(in input, effects []effect) {
 	}
 	if !v.ending && w.rollout.ending {
 		v.ending = true
-		w.endBy = min(w.endBy, w.patience(maxStopTimeout), w.patience(w.rollout.config.Daemon.ShutdownTimeout))
+		// Those that others depend on end after those; none dies before its KILL.
+		turns := time.Duration(depth(w.rollout.config))
+		w.endBy = min(w.endBy, w.patience(turns*(2*maxStopTimeout+6*time.Second)), w.patience(w.rollout.config.Daemon.ShutdownTimeout).Add(turns*6*time.Second))
 	}
 }
 
@@ -111,7 +116,7 @@ func (w *world) checkAnswered(in answered, effects []effect) {
 			told++
 		}
 	}
-	if told != 1 {
+	if told != 1 && !w.rollout.ending {
 		w.violated("the world hears %d times what %s answers to %v", told, in.service, in.answer.IDs)
 	}
 	for _, id := range in.answer.IDs {
@@ -135,7 +140,10 @@ func (w *world) checkTell(e tell) {
 		if n, most := len(w.rollout.held), w.rollout.config.Daemon.MaxParallel; n > most {
 			w.violated("%d reloads at the same time, max_parallel is %d", n, most)
 		}
+	case services.Down:
+		w.checkDownTurn(e)
 	case services.Stop:
+		w.checkStopTurn(e)
 		w.watch.stopped[e.service] = true
 	case services.Declare:
 		w.watch.stopped[e.service] = false
@@ -194,22 +202,22 @@ func (w *world) checkWaiting(a *actor) {
 		w.violated("%s is essential and down for good, and hupwatch goes on", m.Name)
 	}
 	w.checkSockets(a)
+	w.checkHooks(a)
+	for i := range m.Slots {
+		w.checkGoesOn(a, &m.Slots[i])
+	}
 	if m.Under == nil {
 		return
 	}
 	mine := func(t turn) bool { return t == turn{m.Name, m.Under.Ticket} }
-	draining := 0
-	for _, g := range sl.Draining {
-		if !g.Killed || g.KilledAt != services.Never {
-			draining++
-		}
-	}
+	starts := slices.ContainsFunc(m.Slots, func(sl services.Slot) bool { return sl.Incoming != nil })
 	switch {
 	case m.Under.Begun:
 		if !slices.ContainsFunc(w.rollout.held, mine) {
 			w.violated("%s reloads, though it is not its turn", m.Name)
 		}
-	case sl.Incoming != nil, draining >= m.Config.MaxDraining:
+		w.checkReloads(a)
+	case starts, full(m, sl), m.State() == services.StateWaiting:
 	case !slices.ContainsFunc(w.rollout.queue, mine):
 		w.violated("%s waits to reload, and nothing will ever let it", m.Name)
 	case len(w.rollout.held) < w.rollout.config.Daemon.MaxParallel:
@@ -217,19 +225,68 @@ func (w *world) checkWaiting(a *actor) {
 	}
 }
 
+// full tells whether every drain slot of an instance is taken.
+func full(m *services.Machine, sl *services.Slot) bool { return drains(sl) >= m.Config.MaxDraining }
+
+func drains(sl *services.Slot) int {
+	n := 0
+	for _, g := range sl.Draining {
+		if !g.Killed || g.KilledAt != services.Never {
+			n++
+		}
+	}
+	return n
+}
+
+// checkGoesOn: an incoming generation waits for something that is going to come.
+func (w *world) checkGoesOn(a *actor, sl *services.Slot) {
+	g := sl.Incoming
+	if g == nil {
+		return
+	}
+	due := g.Deadline != services.Never || g.Hook != nil || g.Proof.Asked
+	switch g.Phase {
+	case services.PhaseWaiting:
+		due = drains(sl) > 0
+	case services.PhaseHandover:
+		due = due || sl.Active != nil && sl.Active.Hook != nil
+	}
+	if !due {
+		w.violated("generation %d of %s is %s, and nothing will ever take it further", g.Number, a.machine.Name, g.Phase)
+	}
+}
+
+// checkReloads: a reload under way comes to an end.
+func (w *world) checkReloads(a *actor) {
+	m := a.machine
+	r, sl := m.Under, &m.Slots[m.Under.Slot]
+	if sl.Incoming == nil && r.Watching == 0 && !(r.Between && full(m, sl)) {
+		w.violated("%s reloads instance %d, and nothing will ever end that", m.Name, r.Slot)
+	}
+}
+
 // checkSockets: a socket that nothing serves and nothing will is closed, lest its
 // connections wait for ever and its address be taken.
 func (w *world) checkSockets(a *actor) {
-	sl := &a.machine.Slots[0]
 	if e := a.machine.Ending; a.machine.Under != nil || e != nil && !e.Said {
 		return // one that is removed may be put back, and serve it again
 	}
-	forking := func(g *services.Generation) bool { return g.PID == 0 }
-	if sl.Incoming != nil || slices.ContainsFunc(sl.Draining, forking) {
-		return
+	var needed []config.Listen
+	for i := range a.machine.Slots {
+		sl := &a.machine.Slots[i]
+		forking := func(g *services.Generation) bool { return g.PID == 0 }
+		if sl.Incoming != nil || slices.ContainsFunc(sl.Draining, forking) {
+			return
+		}
+		if sl.Good != nil {
+			needed = append(needed, sl.Good.Service.Listen...)
+		}
+		if sl.Active != nil {
+			needed = append(needed, sl.Active.Release.Service.Listen...)
+		}
 	}
 	for _, l := range a.open {
-		if (sl.Good == nil || !slices.Contains(sl.Good.Service.Listen, l)) && (sl.Active == nil || !slices.Contains(sl.Active.Release.Service.Listen, l)) {
+		if !slices.Contains(needed, l) {
 			w.violated("%s listens on %s, which nothing serves", a.machine.Name, l.Address)
 		}
 	}
@@ -250,6 +307,7 @@ func (w *world) checkEnded() {
 		if len(a.asked) > 0 {
 			w.violated("hupwatch ends, and %s has not answered %v", a.machine.Name, a.asked)
 		}
+		w.checkHooks(a)
 		for _, p := range a.live {
 			if p.spawned && !p.left && !p.fate.unkillable && (!p.dead || p.rest) {
 				w.violated("generation %d of %s survives hupwatch", p.number, p.service)

@@ -74,8 +74,16 @@ func (w *world) checkVerdicts(in input, effects []effect) {
 	case asked:
 		w.checkDirect(in, all)
 	}
+	_, answer := in.(answered)
 	for _, e := range effects {
-		if e, ok := e.(emit); ok && e.event.Kind == services.KindRequestDone {
+		e, ok := e.(emit)
+		switch {
+		case !ok:
+		case e.event.Kind == services.KindAnswered && !answer: // for one that was not asked yet
+			for _, id := range e.event.Reloads {
+				w.watch.answers[id]--
+			}
+		case e.event.Kind == services.KindRequestDone:
 			w.requestDone(e.event.Reloads[0])
 		}
 	}
@@ -129,6 +137,9 @@ func (w *world) numbered(j *judged) {
 		if t, ok := e.(tell); ok && requestID(t.input) == j.id {
 			v.answers[j.id]++
 		}
+	}
+	if r := w.rollout.requests[j.id]; r != nil { // the others come later
+		v.answers[j.id] += len(r.later)
 	}
 }
 
@@ -192,8 +203,12 @@ func (w *world) checkGeneral(e effect, served bool) {
 	case apply:
 		ok = served
 	case tell:
-		_, turn := e.input.(services.Turn)
-		ok = turn && served
+		switch e.input.(type) {
+		case services.Turn, services.Await:
+			ok = served
+		default:
+			ok = false
+		}
 	}
 	if !ok {
 		w.violated("what was refused is half done: %s", show(e))
@@ -278,7 +293,7 @@ func (w *world) checkCarriedOut(j judged, has []string) {
 			continue
 		}
 		switch in := t.input.(type) {
-		case services.Turn:
+		case services.Turn, services.Await:
 			continue
 		case services.Stop:
 			if j.names == nil && j.what == verbReload && !slices.Contains(has, t.service) {
@@ -291,6 +306,11 @@ func (w *world) checkCarriedOut(j judged, has []string) {
 		}
 		if !slices.Contains(names, t.service) {
 			w.violated("%s for %s touches %s", j.by, strings.Join(names, ","), t.service)
+		}
+	}
+	if r := w.rollout.requests[j.id]; r != nil {
+		for _, name := range r.later {
+			times[name]++
 		}
 	}
 	for _, name := range names {

@@ -3,6 +3,7 @@ package runner
 import (
 	"container/heap"
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -51,6 +52,10 @@ type actor struct {
 	procs []*proc // by number, from 1
 	live  []*proc // those of which something may still live
 	open  []config.Listen
+
+	hooks  map[int]*hook  // by their tokens
+	public map[string]int // which generation a public path leads to
+	guard  services.Guard // the last one
 
 	machineWatch
 }
@@ -164,7 +169,14 @@ func (w *world) next() (at services.Instant, planned bool) {
 func (w *world) rolloutCould() bool { return len(w.inbox) > 0 && w.frozen <= w.now }
 
 func (w *world) couldAct(a *actor) bool {
-	return a.frozen <= w.now && (len(a.inbox) > 0 || a.deadline <= w.now)
+	return a.frozen <= w.now && (len(a.inbox) > 0 || a.deadline <= w.now && !w.awaited(a))
+}
+
+// awaited tells whether the exit of what a Tick would take further is on its way:
+// that goes first.
+func (w *world) awaited(a *actor) bool {
+	n := a.machine.Warming(w.now)
+	return n != 0 && a.procs[n-1].dead
 }
 
 // ready counts who could do something now.
@@ -205,7 +217,7 @@ func (w *world) act(n int) {
 }
 
 func (w *world) actFor(a *actor) {
-	if len(a.inbox) == 0 || a.deadline <= w.now && w.chance(50) {
+	if len(a.inbox) == 0 || a.deadline <= w.now && w.chance(50) && !w.awaited(a) {
 		w.stepMachine(a, services.Tick{})
 		return
 	}
@@ -254,7 +266,10 @@ func (w *world) carryOutForRollout(e effect) {
 func (w *world) addActor(c *config.Service) {
 	a := &actor{machine: services.NewMachine(c), deadline: services.Never, opensItself: w.chance(50)}
 	a.asked = make(map[uint64]*ask)
+	a.hooks, a.public = make(map[int]*hook), make(map[string]int)
+	a.slots = make(map[int]*slotWatch)
 	a.wanted = c.Autostart
+	w.waitsFor(a, c)
 	if w.actors[c.Name] != nil {
 		w.violated("%s gets a second watcher", c.Name)
 	}
@@ -273,10 +288,10 @@ func (w *world) stepMachine(a *actor, in services.Input) {
 	a.deadline = a.machine.Deadline()
 	w.checkLedger(a)
 	for _, e := range effects {
-		w.checkEffect(a, e)
+		w.checkEffect(a, was, e)
 		w.carryOut(a, e)
 	}
-	w.checkMachine(a, was, in)
+	w.checkMachine(a, was, in, effects)
 	w.checkDemand(a, was, in, effects)
 	w.spring(a, was)
 }
@@ -298,7 +313,7 @@ func (w *world) carryOut(a *actor, e services.Effect) {
 	name := a.machine.Name
 	switch e := e.(type) {
 	case services.Resolve:
-		w.resolve(name, e)
+		w.resolve(a, e)
 	case services.Launch:
 		w.launch(a, e)
 	case services.Prove:
@@ -318,6 +333,24 @@ func (w *world) carryOut(a *actor, e services.Effect) {
 		w.inbox = append(w.inbox, answered{name, e})
 	case services.KeepSockets:
 		a.open = slices.DeleteFunc(a.open, func(l config.Listen) bool { return !slices.Contains(e.Listen, l) })
+		maps.DeleteFunc(a.public, func(path string, _ int) bool { return !slices.Contains(e.Publish, path) })
+	case services.RunHook:
+		w.note("  "+name, e)
+		w.runHook(a, e)
+	case services.KillHook:
+		w.note("  "+name, e)
+		w.killHook(a, e)
+	case services.Publish:
+		w.note("  "+name, e)
+		w.publish(a, e)
+	case services.Retract:
+		if a.public[e.Path] == e.Generation {
+			delete(a.public, e.Path)
+		}
+	case services.Guard:
+		a.guard = e
+	case services.Standing:
+		w.stands(a, e.Ready)
 	case services.Emit:
 		w.note(" ", e.Event)
 	case services.DownForGood:
