@@ -371,3 +371,18 @@ func TestAStartThatFailsAtFirstStartsTheOtherInstancesAllTheSame(t *testing.T) {
 	b.resolve("/releases/2")
 	b.want(services.StateStarting, "resolve /releases/2", "resolve /releases/2")
 }
+
+func TestAStartIsNotDoneWhileAnInstanceIsMissing(t *testing.T) {
+	c := several(2)
+	c.Autostart = false
+	b := newBench(t, c)
+	b.tell(services.Start{})
+	b.tell(services.Up{ID: 7, Config: c})
+	b.turn()
+	b.next("/releases/1")
+	b.resolve("")
+	b.tell(services.Up{ID: 8, Config: c})
+	b.saw = nil
+	b.exit(b.run(), services.Exit{Code: 1})
+	b.want(services.StateStarting, "answer [7] partial", "resolve /releases/1")
+}

@@ -245,8 +245,8 @@ func (s *step) settle() {
 	s.afterExpired()
 	s.watched()
 	s.follow()
-	s.begin()
 	s.goOn()
+	s.begin()
 	for i := range s.Slots {
 		s.restartDue(&s.Slots[i])
 		s.downForGood(&s.Slots[i])

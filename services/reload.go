@@ -266,7 +266,6 @@ func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 		next := s.MergedRun
 		next.IDs = s.Merged
 		s.Under, s.Merged = &next, nil
-		s.begin()
 	}
 }
 
