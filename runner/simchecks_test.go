@@ -517,7 +517,7 @@ func (w *world) checkPromoted(a *actor, was slotBefore, e services.Event) {
 	a.trial(slot, w.now, e.Cause, p.release)
 	slot.rolledBack = false
 	slot.good = p.release
-	w.checkProof(a, p)
+	w.checkProof(a, p, was.active)
 	w.checkOverlap(a, p, was)
 	if p.toldExit || p.dead {
 		w.violated("generation %d of %s is promoted after its end", e.Generation, name)
@@ -568,16 +568,15 @@ func (a *actor) trial(slot *slotWatch, now services.Instant, cause services.Caus
 
 // checkProof: where the service opens its address itself, no generation takes the
 // place of one that listens unless it does so too.
-func (w *world) checkProof(a *actor, p *proc) {
+func (w *world) checkProof(a *actor, p *proc, active int) {
 	c := p.release.Service
-	if !a.opensItself || len(c.Listen) > 0 || c.Ready != nil || c.Publish != "" {
+	if !a.opensItself || len(c.Listen) > 0 || c.Ready != nil || c.Publish != "" || active == 0 {
 		return
 	}
-	for _, old := range a.procs[:p.number-1] {
-		serves := old.instance == p.instance && old.promoted && !old.toldExit && !old.signalled() && old.listens(w.now)
-		if serves && !p.dead && !p.listens(w.now) && old.execed.Add(old.fate.opens) < p.execed {
-			w.violated("generation %d of %s is promoted, but does not listen where generation %d does", p.number, p.service, old.number)
-		}
+	old := a.procs[active-1]
+	serves := !old.toldExit && old.listens(w.now)
+	if serves && !p.dead && !p.listens(w.now) && old.execed.Add(old.fate.opens) < p.execed {
+		w.violated("generation %d of %s is promoted, but does not listen where generation %d does", p.number, p.service, old.number)
 	}
 }
 
