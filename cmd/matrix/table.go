@@ -68,6 +68,19 @@ func (r *row) drainedRequests() int {
 	})
 }
 
+// reused is how many requests went over a connection that had carried one.
+func (r *row) reused() int {
+	return r.sum(func(l *load.Result) int {
+		n := 0
+		for a := range l.Answers() {
+			if a.Reused {
+				n++
+			}
+		}
+		return n
+	})
+}
+
 // latency is the longest that a request that was not to be slow took.
 func (r *row) latency() time.Duration {
 	var longest time.Duration
@@ -139,7 +152,7 @@ func (r *row) summary() string {
 
 // table prints the rows, and returns what is wrong with them.
 func table(out io.Writer, rows []row, ci bool) error {
-	fmt.Fprintln(out, "| server | stop signal | over | lost | new connections | kept alive | slow, of them drained | closed while idle | longest, ms | HUP to stop signal, s | drain, s |")
+	fmt.Fprintln(out, "| server | stop signal | over | lost | new connections | asked to keep alive, of them reused | slow, of them drained | closed while idle | longest, ms | HUP to stop signal, s | drain, s |")
 	fmt.Fprintln(out, "|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|")
 	var wrong []error
 	for i := range rows {
@@ -173,19 +186,30 @@ func (r *row) print(out io.Writer) {
 		fmt.Fprintf(out, "| %s | | | not here | | | | | | | |\n", title)
 		return
 	}
-	fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s, %d | %d | %d | %s | %s |\n",
+	fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %d | %d | %s | %s |\n",
 		title, r.stopSignal, r.over, r.lost(),
-		r.cell(load.Fresh), r.cell(load.KeepAlive), r.cell(load.Slow), r.drainedRequests(),
+		r.cell(load.Fresh), with(r.cell(load.KeepAlive), r.reused()), with(r.cell(load.Slow), r.drainedRequests()),
 		r.sum((*load.Result).IdleClosed), r.latency().Milliseconds(), median(r.took), median(r.drained))
 }
+
+// none is the cell of a kind that was not tried.
+const none = "–"
 
 // cell is how many requests of a kind failed, and how many there were.
 func (r *row) cell(kind load.Kind) string {
 	total := r.requests(kind)
 	if total == 0 {
-		return "–"
+		return none
 	}
 	return fmt.Sprintf("%d of %d", r.failures(kind), total)
+}
+
+// with is a cell and how many of its requests are special.
+func with(cell string, special int) string {
+	if cell == none {
+		return none
+	}
+	return fmt.Sprintf("%s, %d", cell, special)
 }
 
 func median(ds []time.Duration) string {
