@@ -176,6 +176,16 @@ func (d *daemon) write(name, text string) {
 	}
 }
 
+// read returns the text of a file below the daemon's directory.
+func (d *daemon) read(name string) string {
+	d.t.Helper()
+	text, err := os.ReadFile(d.path(name))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(text)
+}
+
 func (d *daemon) signal(sig syscall.Signal) {
 	d.t.Helper()
 	if err := d.cmd.Process.Signal(sig); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,6 +34,19 @@ import (
 //	gate NAME      waits until the test opens the gate
 //	child SCRIPT   starts a child in its group; a comma ends a statement of it
 //	become ARGS    becomes hupwatch
+//	tell NAME      says the value of that variable: NAME=VALUE
+//	where          says its user and directory
+//	listen ADDRESS answers HTTP there, see listenAt
+//	answer N TEXT  answers with that status and text from now on
+//	demand NAME X  answers who does not send the header NAME: X with 403 from now on
+//	dribble ADDRESS answers there, and never comes to an end
+//	shutdown FD    shuts the socket down, for all who have it
+//	touch PATH     makes the file
+//	remove PATH    removes the file
+//	notify TEXT    says TEXT, a Go string without its quotes, to NOTIFY_SOCKET; SELF is its pid
+//	pester         says something there as fast as it can, for ever
+//	write FD TEXT  writes TEXT, likewise, to the descriptor
+//	close FD       closes the descriptor
 //	exit N         ends with that status
 //	die SIGNAL     ends by that signal
 //	hang           does nothing, for ever
@@ -188,6 +202,47 @@ func perform(verb, rest string) error {
 		return passGate(rest)
 	case "child":
 		return child(strings.ReplaceAll(rest, ",", ";"))
+	case "tell":
+		say(rest + "=" + os.Getenv(rest))
+	case "where":
+		dir, err := os.Getwd()
+		say(fmt.Sprintf("uid %d in %s", os.Getuid(), dir))
+		return err
+	case "listen":
+		return answerAt(rest)
+	case "answer":
+		code, text, _ := strings.Cut(rest, " ")
+		n, err := strconv.Atoi(code)
+		manners.Store(&manner{code: n, text: text})
+		return err
+	case "demand":
+		name, value, _ := strings.Cut(rest, " ")
+		manners.Store(&manner{header: name, want: value})
+	case "dribble":
+		return dribble(rest)
+	case "shutdown":
+		fd, err := strconv.Atoi(rest)
+		return errors.Join(err, unix.Shutdown(fd, unix.SHUT_RDWR))
+	case "touch":
+		return os.WriteFile(rest, nil, 0o644)
+	case "remove":
+		return os.Remove(rest)
+	case "notify":
+		return tellManager(rest)
+	case "pester":
+		return pester()
+	case "write":
+		number, text, _ := strings.Cut(rest, " ")
+		fd, err := strconv.Atoi(number)
+		text, bad := strconv.Unquote(`"` + text + `"`)
+		if err := errors.Join(err, bad); err != nil {
+			return err
+		}
+		_, err = unix.Write(fd, []byte(text))
+		return err
+	case "close":
+		fd, err := strconv.Atoi(rest)
+		return errors.Join(err, unix.Close(fd))
 	case "become":
 		return become(strings.Fields(rest))
 	case "exit":
