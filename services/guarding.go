@@ -2,21 +2,15 @@ package services
 
 import (
 	"slices"
-	"time"
 )
 
 // pathsChanged says that something may have happened to a path that is guarded, or
 // to a socket.
 type pathsChanged struct{ Input }
 
-// stagePatience is how long a server has to give the socket it opened an owner and a
-// mode: it does so with the next breath.
-const stagePatience = 100 * time.Millisecond
-
 // guardPaths begins to guard the paths of the service's sockets, or ends that.
 func (w *Watcher) guardPaths(e Guard) {
 	w.guarding = e
-	w.stage.Patience = stagePatience
 	w.told(w.stage.Start(w.host.Watch, e.Staged, w.pathChanged))
 	if !e.On {
 		w.guard.Stop()

@@ -17,30 +17,23 @@ import (
 //	/run/.web.sock.hupwatch-active  a second name of that
 //	/run/.web.sock.hupwatch-next    one of what the new generation has put there
 //
-// A server may still give its socket an owner and a mode after it is bound, so that
-// is left alone for a moment. What it does to the path after that it does to the
-// active one's socket, and its own gets the same when it is shown.
-//
-// A path that is gone is left alone for a shorter moment: a server is about to open
-// its own there, which it cannot in a place that is taken.
+// A server may still give its socket an owner and a mode after it is bound. What it
+// does to the path then it does to the active one's socket, and its own gets the same
+// when it is shown. A path that is gone is left alone for a moment: a server is about
+// to open its own there, which it cannot in a place that is taken.
 //
 // The zero value stages nothing. It is not safe for concurrent use.
 type Stage struct {
-	// Patience is how long a new socket is left alone.
-	Patience time.Duration
-
 	paths map[string]*staged
 }
 
-// bindShare is what part of the patience there is for a server to bind what it has
-// made room for.
-const bindShare = 5
+// bindGap is how long a server has to bind what it has made room for.
+const bindGap = 20 * time.Millisecond
 
 // staged is one such path.
 type staged struct {
 	place
 	active, next unix.Stat_t
-	sighted      time.Time // next was, for the first time
 	waits        bool      // next is there
 	shown        bool      // and not behind the stage any more
 	missed       time.Time // there was nothing, for the first time in a row
@@ -101,7 +94,7 @@ func stage(w *Watch, path string, changed func()) (*staged, error) {
 // it took away.
 func (s *Stage) Repair() error {
 	return s.each(func(it *staged) error {
-		wait, err := it.repair(s.Patience)
+		wait, err := it.repair()
 		it.callIn(wait)
 		return err
 	})
@@ -205,8 +198,8 @@ func (it *staged) leadsTo(file unix.Stat_t) bool {
 	return err == nil && sameFile(st, file)
 }
 
-// repair returns how long a socket that was just opened is still to be left alone.
-func (it *staged) repair(patience time.Duration) (wait time.Duration, err error) {
+// repair returns how long a path that is gone is still to be left alone.
+func (it *staged) repair() (wait time.Duration, err error) {
 	now, err := it.socket()
 	gone := errors.Is(err, unix.ENOENT)
 	if !gone {
@@ -219,35 +212,22 @@ func (it *staged) repair(patience time.Duration) (wait time.Duration, err error)
 		return 0, nil
 	case gone && it.missed.IsZero():
 		it.missed = time.Now() // to open its own, a server removes what is there
-		return patience / bindShare, nil
+		return bindGap, nil
 	case gone:
-		if wait := patience/bindShare - time.Since(it.missed); wait > 0 {
+		if wait := bindGap - time.Since(it.missed); wait > 0 {
 			return wait, nil
 		}
 	case err != nil:
 		return 0, err
 	case sameFile(now, it.active):
 		return 0, nil
-	case !sameFile(now, it.next):
-		it.next, it.sighted = now, time.Now()
-		if patience > 0 {
-			return patience, nil
-		}
-		fallthrough
 	default:
-		if wait := patience - time.Since(it.sighted); wait > 0 {
-			return wait, nil
-		}
 		if err := it.second(it.nextName(), now); err != nil {
 			return 0, err
 		}
-		it.waits = true
+		it.next, it.waits = now, true
 	}
-	if err := it.replace(it.activeName()); err != nil {
-		return 0, err
-	}
-	it.active, err = status(it.at, it.name) // when it was changed last
-	return 0, err
+	return 0, it.replace(it.activeName())
 }
 
 func (it *staged) show() error {
@@ -260,8 +240,11 @@ func (it *staged) show() error {
 
 // admit gives the new socket the owner and mode that the path was given meanwhile.
 func (it *staged) admit() error {
+	if it.sight == nil || !it.sight.touched.Load() {
+		return nil
+	}
 	now, err := status(it.at, it.activeName())
-	if err != nil || now.Ctim == it.active.Ctim {
+	if err != nil {
 		return err
 	}
 	return errors.Join(

@@ -5,9 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"hupwatch/services/sockets"
 )
@@ -100,7 +97,10 @@ func TestClientsMeetTheOldServerUntilTheNewOneIsShown(t *testing.T) {
 func TestAPlaceThatTheNewServerIsAboutToTakeIsLeftToIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web.sock")
 	openItself(t, path, "old")
-	s := stageAt(t, path)
+	var s sockets.Stage
+	calls := make(chan struct{}, 10)
+	must(t, s.Start(nil, []string{path}, func() { calls <- struct{}{} }))
+	t.Cleanup(s.Stop)
 	must(t, os.Remove(path))
 	must(t, s.Repair())
 	if _, err := os.Lstat(path); err == nil {
@@ -111,6 +111,7 @@ func TestAPlaceThatTheNewServerIsAboutToTakeIsLeftToIt(t *testing.T) {
 	wantAnswer(t, path, "old")
 	must(t, os.Remove(path)) // the new one ends again, or an older one
 	must(t, s.Repair())
+	<-calls
 	must(t, s.Repair())
 	wantAnswer(t, path, "old")
 }
@@ -154,54 +155,4 @@ func wantOnly(t *testing.T, path string) {
 	if err != nil || len(entries) != 1 {
 		t.Errorf("beside %s there is %v, %v", path, entries, err)
 	}
-}
-
-func TestWhatAServerDoesToItsPathLateItsOwnSocketGets(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "web.sock")
-	openItself(t, path, "old")
-	must(t, os.Chmod(path, 0o640))
-	s := stageAt(t, path)
-	openItself(t, path, "new")
-	must(t, s.Repair())
-	for before := changedAt(t, path); changedAt(t, path) == before; { // its clock may be coarse
-		must(t, os.Chmod(path, 0o604))
-	}
-	must(t, s.Show())
-	wantAnswer(t, path, "new")
-	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o604 {
-		t.Errorf("the new socket is %v, %v, want mode 604", info.Mode(), err)
-	}
-}
-
-func changedAt(t *testing.T, path string) unix.Timespec {
-	t.Helper()
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		t.Fatal(err)
-	}
-	return st.Ctim
-}
-
-func TestANewSocketIsLeftAloneForAMoment(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "web.sock")
-	openItself(t, path, "old")
-	s := sockets.Stage{Patience: time.Hour}
-	must(t, s.Start(nil, []string{path}, func() { t.Error("called before its time") }))
-	t.Cleanup(s.Stop)
-	openItself(t, path, "new")
-	must(t, s.Repair())
-	must(t, s.Repair())
-	wantAnswer(t, path, "new")
-	_, err := s.Restore() // that is not put off
-	must(t, err)
-	wantAnswer(t, path, "old")
-
-	calls := make(chan struct{}, 10)
-	s = sockets.Stage{Patience: time.Millisecond}
-	must(t, s.Start(nil, []string{path}, func() { calls <- struct{}{} }))
-	openItself(t, path, "newer")
-	must(t, s.Repair())
-	<-calls
-	must(t, s.Repair())
-	wantAnswer(t, path, "old")
 }

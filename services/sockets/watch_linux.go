@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +19,7 @@ import (
 // but to who waits for it.
 const (
 	watchedFor = unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR | unix.IN_MASK_ADD
-	awaitedFor = watchedFor | unix.IN_CREATE
+	awaitedFor = watchedFor | unix.IN_CREATE | unix.IN_ATTRIB
 )
 
 // Watch tells the guards of all services what happens to their paths, by one
@@ -45,6 +46,9 @@ type sight struct {
 	watch   *Watch
 	spot    spot
 	changed func()
+	// touched is set where what is at the path was given an owner or a mode since it
+	// came there.
+	touched atomic.Bool
 }
 
 // NewWatch returns a Watch, which reads on the poller. Without one, for the error
@@ -161,7 +165,11 @@ func (w *Watch) concerned(events []byte) (told []*sight) {
 		events = events[end:]
 
 		if mask&unix.IN_Q_OVERFLOW == 0 {
-			told = append(told, w.sights[spot{directory, string(name)}]...)
+			sights := w.sights[spot{directory, string(name)}]
+			for _, s := range sights {
+				s.touched.Store(mask&unix.IN_ATTRIB != 0)
+			}
+			told = append(told, sights...)
 			continue
 		}
 		for _, sights := range w.sights {

@@ -5,6 +5,7 @@ package sockets
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"hupwatch/services/process/poller"
 )
@@ -13,7 +14,7 @@ import (
 // none here.
 type Watch struct{}
 
-type sight struct{}
+type sight struct{ touched atomic.Bool }
 
 // NewWatch returns an error: guards only see to their paths when they are asked to.
 func NewWatch(*poller.Poller) (*Watch, error) {
