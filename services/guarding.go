@@ -26,6 +26,7 @@ func (w *Watcher) guardAgain() {
 		return
 	}
 	if len(w.guarding.Kept)+len(w.published) == 0 && w.sockets.Empty() {
+		w.guard.Stop()
 		return
 	}
 	w.told(w.guard.Start(w.host.Watch, &w.sockets, w.published, w.guarding.Kept, w.pathChanged))
