@@ -29,7 +29,9 @@ func (p *program) reload() *cobra.Command {
 		Long: `Reload services, all that are wanted up or those named: hupwatch reads its
 configuration, starts a new process of each, sees it through its warm-up, and only
 then stops the old one. If the new one is no good the old one serves on, and why
-is said here. The command ends once the old ones have finished their work.
+is said here. The command ends once the old ones have finished their work. What
+waits for other services (depends_on) is reloaded when those are ready; --timeout
+limits how long the command waits for that.
 
 Ctrl-C ends the command, not the reload.`,
 		Annotations: exits(
