@@ -29,8 +29,17 @@ func Listening(pid int) []string {
 	}
 	var found []string
 	root := "/proc/" + strconv.Itoa(pid) + "/net/" // its own network namespace
-	found = append(found, listeningTCP(root+"tcp", inodes)...)
-	found = append(found, listeningTCP(root+"tcp6", inodes)...)
+	same := sameNetwork(pid)
+	for name, family := range map[string]uint8{"tcp": unix.AF_INET, "tcp6": unix.AF_INET6} {
+		all, err := []listener(nil), errNoDiag
+		if same {
+			all, err = listeners(family)
+		}
+		if err != nil {
+			all = listenersIn(root + name)
+		}
+		found = append(found, fixedPorts(all, inodes)...)
+	}
 	found = append(found, listeningUnix(root+"unix", inodes)...)
 	slices.Sort(found)
 	return slices.Compact(found)
@@ -100,21 +109,32 @@ func unixSockets(table []byte) iter.Seq[unixSocket] {
 	}
 }
 
-// listeningTCP finds those of the sockets that listen in /proc/net/tcp.
-func listeningTCP(path string, inodes map[string]bool) []string {
+// listenersIn reads the listening sockets from /proc/net/tcp, or one like it.
+func listenersIn(path string) []listener {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil
 	}
-	low, high := ephemeralPorts()
-	var found []string
+	var all []listener
 	for s := range tcpSockets(text) {
-		if s.state != stateListen || !inodes[s.inode] {
+		if s.state != stateListen {
 			continue
 		}
-		addr, err := parseHexAddress(s.local)
-		if err == nil && (addr.Port() < low || addr.Port() > high) {
-			found = append(found, "tcp "+addr.String())
+		if addr, err := parseHexAddress(s.local); err == nil {
+			all = append(all, listener{addr, s.inode})
+		}
+	}
+	return all
+}
+
+// fixedPorts are the addresses of those of the sockets that are among the inodes, but
+// for ports that the kernel picked.
+func fixedPorts(all []listener, inodes map[string]bool) []string {
+	low, high := ephemeralPorts()
+	var found []string
+	for _, l := range all {
+		if port := l.address.Port(); inodes[l.inode] && (port < low || port > high) {
+			found = append(found, "tcp "+l.address.String())
 		}
 	}
 	return found
