@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"syscall"
 	"testing"
 )
@@ -140,7 +141,7 @@ var realServers = []realServer{
 	},
 	{
 		name: "node", app: "node", program: "node", network: "tcp",
-		keys: keys{"command": `["node", "server.js", "4"]`, "listen": `["tcp://ADDRESS"]`, "ready": `{ fd = 4 }`},
+		keys: keys{"command": `["node", "server.js"]`, "environment": `{ READY_FD = "4" }`, "listen": `["tcp://ADDRESS"]`, "ready": `{ fd = 4 }`},
 		bad: map[string]badDeploy{
 			cannotLoad: {
 				fault:  "import",
@@ -150,7 +151,7 @@ var realServers = []realServer{
 			readyAndGone: {fault: "ready", keys: inWarmup, reason: []string{"exited with status 7", "before its warm-up"}, tail: noCache},
 			diesInWarmup: diesWarm,
 			isSick: {
-				fault: "sick", keys: keys{"start_timeout": giveUp, "command": `["node", "server.js"]`, "ready": ownHealth},
+				fault: "sick", keys: keys{"start_timeout": giveUp, "environment": `{}`, "ready": ownHealth},
 				reason: []string{tooLate, "/healthz", "500"}, tail: noTable,
 			},
 			cannotMigrate: migrates, diesOnTrial: diesOnProbation,
@@ -169,4 +170,50 @@ func TestBadReleasesOfRealServersLoseNoRequestAndTellWhy(t *testing.T) {
 	st.promotes()
 	st.loads()
 	st.daemon.ends(syscall.SIGTERM, patience)
+}
+
+// portTaken is what is bad about every release of a server that opens a TCP port
+// itself: the one before has it.
+const portTaken = "cannot have its port twice"
+
+var remedy = []string{"the active one does", "give the address to the key listen", "stop the service and start it"}
+
+var portOwners = []realServer{
+	{ // it tries for five seconds
+		name: "gunicorn", app: "gunicorn", program: "gunicorn", network: "tcp", workers: 4,
+		keys: keys{"command": `["gunicorn", "--workers", "4", "--bind", "ADDRESS", "wsgi:app"]`},
+		bad:  map[string]badDeploy{portTaken: {keys: keys{"start_timeout": `"3s"`}, reason: append([]string{"it does not listen on tcp ADDRESS, as", "within start_timeout (3s)"}, remedy...), tail: "Connection in use"}},
+	},
+	{
+		name: "puma", app: "puma", program: "puma", network: "tcp",
+		keys: keys{"command": `["puma", "--bind", "tcp://ADDRESS", "config.ru"]`},
+		bad:  map[string]badDeploy{portTaken: {reason: append([]string{"exited with status 1"}, remedy...), tail: "EADDRINUSE"}},
+	},
+	{
+		name: "node", app: "node", program: "node", network: "tcp",
+		keys: keys{"command": `["node", "server.js", "HOST", "8000"]`},
+		bad:  map[string]badDeploy{portTaken: {reason: append([]string{"exited with status 1"}, remedy...), tail: "EADDRINUSE"}},
+	},
+}
+
+func TestServersThatCannotHaveTheirPortTwiceAreKeptOutWithTheRemedy(t *testing.T) {
+	t.Parallel()
+	st := newStage(t, portOwners)
+	st.keepsOld(portTaken)
+	st.loads()
+
+	// The remedy, which takes a gap: then every reload is one without.
+	for _, a := range st.actors {
+		a.server.keys = maps.Clone(a.server.keys)
+		a.server.keys["listen"] = `["tcp://ADDRESS"]`
+	}
+	st.deploy("")
+	st.daemon.asks(exitDone, "restart", "all")
+	for _, a := range st.actors {
+		a.pid = a.started()
+		a.serves(a.release)
+		a.begin()
+	}
+	st.promotes()
+	st.loads()
 }

@@ -218,9 +218,15 @@ func (a *actor) section(more keys) string {
 	maps.Copy(all, more)
 	text := "[services." + a.server.name + "]\n"
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		text += key + " = " + strings.ReplaceAll(all[key], "ADDRESS", a.address) + "\n"
+		text += key + " = " + a.fill(all[key]) + "\n"
 	}
 	return text
+}
+
+// fill puts the address where it belongs.
+func (a *actor) fill(text string) string {
+	host, _, _ := strings.Cut(a.address, ":")
+	return strings.NewReplacer("ADDRESS", a.address, "HOST", host).Replace(text)
 }
 
 // started waits until the release that was deployed last is started, and returns its
@@ -275,7 +281,7 @@ func (a *actor) tells(what string, got control.Outcome) {
 	a.t.Logf("%s %s: %s", a.server.name, what, got.Error)
 	bad, tail := a.server.bad[what], strings.Join(got.Tail, "\n")
 	for _, want := range bad.reason {
-		if !strings.Contains(got.Error, want) {
+		if want = a.fill(want); !strings.Contains(got.Error, want) {
 			a.t.Errorf("%s %s: the reason is %q, want %q in it", a.server.name, what, got.Error, want)
 		}
 	}

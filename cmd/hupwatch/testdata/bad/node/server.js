@@ -1,5 +1,6 @@
-// A server of one release, on the socket that it inherits. The file fault, if there
-// is one, says what is wrong with it.
+// A server of one release, on the socket that it inherits or else at HOST PORT. The
+// file fault, if there is one, says what is wrong with it.
+//   server.js [HOST PORT]
 'use strict';
 const fs = require('node:fs');
 const http = require('node:http');
@@ -49,11 +50,12 @@ const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, respons
 
 // It is asked how it is at a socket of this generation alone: at the one that all
 // share, another could answer for it. Or it says so itself, on the
-// descriptor that its argument names.
+// descriptor READY_FD.
 const own = http.createServer(server.listeners('request')[0]);
-server.listen({ fd: 3 }, () => {
+const [host, port] = process.argv.slice(2);
+server.listen(process.env.LISTEN_FDS ? { fd: 3 } : { host, port }, () => {
   own.listen(`health-${process.env.HUPWATCH_GENERATION}.sock`, () => {
-    if (process.argv[2]) fs.writeSync(Number(process.argv[2]), '\n');
+    if (process.env.READY_FD) fs.writeSync(Number(process.env.READY_FD), '\n');
     if (fault === 'ready') crash('the cache cannot be opened');
   });
 });
