@@ -617,7 +617,7 @@ func (w *world) checkMachine(a *actor, was before, in services.Input, effects []
 	}
 	w.checkState(a)
 	w.checkKept(a)
-	w.checkGuard(a, slices.ContainsFunc(effects, func(e services.Effect) bool { g, ok := e.(services.Guard); return ok && g.Keep }))
+	w.checkGuard(a, slices.ContainsFunc(effects, func(e services.Effect) bool { g, ok := e.(services.Guard); return ok && len(g.Kept) > 0 }))
 	w.checkPublic(a)
 	if m.WantedUp != a.wanted || m.Commanded != a.commanded {
 		w.violated("%s is wanted up %v, asked was %v (by anybody: %v)", m.Name, m.WantedUp, a.wanted, a.commanded)

@@ -222,8 +222,8 @@ func (w *world) checkGuard(a *actor, kept bool) {
 	switch {
 	case idle && a.guard.On:
 		w.violated("%s is idle, and its sockets are guarded", a.machine.Name)
-	case len(a.guard.Paths) > 0 && !serves && kept:
-		w.violated("%s keeps %v, and nothing serves there", a.machine.Name, a.guard.Paths)
+	case len(a.guard.Kept) > 0 && !serves && kept:
+		w.violated("%s keeps %v, and nothing serves there", a.machine.Name, a.guard.Kept)
 	}
 }
 

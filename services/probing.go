@@ -3,7 +3,6 @@ package services
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -70,9 +69,7 @@ func (s subject) answers(target probe.Target) error {
 		return nil
 	}
 	there := target.Listeners()
-	listens := func(p *process.Process) bool {
-		return slices.ContainsFunc(process.Listening(p.PID()), func(address string) bool { return slices.Contains(there, address) })
-	}
+	listens := func(p *process.Process) bool { return process.ListensAt(p.PID(), there) }
 	if len(there) == 0 || !listens(s.active) || listens(s.incoming) {
 		return nil
 	}

@@ -20,6 +20,19 @@ import (
 // where the system does not tell, as for another user's process to a hupwatch
 // that is not root.
 func Listening(pid int) []string {
+	low, high := ephemeralPorts()
+	return listening(pid, func(port uint16) bool { return port < low || port > high })
+}
+
+// ListensAt tells whether a process or one of its descendants listens on one of
+// these addresses, in the notation of Listening. Somebody chose them, so that every
+// port counts.
+func ListensAt(pid int, addresses []string) bool {
+	all := listening(pid, func(uint16) bool { return true })
+	return slices.ContainsFunc(addresses, func(address string) bool { return slices.Contains(all, address) })
+}
+
+func listening(pid int, counts func(port uint16) bool) []string {
 	inodes := make(map[string]bool)
 	for _, p := range family(pid) {
 		sockets(p, inodes)
@@ -38,7 +51,7 @@ func Listening(pid int) []string {
 		if err != nil {
 			all = listenersIn(root + name)
 		}
-		found = append(found, fixedPorts(all, inodes)...)
+		found = append(found, openedBy(all, inodes, counts)...)
 	}
 	found = append(found, listeningUnix(root+"unix", inodes)...)
 	slices.Sort(found)
@@ -127,13 +140,12 @@ func listenersIn(path string) []listener {
 	return all
 }
 
-// fixedPorts are the addresses of those of the sockets that are among the inodes, but
-// for ports that the kernel picked.
-func fixedPorts(all []listener, inodes map[string]bool) []string {
-	low, high := ephemeralPorts()
+// openedBy are the addresses of those of the sockets that are among the inodes, and
+// whose port counts.
+func openedBy(all []listener, inodes map[string]bool, counts func(port uint16) bool) []string {
 	var found []string
 	for _, l := range all {
-		if port := l.address.Port(); inodes[l.inode] && (port < low || port > high) {
+		if inodes[l.inode] && counts(l.address.Port()) {
 			found = append(found, "tcp "+l.address.String())
 		}
 	}

@@ -35,6 +35,12 @@ func TestListeningFindsWhatAProcessListensOn(t *testing.T) {
 	if slices.Contains(found, "tcp "+ephemeral.Addr().String()) {
 		t.Errorf("a port that the kernel picked is in %q", found)
 	}
+	if !process.ListensAt(os.Getpid(), []string{"tcp 0.0.0.0:1", "tcp " + ephemeral.Addr().String()}) {
+		t.Errorf("it does not listen at %v", ephemeral.Addr())
+	}
+	if process.ListensAt(os.Getpid(), []string{"tcp 0.0.0.0:1"}) {
+		t.Errorf("it listens on port 1")
+	}
 }
 
 func TestListeningFindsWhatADescendantListensOn(t *testing.T) {

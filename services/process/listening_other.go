@@ -4,3 +4,6 @@ package process
 
 // Listening finds nothing: this system does not tell.
 func Listening(int) []string { return nil }
+
+// ListensAt tells nothing, likewise.
+func ListensAt(int, []string) bool { return false }
