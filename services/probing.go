@@ -39,25 +39,36 @@ func (w *Watcher) probe(e Prove) {
 	}
 	about.release = g.Release
 	about.variables = append(w.variables(g.service(), e.Generation, w.instance(e.Generation)), pidVariable+"="+strconv.Itoa(about.incoming.PID()))
+	ctx, cancel := context.WithCancel(context.Background())
+	w.started(e.Generation).unprobe = cancel
 	w.host.Probing.Pass(func() {
+		defer cancel()
 		in := Proved{Generation: e.Generation}
-		if err := w.attempt(e.Ready, about); err != nil {
+		if err := w.attempt(ctx, e.Ready, about); err != nil {
 			in.Failure = err.Error()
 		}
 		w.Post(in)
 	})
 }
 
+// unprobe ends the probe of a generation that is told to end, or has ended: nobody
+// waits for it any more, and its command must not outlive hupwatch.
+func (w *Watcher) unprobe(generation int) {
+	if s := w.started(generation); s != nil && s.unprobe != nil {
+		s.unprobe()
+	}
+}
+
 // attempt makes one attempt to see whether a generation is ready.
-func (w *Watcher) attempt(r *config.Ready, about subject) error {
+func (w *Watcher) attempt(ctx context.Context, r *config.Ready, about subject) error {
 	if r.Kind == config.ReadyExec {
-		return w.execute(r, about)
+		return w.execute(ctx, r, about)
 	}
 	target, err := about.release.target(r, about.variables)
 	if err != nil {
 		return err
 	}
-	if err := probe.Check(context.Background(), target); err != nil {
+	if err := probe.Check(ctx, target); err != nil {
 		return fmt.Errorf("%s: %w", target, err)
 	}
 	return about.answers(target)
@@ -92,12 +103,12 @@ func (rel *Release) target(r *config.Ready, variables []string) (probe.Target, e
 }
 
 // execute runs the command of an exec probe.
-func (w *Watcher) execute(r *config.Ready, about subject) error {
+func (w *Watcher) execute(ctx context.Context, r *config.Ready, about subject) error {
 	spec, err := about.release.command(r.Exec, about.variables)
 	if err != nil {
 		return fmt.Errorf("ready.exec: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
 	outcome, err := task.Run(ctx, w.host.Table, spec)
 	e := exitOf(outcome.Exit)

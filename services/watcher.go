@@ -1,6 +1,7 @@
 package services
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -104,6 +105,7 @@ type started struct {
 	process    *process.Process
 	output     *output.Capture
 	ear        ear
+	unprobe    context.CancelFunc // of the last probe; nil for none
 }
 
 // NewWatcher returns the watcher of a service that has nothing running.
@@ -265,6 +267,7 @@ func (w *Watcher) step(in Input) {
 		w.repair()
 		return
 	case Exited:
+		w.unprobe(x.Generation)
 		w.repair()
 	case HookDone:
 		delete(w.hooks, x.Token)
@@ -309,6 +312,7 @@ func (w *Watcher) carryOut(e Effect) {
 	case Restore:
 		w.restore()
 	case Signal:
+		w.unprobe(e.Generation)
 		w.signal(e)
 	case Pass:
 		w.send(Signal{Generation: e.Generation, Signal: e.Signal, Deputy: e.Deputy})

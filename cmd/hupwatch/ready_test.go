@@ -169,7 +169,7 @@ func TestExecProbesKnowWhomTheyAreAbout(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
 	publish := fmt.Sprintf("publish = %q", dir+"/web")
-	ready := fmt.Sprintf(`ready = { exec = [%q, "-c", "env > probe-$HUPWATCH_GENERATION"] }`, "sh")
+	ready := fmt.Sprintf(`ready = { exec = [%q, "-c", "env > probe-$HUPWATCH_GENERATION; test -S $HUPWATCH_BIND"] }`, "sh")
 	d := startDaemonIn(t, dir, quick+service("web", "listen ${HUPWATCH_BIND}; serve", publish, ready))
 	for generation := 1; generation <= 2; generation++ {
 		pid := d.up("web", generation)
@@ -181,21 +181,25 @@ func TestExecProbesKnowWhomTheyAreAbout(t *testing.T) {
 	}
 }
 
+// hangingProbe is the key for a probe that hangs, and hears no TERM.
+func hangingProbe(timeout string) string {
+	return fmt.Sprintf(`ready = { exec = [%q, "ignore TERM; child ignore TERM, say probing, hang; say probing; hang"], timeout = %q, interval = "10ms" }`, self(), timeout)
+}
+
 func TestAnExecProbeThatHangsIsKilledAndDoesNotOutliveHupwatch(t *testing.T) {
 	t.Parallel()
-	probe := func(timeout string) string {
-		return fmt.Sprintf(`ready = { exec = [%q, "child say probing, hang; say probing; hang"], timeout = %q, interval = "10ms" }`, self(), timeout)
-	}
-	config := quick + service("late", "serve", probe("200ms"))
-	d := startDaemon(t, config+service("hung", "serve", probe("1h")))
-	first := d.awaitAll(4, "said=probing", "service=late")[:2]
-	d.lacks("late", "did not end within 200ms")
+	d := newDaemon(t, t.TempDir())
+	said := d.said()
+	d.configure(quick + quiet(d, "late", "serve", hangingProbe("500ms")) + quiet(d, "hung", "serve", hangingProbe("1h")))
+	d.start()
+	first := said.awaitAll(2, "said=probing", "service=late")[:2]
+	d.lacks("late", "did not end within 500ms")
 	for _, e := range first {
 		eventually(t, "a probe that took too long is gone", func() bool { return !alive(e.pid(t)) })
 	}
-	left := d.awaitAll(2, "said=probing", "service=hung")
+	said.awaitAll(2, "said=probing", "service=hung")
 	d.ends(syscall.SIGTERM, soon)
-	for _, e := range append(left, d.all("said=probing", "service=late")...) {
+	for _, e := range said.all("said=probing") {
 		if pid := e.pid(t); alive(pid) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 			t.Errorf("process %d of a probe of %s outlives hupwatch", pid, e["service"])
@@ -203,16 +207,21 @@ func TestAnExecProbeThatHangsIsKilledAndDoesNotOutliveHupwatch(t *testing.T) {
 	}
 }
 
-func TestAnExecProbeIsNotWaitedForOnceItsGenerationIsNoGood(t *testing.T) {
+func TestAnExecProbeEndsWithTheGenerationItIsAbout(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, quick+service("web", "serve"))
-	d.up("web", 1)
-	d.configure(quick + service("web", "gate end; exit 1", fmt.Sprintf(`ready = { exec = [%q, "say probing; hang"], timeout = "1h" }`, self())))
+	d := newDaemon(t, t.TempDir())
+	said := d.said()
+	d.configure(quick + quiet(d, "web", "serve"))
+	d.start()
+	d.promoted("web", 1)
+	d.configure(quick + quiet(d, "web", "gate end; exit 1", hangingProbe("1h")))
 	d.signal(syscall.SIGHUP)
-	probe := d.says("probing", "web", 2)
+	probes := said.awaitAll(2, "said=probing", "generation=2")
 	d.open("end")
 	d.sees("msg=reload ended", "result=kept_old")
-	eventually(t, "the probe is gone", func() bool { return !alive(probe) })
+	for _, e := range probes {
+		eventually(t, "the probe is gone", func() bool { return !alive(e.pid(t)) })
+	}
 }
 
 func TestAChildMaySpeakForAServiceAndTakeItsSignals(t *testing.T) {
