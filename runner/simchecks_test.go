@@ -444,7 +444,8 @@ func (a *actor) stopsFirst(instance int) bool {
 		return false
 	}
 	g := a.machine.Slots[instance].Incoming
-	return g != nil && g.Phase == services.PhaseWaiting && g.Cause == services.CauseReload && g.Release.Service.Reload == config.ReloadStopFirst
+	stops := g != nil && (g.Phase == services.PhaseWaiting || g.Phase == services.PhaseStarting)
+	return stops && g.Cause == services.CauseReload && g.Release.Service.Reload == config.ReloadStopFirst
 }
 
 func (w *world) warm(p *proc) bool {

@@ -52,15 +52,10 @@ func (w *world) checkDownTurn(e tell) {
 	if !ok {
 		return
 	}
+	q := w.rollout.requests[down.ID]
 	for _, s := range w.rollout.config.Services {
-		if !slices.Contains(s.DependsOn, e.service) || w.actors[s.Name] == nil {
-			continue
-		}
-		if q := w.actors[s.Name].asked[down.ID]; q != nil {
-			w.violated("%s is stopped, and %s, which depends on it and is to stop too, has not", e.service, s.Name)
-		}
-		if r := w.rollout.requests[down.ID]; r != nil && slices.Contains(r.later, s.Name) {
-			w.violated("%s is stopped before %s, which depends on it", e.service, s.Name)
+		if slices.Contains(s.DependsOn, e.service) && q != nil && q.waiting[s.Name] {
+			w.violated("%s is stopped, and %s, which depends on it, is to stop too and has not", e.service, s.Name)
 		}
 	}
 }
