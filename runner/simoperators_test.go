@@ -259,7 +259,7 @@ func (w *world) drawService(name string) fileService {
 func (w *world) drawFeatures(name string) fileFeatures {
 	f := fileFeatures{
 		beforeStart: w.chance(20), beforeStop: w.chance(20), afterReload: w.chance(15),
-		interval: 100*time.Millisecond + w.upTo(2*time.Second),
+		interval: 50*time.Millisecond + w.upTo(400*time.Millisecond),
 	}
 	if w.chance(45) {
 		f.ready = pick(w, "http", "tcp", "exec", "notify", "notify", "fd")
