@@ -429,15 +429,15 @@ var plants = []planted{
 	{
 		name: "the sockets of what is idle are guarded",
 		file: "services/guard.go",
-		code: "		if starts || len(sl.Draining) > 0 {\n",
-		bug:  "		if starts || len(sl.Draining) > 0 || PLANTED && sl.Active != nil {\n",
+		code: "		if sl.Incoming.runs() || len(sl.Draining) > 0 {\n",
+		bug:  "		if sl.Incoming.runs() || len(sl.Draining) > 0 || PLANTED && sl.Active != nil {\n",
 		want: "is idle, and its sockets are guarded",
 	},
 	{
 		name: "the socket of what stops is put back",
 		file: "services/guard.go",
-		code: "		if s.Slots[i].Active != nil {\n",
-		bug:  "		if s.Slots[i].Active != nil || PLANTED {\n",
+		code: "		case sl.Active == nil:\n",
+		bug:  "		case sl.Active == nil && !PLANTED:\n",
 		want: "and nothing serves there",
 	},
 	{
