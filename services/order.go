@@ -17,8 +17,13 @@ func (s *step) await(in Await) {
 	}
 	s.Awaits = names
 	if s.held() && s.WantedUp {
-		s.emit(nil, nil, Event{Kind: KindAwaits, Reason: strings.Join(names, ", ")})
+		s.tellAwaits(nil)
 	}
+}
+
+// tellAwaits says what it waits for, and who waits for it.
+func (s *step) tellAwaits(requests []uint64) {
+	s.emit(nil, nil, Event{Kind: KindAwaits, Reason: strings.Join(s.Awaits, ", "), Reloads: requests})
 }
 
 // held tells whether others are to be ready first.

@@ -66,6 +66,9 @@ func (s *step) ask(in Reload) {
 
 // demand has a request answered by the reload that begins after it.
 func (s *step) demand(id uint64, run Run) {
+	if s.held() {
+		s.tellAwaits([]uint64{id})
+	}
 	switch r := s.Under; {
 	case r == nil:
 		run.IDs = []uint64{id}
@@ -147,7 +150,7 @@ func (s *step) drainSlotFree(r *Run) bool {
 	}
 	if !r.Waits {
 		r.Waits = true
-		s.emit(sl, sl.Draining[0], Event{Kind: KindReloadWaits})
+		s.emit(sl, sl.Draining[0], Event{Kind: KindReloadWaits, Reloads: r.IDs})
 	}
 	return false
 }
