@@ -169,6 +169,8 @@ type Listen struct {
 	User    string
 	Group   string
 	Backlog int
+	// Blocking sockets are for servers that wait in accept.
+	Blocking bool
 }
 
 // KillMode says which processes of a generation get the stop signal.

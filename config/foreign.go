@@ -128,6 +128,7 @@ func foreignKeys(section string) []foreignKey {
 			{names: "owner uid socketuser chown", key: "user"},
 			{names: "gid socketgroup", key: "group"},
 			{names: "queue somaxconn", key: "backlog"},
+			{names: "nonblocking", key: "blocking", hint: "Sockets do not block unless it is true."},
 		}
 	case sectionReady:
 		return foreignReadyKeys

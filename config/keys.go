@@ -317,6 +317,10 @@ func listenKeys() []Key {
 			Name: "backlog", Type: "integer", Default: "4096", decode: number(func(t *table) *int { return &t.listen.Backlog }, 1, math.MaxInt32),
 			Doc: "How many connections may wait to be accepted; the system's own limit holds too.",
 		},
+		{
+			Name: "blocking", Type: "boolean", Default: "false", decode: boolean(func(t *table) *bool { return &t.listen.Blocking }),
+			Doc: "Whether accept waits for a connection, as php-fpm and what is made for inetd want it. A change takes effect when the service is stopped and started: old and new share the socket.",
+		},
 	})
 }
 

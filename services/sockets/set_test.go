@@ -308,3 +308,18 @@ func TestAPathThatSomebodyRemovedIsOpenedAnew(t *testing.T) {
 	}
 	c.Close()
 }
+
+func TestASocketBlocksOnlyWhereItIsSaidTo(t *testing.T) {
+	for _, blocking := range []bool{false, true} {
+		var s sockets.Set
+		fds, err := s.Open([]config.Listen{{Network: "unix", Address: filepath.Join(t.TempDir(), "s"), Mode: -1, Blocking: blocking}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		flags, err := unix.FcntlInt(uintptr(fds[0]), unix.F_GETFL, 0)
+		if err != nil || (flags&unix.O_NONBLOCK == 0) != blocking {
+			t.Errorf("with blocking = %v the flags are %#o, %v", blocking, flags, err)
+		}
+	}
+}

@@ -29,6 +29,9 @@ func open(l config.Listen) (*socket, error) {
 		// Only now does anybody get in: the path has its mode and owner already.
 		err = unix.Listen(s.fd, backlog(l))
 	}
+	if err == nil && l.Blocking {
+		err = unix.SetNonblock(s.fd, false)
+	}
 	if err != nil {
 		s.close()
 		return nil, fmt.Errorf("%s %s: %w", l.Network, l.Address, explained(err, l))
