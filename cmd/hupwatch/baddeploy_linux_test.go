@@ -182,7 +182,7 @@ var portOwners = []realServer{
 	{ // it tries for five seconds
 		name: "gunicorn", app: "gunicorn", program: "gunicorn", network: "tcp", workers: 4,
 		keys: keys{"command": `["gunicorn", "--workers", "4", "--bind", "ADDRESS", "wsgi:app"]`},
-		bad:  map[string]badDeploy{portTaken: {keys: keys{"start_timeout": `"3s"`}, reason: append([]string{"it does not listen on tcp ADDRESS, as", "within start_timeout (3s)"}, remedy...), tail: "Connection in use"}},
+		bad:  map[string]badDeploy{portTaken: {keys: keys{"start_timeout": `"4s"`}, reason: append([]string{"it does not listen on tcp ADDRESS, as", "within start_timeout (4s)"}, remedy...), tail: "Connection in use"}},
 	},
 	{
 		name: "puma", app: "puma", program: "puma", network: "tcp",

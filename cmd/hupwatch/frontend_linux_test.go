@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"hupwatch/examples/load"
 )
@@ -89,7 +90,7 @@ func (f *front) load(path string) siteLoad {
 	})
 }
 
-func TestServersBehindHaproxyAreReloadedOneAfterTheOtherWithNoRequestLost(t *testing.T) {
+func TestServersBehindHaproxyAreReplacedOneAfterTheOtherAndLoseNoRequest(t *testing.T) {
 	t.Parallel()
 	f := newFront(t)
 	d := f.daemon
@@ -103,24 +104,38 @@ func TestServersBehindHaproxyAreReloadedOneAfterTheOtherWithNoRequestLost(t *tes
 	if done["promoted"] != "3" {
 		t.Errorf("reload done %v, want all three promoted", done)
 	}
-	app.awaitRelease(2)
-	api.awaitRelease(2)
-
-	// Nobody who asked after the end is answered by the release before.
-	for _, l := range []siteLoad{app, api} {
-		for a := range l.stop().After(at(t, done)) {
-			if releaseOf(a) != 2 {
-				t.Errorf("%q answered after the reload", a.Body)
-				break
-			}
-		}
-	}
-	wantCalm(t, d)
-	if failed := d.all("msg=hook failed"); len(failed) > 0 {
-		t.Errorf("%v", failed)
-	}
 	f.oneByOne("app")
 	f.oneByOne("api")
+	wantCalm(t, d)
+
+	f.deploy(3, filepath.Join(gunicornExample, brokenApp))
+	c := d.command("reload", "app", "--json").begin()
+	c.says(exitOther)
+	failed := time.Now()
+	got := outcomes(t, c)["app"]
+	if got.Result != "rolled_back" || !strings.Contains(got.Error, "exited with status 1") {
+		t.Errorf("the result is %s: %s; want rolled_back, and gunicorn's exit status", got.Result, got.Error)
+	}
+	if tail := strings.Join(got.Tail, "\n"); !strings.Contains(tail, "this release is broken on purpose") {
+		t.Errorf("the last lines do not tell why:\n%s", tail)
+	}
+	app.awaitRelease(2)
+
+	f.deploy(4, "")
+	d.asks(exitDone, "reload")
+	served := time.Now()
+	app.awaitRelease(4)
+	api.awaitRelease(4)
+	if hooks := d.all("msg=hook failed"); len(hooks) > 0 {
+		t.Errorf("%v", hooks)
+	}
+	for a := range app.stop().After(at(t, done)) {
+		if got := releaseOf(a); got != 2 && got != 4 || got == 2 && a.Begun.After(served) || got == 4 && a.Begun.Before(failed) {
+			t.Errorf("%q answered", a.Body)
+			break
+		}
+	}
+	api.stop()
 	d.ends(syscall.SIGTERM, patience)
 }
 
@@ -137,27 +152,4 @@ func (f *front) oneByOne(service string) {
 	if got, want := strings.Join(steps, ", "), "stop signal sent , generation promoted , stop signal sent 1, generation promoted 1"; got != want {
 		f.t.Errorf("%s: %s; want %s", service, got, want)
 	}
-}
-
-func TestABadReleaseBehindHaproxyIsRolledBackWithNoRequestLost(t *testing.T) {
-	t.Parallel()
-	f := newFront(t)
-	app := f.load("/")
-	app.awaitRelease(1)
-
-	f.deploy(2, filepath.Join(gunicornExample, brokenApp))
-	c := f.daemon.command("reload", "app", "--json").begin()
-	c.says(exitOther)
-	got := outcomes(t, c)["app"]
-	if got.Result != "rolled_back" || !strings.Contains(got.Error, "exited with status 1") {
-		t.Errorf("the result is %s: %s; want rolled_back, and gunicorn's exit status", got.Result, got.Error)
-	}
-	if tail := strings.Join(got.Tail, "\n"); !strings.Contains(tail, "this release is broken on purpose") {
-		t.Errorf("the last lines do not tell why:\n%s", tail)
-	}
-
-	f.deploy(3, "")
-	f.daemon.asks(exitDone, "reload", "app")
-	app.awaitRelease(3)
-	app.stop()
 }
