@@ -79,8 +79,8 @@ var realServers = []realServer{
 	{
 		// READY=1 is true with --preload alone: without, gunicorn says so before its
 		// workers have the application.
-		name: "gunicorn", app: "gunicorn", program: "gunicorn", network: "unix", workers: 4,
-		keys: keys{"command": `["gunicorn", "--preload", "--workers", "4", "wsgi:app"]`, "listen": `["unix:ADDRESS"]`, "ready": `{ notify = true }`},
+		name: "gunicorn", app: "gunicorn", program: "gunicorn", network: "unix", workers: 3,
+		keys: keys{"command": `["gunicorn", "--preload", "--workers", "3", "wsgi:app"]`, "listen": `["unix:ADDRESS"]`, "ready": `{ notify = true }`},
 		bad: map[string]badDeploy{
 			cannotLoad: {
 				fault:  "import",
@@ -97,9 +97,9 @@ var realServers = []realServer{
 	{
 		// That its path accepts a connection is too little: gunicorn listens before
 		// its workers have the application.
-		name: "publisher", app: "gunicorn", program: "gunicorn", network: "unix", workers: 4,
+		name: "publisher", app: "gunicorn", program: "gunicorn", network: "unix", workers: 3,
 		keys: keys{
-			"command": `["gunicorn", "--workers", "4", "--bind", "unix:${HUPWATCH_BIND}", "wsgi:app"]`, "publish": `"ADDRESS"`,
+			"command": `["gunicorn", "--workers", "3", "--bind", "unix:${HUPWATCH_BIND}", "wsgi:app"]`, "publish": `"ADDRESS"`,
 			"overlap": `"100ms"`, "ready": `{ http = "http://localhost/healthz", unix = "${HUPWATCH_BIND}" }`,
 		},
 		bad: map[string]badDeploy{
@@ -180,8 +180,8 @@ var remedy = []string{"the active one does", "give the address to the key listen
 
 var portOwners = []realServer{
 	{ // it tries for five seconds
-		name: "gunicorn", app: "gunicorn", program: "gunicorn", network: "tcp", workers: 4,
-		keys: keys{"command": `["gunicorn", "--workers", "4", "--bind", "ADDRESS", "wsgi:app"]`},
+		name: "gunicorn", app: "gunicorn", program: "gunicorn", network: "tcp", workers: 3,
+		keys: keys{"command": `["gunicorn", "--workers", "3", "--bind", "ADDRESS", "wsgi:app"]`},
 		bad:  map[string]badDeploy{portTaken: {keys: keys{"start_timeout": `"4s"`}, reason: append([]string{"it does not listen on tcp ADDRESS, as", "within start_timeout (4s)"}, remedy...), tail: "Connection in use"}},
 	},
 	{
