@@ -57,9 +57,7 @@ func (m manner) answer(w http.ResponseWriter, r *http.Request) {
 // unix socket, where it removes what is there, as servers do.
 func listenAt(address string) (net.Listener, error) {
 	if fd, err := strconv.Atoi(address); err == nil {
-		f := os.NewFile(uintptr(fd), address)
-		defer f.Close()
-		return net.FileListener(f)
+		return net.FileListener(os.NewFile(uintptr(fd), address)) // which it keeps, for shutdown
 	}
 	if !strings.HasPrefix(address, "/") {
 		share := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {

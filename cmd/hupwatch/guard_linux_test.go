@@ -1,0 +1,238 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// caller connects to an address again and again.
+type caller struct {
+	t    *testing.T
+	stop chan struct{}
+	done chan struct{}
+	// What there is to tell once it is done.
+	answers map[string]int
+	order   []string // of who answered, without repetitions
+	missing int      // the path was not there
+	failed  []error
+}
+
+// calling starts one.
+func calling(t *testing.T, ask func() (string, error)) *caller {
+	c := &caller{t: t, stop: make(chan struct{}), done: make(chan struct{}), answers: make(map[string]int)}
+	go func() { // ends with result
+		defer close(c.done)
+		for {
+			select {
+			case <-c.stop:
+				return
+			default:
+				c.note(ask())
+			}
+		}
+	}()
+	return c
+}
+
+func (c *caller) note(who string, err error) {
+	switch {
+	case err == nil:
+		c.answers[who]++
+		if n := len(c.order); n == 0 || c.order[n-1] != who {
+			c.order = append(c.order, who)
+		}
+	case strings.Contains(err.Error(), unix.ENOENT.Error()):
+		c.missing++
+	default:
+		c.failed = append(c.failed, err)
+	}
+}
+
+// result ends it, and fails the test if it met more than few gaps, or something
+// else than those. It returns who answered.
+func (c *caller) result(few int) []string {
+	c.t.Helper()
+	close(c.stop)
+	<-c.done
+	c.t.Logf("%v answered, and %d times the path was not there", c.answers, c.missing)
+	if c.missing > few {
+		c.t.Errorf("%d times the path was not there", c.missing)
+	}
+	for _, err := range c.failed {
+		c.t.Errorf("a call met %v", err)
+	}
+	return c.order
+}
+
+// fewGaps is how often a caller may find nothing for each time that a path is
+// removed.
+const fewGaps = 5
+
+func TestAListeningPathThatTheOldOneRemovesComesBackAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	path := dir + "/web"
+	d := startDaemonIn(t, dir, quick+service("web", "listen 3; serve; remove "+path+"; say removed; gate g; exit 0", fmt.Sprintf(`listen = ["unix://%s"]`, path)))
+	d.up("web", 1)
+	c := calling(t, func() (string, error) { return asks(path) })
+	d.signal(syscall.SIGHUP)
+	d.says("removed", "web", 1)
+	d.sees("msg=socket put back", "service=web", "address="+path)
+	for range 20 {
+		answersOneOf(t, path, "web 1", "web 2") // the old one finishes its work, and has the socket too
+	}
+	d.open("g")
+	d.sees("msg=generation exited", "generation=1")
+	eventually(t, "the new one answers alone", func() bool { who, _ := asks(path); return who == "web 2" })
+	c.result(fewGaps)
+	d.open("g")
+	d.ends(syscall.SIGTERM, soon)
+	for _, left := range d.entries(".") {
+		if strings.Contains(left, "hupwatch-") || left == "web" {
+			t.Errorf("%s is left", left)
+		}
+	}
+}
+
+func answersOneOf(t *testing.T, path string, want ...string) {
+	t.Helper()
+	got, err := asks(path)
+	for _, w := range want {
+		if got == w {
+			return
+		}
+	}
+	t.Errorf("at %s answers %q, %v, want one of %q", path, got, err, want)
+}
+
+func TestATCPListenerThatTheOldOneShutsDownListensAgain(t *testing.T) {
+	t.Parallel()
+	address := loopback()
+	d := startDaemon(t, quick+service("web", "listen 3; serve; shutdown 3; say shut; gate g; exit 0", fmt.Sprintf(`listen = ["tcp://%s"]`, address)))
+	d.up("web", 1)
+	d.configure(quick + service("web", "listen 3; serve", fmt.Sprintf(`listen = ["tcp://%s"]`, address)))
+	d.signal(syscall.SIGHUP)
+	d.says("shut", "web", 1)
+	d.sees("msg=socket put back", "service=web", "address=tcp "+address)
+	eventually(t, "somebody listens", func() bool { _, err := asksTCP(address); return err == nil })
+	d.open("g")
+	d.sees("msg=generation exited", "generation=1")
+	if who, err := asksTCP(address); who != "web 2" {
+		t.Errorf("%q answers, %v", who, err)
+	}
+}
+
+// own is a service that opens a path itself, and another one that tells that it is
+// ready.
+func own(path, script string, keys ...string) string {
+	return service("web", "listen "+path+"; say open; "+script, keys...)
+}
+
+func TestAPathThatTheServerOpensItselfSurvivesTheEndOfTheOldOne(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	path := dir + "/web"
+	d := startDaemonIn(t, dir, quick+own(path, "serve; remove "+path+"; say removed; gate g; exit 0"))
+	d.up("web", 1)
+	c := calling(t, func() (string, error) { return asks(path) })
+	d.signal(syscall.SIGHUP)
+	d.says("removed", "web", 1)
+	wants(t, d.sees("msg=socket put back", "service=web")["address"], path, "listen, or use publish")
+	eventually(t, "the new one answers", func() bool { who, _ := asks(path); return who == "web 2" })
+	for range 20 {
+		answers(t, path, "web 2")
+	}
+	d.open("g")
+	d.sees("msg=generation exited", "generation=1")
+	answers(t, path, "web 2")
+	if order := c.result(2 * fewGaps); strings.Join(order, ", ") != "web 1, web 2" { // each start removes it too
+		t.Errorf("in this order answered %q", order)
+	}
+	d.open("g")
+}
+
+func TestWhoIsNotProvenIsNotMetAtAPathThatServersOpenThemselves(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	path := dir + "/web"
+	d := startDaemonIn(t, dir, quick+own(path, "serve"))
+	pid := d.up("web", 1)
+	c := calling(t, func() (string, error) { return asks(path) })
+	d.configure(quick + own(path, "gate die; exit 8", failing))
+	d.signal(syscall.SIGHUP)
+	d.says("open", "web", 2)
+	for range 20 {
+		answers(t, path, "web 1")
+	}
+	d.open("die")
+	wants(t, d.sees("msg=reload ended", "result=kept_old")["err"], "exited with status 8")
+	answers(t, path, "web 1")
+	d.configure(quick + own(path, "remove "+path+"; gate die; exit 8", failing)) // as it ends, it takes the path away
+	d.signal(syscall.SIGHUP)
+	d.says("open", "web", 3)
+	d.open("die")
+	d.sees("msg=reload ended", "reload=2", "result=kept_old")
+	answers(t, path, "web 1")
+	if order := c.result(3 * fewGaps); strings.Join(order, ", ") != "web 1" {
+		t.Errorf("in this order answered %q", order)
+	}
+	if d.status("web").PID != pid {
+		t.Errorf("the old one is not what it was")
+	}
+	for _, left := range d.entries(".") {
+		if strings.Contains(left, "hupwatch-") {
+			t.Errorf("%s is left", left)
+		}
+	}
+}
+
+func TestAPathOfTheOldGenerationAloneIsNotPutBack(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	path := dir + "/web-${HUPWATCH_GENERATION}"
+	d := startDaemonIn(t, dir, quick+own(path, "serve; remove "+path+"; say removed; gate g; exit 0", fmt.Sprintf(`ready = { unix = %q }`, path)))
+	for generation := 1; generation <= 3; generation++ {
+		d.up("web", generation)
+		if generation > 1 {
+			before := strconv.Itoa(generation - 1)
+			d.says("removed", "web", generation-1)
+			d.open("g")
+			d.sees("msg=generation exited", "generation="+before)
+			absent(t, dir+"/web-"+before)
+		}
+		answers(t, dir+"/web-"+strconv.Itoa(generation), "web "+strconv.Itoa(generation))
+		d.signal(syscall.SIGHUP)
+	}
+	d.sees("msg=stop signal sent", "generation=3")
+	d.openFor(2, "g")
+	if back := d.all("msg=socket put back"); len(back) > 0 {
+		t.Errorf("what nobody listens at was put back: %v", back)
+	}
+}
+
+func TestALinkThatIsTakenAwayInTheDrainComesBack(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	d := startDaemonIn(t, dir, quick+published(dir, "serve; remove "+dir+"/web; say removed; gate g; exit 0", `overlap = 0`))
+	d.up("web", 1)
+	c := calling(t, func() (string, error) { return asks(dir + "/web") })
+	d.signal(syscall.SIGHUP)
+	d.says("removed", "web", 1)
+	d.sees("msg=socket put back", "service=web", "address="+dir+"/web")
+	answers(t, dir+"/web", "web 2")
+	d.open("g")
+	d.sees("msg=generation exited", "generation=1")
+	answers(t, dir+"/web", "web 2")
+	c.result(fewGaps)
+	if err := os.Remove(dir + "/web"); err != nil { // as the second one is going to
+		t.Fatal(err)
+	}
+	d.write("web", "")
+	d.open("g")
+}
