@@ -31,7 +31,7 @@ type machineWatch struct {
 	reloads    int  // reloads begun so far
 	instances  int  // of the reload last begun
 	turn       int  // the ticket of the turn it has, or 0
-	partial    bool // some instances may be missing, since the last one
+	partial    bool // the reload last begun did not come to its end: some instances may be missing
 	made       *services.Release
 	reused     map[int]bool // generations that were started with an earlier release
 	stood      bool         // it was ready, or not wanted, at some time
@@ -66,7 +66,6 @@ type procWatch struct {
 	proven                           services.Instant // when it was first known to be ready
 	proof                            services.Instant // when it was last seen to be
 	said                             bool             // that it is
-	published                        services.Instant
 	publishedAt                      services.Instant // beside an old one
 	publishTries                     int              // that failed since the last that did not
 	promoted                         bool
@@ -87,7 +86,6 @@ type before struct {
 	begun   bool // a reload
 	due     bool // something is
 	running bool
-	shared  bool // what was resolved is the release of an instance before
 }
 
 // slotBefore is how one of its instances was.
@@ -479,7 +477,7 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 			}
 		}
 		switch e.Result {
-		case services.ResultPartial, services.ResultFailed:
+		case services.ResultPartial, services.ResultFailed, services.ResultKeptOld, services.ResultRolledBack:
 			a.partial = true
 		case services.ResultPromoted, services.ResultStarted:
 			a.partial = false

@@ -98,8 +98,13 @@ func (w *world) checkRollout(in input, effects []effect) {
 	if !v.ending && w.rollout.ending {
 		v.ending = true
 		// Those that others depend on end after those; none dies before its KILL.
-		turns := time.Duration(depth(w.rollout.config))
-		w.endBy = min(w.endBy, w.patience(turns*(2*maxStopTimeout+6*time.Second)), w.patience(w.rollout.config.Daemon.ShutdownTimeout).Add(turns*6*time.Second))
+		perTurn := 2*maxStopTimeout + 6*time.Second
+		var inTurn, lastKills time.Duration
+		for range depth(w.rollout.config) {
+			inTurn += perTurn
+			lastKills += 6 * time.Second
+		}
+		w.endBy = min(w.endBy, w.patience(inTurn), w.patience(w.rollout.config.Daemon.ShutdownTimeout).Add(lastKills))
 	}
 }
 
