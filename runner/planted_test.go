@@ -136,9 +136,8 @@ var plants = []planted{
 	{
 		name: "a crash restart uses the configured release",
 		file: "services/slot.go",
-		code: "	s.launch(sl, sl.NextCause, s.good(sl))\n",
-		bug: `	good := s.good(sl)
-	if PLANTED {
+		code: "	s.launch(sl, sl.NextCause, good)\n",
+		bug: `	if PLANTED {
 		good = nil
 	}
 	s.launch(sl, sl.NextCause, good)

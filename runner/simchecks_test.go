@@ -352,7 +352,7 @@ func (w *world) checkResolve(a *actor, e services.Resolve) {
 		}
 	}
 	switch first := m.Slots[0].Incoming; {
-	case good == nil && e.Reuse == nil && g.Cause == services.CauseStart && sl.Instance > 0:
+	case good == nil && e.Reuse == nil && a.slot(0).good == nil && sl.Instance > 0:
 		w.violated("%s makes another release for instance %d than for the first", name, sl.Instance)
 	case good == nil && e.Reuse == nil:
 	case good == nil && sl.Instance > 0 && first != nil && first.Cause != services.CauseReload && same(first.Release, e.Reuse):
@@ -360,6 +360,9 @@ func (w *world) checkResolve(a *actor, e services.Resolve) {
 		w.violated("%s is started with a release that was never promoted", name)
 	case !same(e.Reuse, good):
 		w.violated("%s is not started again with the whole release last promoted", name)
+	}
+	if g.Cause == services.CauseStart {
+		slot.restarts = 0
 	}
 	fellBack := m.Under != nil && m.Under.FellBack != "" && &m.Slots[m.Under.Slot] == sl
 	if g.Cause != services.CauseRestart || fellBack {
@@ -482,7 +485,7 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 		case services.ResultPromoted, services.ResultStarted:
 			a.partial = false
 		}
-		if e.Result != services.ResultSkipped {
+		if e.Result != services.ResultSkipped && e.Cause != "" {
 			slot.lastEnd = w.now
 		}
 	case services.KindStartFailed:

@@ -15,16 +15,24 @@ func (s *step) grow(n int) {
 // follow starts the other instances of a service that comes up, once the first one
 // has a release: they get the same.
 func (s *step) follow() {
-	g := s.Slots[0].Incoming
-	if s.Slots[0].Good != nil || g == nil || g.Cause == CauseReload || g.Phase == PhaseResolving || g.Phase == PhasePreparing {
+	first := &s.Slots[0]
+	if first.Good != nil || !first.made() {
 		return
 	}
+	g := first.Incoming
 	s.grow(g.service().Instances)
 	for i := 1; i < g.service().Instances; i++ { // some may be there, and drain what ran before
 		if s.Slots[i].idle() {
 			s.launch(&s.Slots[i], CauseStart, g.Release)
 		}
 	}
+}
+
+// made tells whether there is a release that is not one of a reload: for those it
+// says itself who gets it.
+func (sl *Slot) made() bool {
+	g := sl.Incoming
+	return g != nil && g.Cause != CauseReload && g.Phase != PhaseResolving && g.Phase != PhasePreparing
 }
 
 // shrink ends the instances beyond so many.

@@ -386,3 +386,40 @@ func TestAStartIsNotDoneWhileAnInstanceIsMissing(t *testing.T) {
 	b.exit(b.run(), services.Exit{Code: 1})
 	b.want(services.StateStarting, "answer [7] partial", "resolve /releases/1")
 }
+
+func TestAStartThatFailsInEveryInstanceRunsBeforeStartOnceForEachTry(t *testing.T) {
+	c := several(3)
+	c.BeforeStart = []string{"./migrate"}
+	b := newBench(t, c)
+	b.tell(services.Start{})
+	for try := range 5 {
+		b.resolve("/releases/1")
+		b.hookDone("")
+		ran := 0
+		for i := 0; i < len(b.saw); i++ { // everything there is to answer
+			switch e := b.saw[i].(type) {
+			case services.Resolve:
+				if e.Reuse != nil {
+					b.tell(services.Resolved{Attempt: e.Attempt, Release: e.Reuse, Reused: true})
+				}
+			case services.RunHook:
+				ran++
+			case services.Launch:
+				b.tell(services.Spawned{Generation: e.Generation, PID: 100 + e.Generation})
+			}
+		}
+		for _, l := range b.Living() {
+			if l.PID == 0 {
+				b.exit(l.Generation, services.Exit{Code: 1})
+			}
+		}
+		if ran != 1 {
+			t.Errorf("try %d: before_start ran %d times", try+1, ran)
+		}
+		b.saw = slices.DeleteFunc(b.saw, func(services.Effect) bool { return true })
+		for b.Slots[0].Incoming == nil {
+			b.now = b.Deadline()
+			b.tell(services.Tick{})
+		}
+	}
+}

@@ -428,7 +428,15 @@ func (s *step) restartDue(sl *Slot) {
 	if !s.startable() || s.held() || sl.Active != nil || sl.Incoming != nil || sl.NextStart > s.now {
 		return
 	}
-	s.launch(sl, sl.NextCause, s.good(sl))
+	good := s.good(sl)
+	if first := &s.Slots[0]; good == nil && first.Good == nil && sl != first {
+		if !first.made() {
+			sl.NextStart = Never // it follows that
+			return
+		}
+		good = first.Incoming.Release
+	}
+	s.launch(sl, sl.NextCause, good)
 }
 
 // good is the release that an instance is started again with: where it never had
