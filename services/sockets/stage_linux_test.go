@@ -1,0 +1,66 @@
+package sockets_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"hupwatch/services/sockets"
+)
+
+// watchedStage stages a path, and returns what waits until a number of things
+// happened to it.
+func watchedStage(t *testing.T, path string) (s *sockets.Stage, until func(n int)) {
+	t.Helper()
+	w, _ := newWatch(t)
+	events := make(chan struct{}, 1000)
+	s = &sockets.Stage{}
+	must(t, s.Start(w, []string{path}, func() { events <- struct{}{} }))
+	t.Cleanup(s.Stop)
+	return s, func(n int) {
+		for range n {
+			<-events
+		}
+	}
+}
+
+// Between its unlink and its bind a look finds nothing; it is the bind that counts.
+func TestWhatANewServerOpensIsSentBehindTheStageAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "web.sock")
+	openItself(t, path, "old")
+	s, until := watchedStage(t, path)
+	must(t, os.Remove(path))
+	until(1)
+	must(t, s.Repair())
+	openItself(t, path, "new")
+	until(1)
+	must(t, s.Repair())
+	wantAnswer(t, path, "old")
+}
+
+func TestTheModeThatAServerGivesItsPathItsOwnSocketHas(t *testing.T) {
+	for _, when := range []string{"before a look", "after it"} {
+		t.Run(when, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "web.sock")
+			openItself(t, path, "old")
+			s, until := watchedStage(t, path)
+			openItself(t, path, "new")
+			until(2) // removed and bound
+			if when == "after it" {
+				must(t, s.Repair())
+				until(1) // the old one is back
+			}
+			must(t, os.Chmod(path, 0o604))
+			until(1)
+			if when == "before a look" {
+				must(t, s.Repair())
+				until(1)
+			}
+			must(t, s.Show())
+			wantAnswer(t, path, "new")
+			if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o604 {
+				t.Errorf("the new socket has mode %v, %v, want 604", info.Mode(), err)
+			}
+		})
+	}
+}
