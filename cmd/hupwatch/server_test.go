@@ -54,7 +54,8 @@ func (m manner) answer(w http.ResponseWriter, r *http.Request) {
 
 // listenAt opens the address of a script: the number of a descriptor that the
 // process has, HOST:PORT, which it shares with others that do so, or the path of a
-// unix socket, where it removes what is there, as servers do.
+// unix socket, where it removes what is there, as servers do, and tries again where
+// somebody puts it back, as the good ones do.
 func listenAt(address string) (net.Listener, error) {
 	if fd, err := strconv.Atoi(address); err == nil {
 		return net.FileListener(os.NewFile(uintptr(fd), address)) // which it keeps, for shutdown
@@ -69,14 +70,19 @@ func listenAt(address string) (net.Listener, error) {
 		}}
 		return share.Listen(context.Background(), "tcp", address)
 	}
-	if err := remove(address); err != nil {
-		return nil, err
+	for {
+		if err := remove(address); err != nil {
+			return nil, err
+		}
+		l, err := net.Listen("unix", address)
+		if errors.Is(err, unix.EADDRINUSE) {
+			continue
+		}
+		if u, ok := l.(*net.UnixListener); ok {
+			u.SetUnlinkOnClose(false)
+		}
+		return l, err
 	}
-	l, err := net.Listen("unix", address)
-	if u, ok := l.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false)
-	}
-	return l, err
 }
 
 // answerAt answers HTTP at an address from now on.
