@@ -210,6 +210,9 @@ func (s *step) emptied(in Emptied) {
 func (s *step) gone(sl *Slot, g *Generation) {
 	sl.remove(g)
 	s.retract(g)
+	if path := g.service().Publish; path != "" && !slices.Contains(s.publishes(), path) {
+		s.keepSockets() // nobody else was there any more
+	}
 	e := g.LastStatus
 	s.emit(sl, g, Event{Kind: KindExited, Exit: &e, Elapsed: s.now.Sub(g.StoppedAt)})
 }
