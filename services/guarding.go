@@ -10,10 +10,12 @@ type pathsChanged struct{ Input }
 
 // guardPaths begins to guard the paths of the service's sockets, or ends that.
 func (w *Watcher) guardPaths(e Guard) {
+	e.Kept = slices.DeleteFunc(slices.Clone(e.Kept), func(path string) bool { return slices.Contains(w.abandoned, path) })
 	w.guarding = e
 	w.told(w.stage.Start(w.host.Watch, e.Staged, w.pathChanged))
 	if !e.On {
 		w.guard.Stop()
+		w.abandoned = nil
 		return
 	}
 	w.guardAgain()
@@ -48,8 +50,12 @@ func (w *Watcher) repair() {
 }
 
 // show has the paths that the servers opened themselves lead to what the incoming
-// generation put there.
-func (w *Watcher) show() { w.told(w.stage.Show()) }
+// generation put there. Where it put nothing, nobody is met once the old one has gone:
+// those paths are not kept.
+func (w *Watcher) show() {
+	w.told(w.stage.Show())
+	w.abandoned = append(w.abandoned, w.stage.Unopened()...)
+}
 
 // restore puts back what the paths that the servers opened themselves led to before
 // the incoming generation was started.

@@ -92,6 +92,7 @@ type Watcher struct {
 	guard     sockets.Guard
 	stage     sockets.Stage
 	guarding  Guard
+	abandoned []string    // paths that only a generation that drains has open
 	timer     *time.Timer // nil while nothing is waited for
 	saved     []Living
 	wanted    Wanted   // likewise saved

@@ -119,6 +119,18 @@ func (s *Stage) Restore() (restored []string, err error) {
 	return restored, err
 }
 
+// Unopened returns the paths that the new generation opened nothing at: they lead to
+// the active one's socket, and to nobody once that has ended.
+func (s *Stage) Unopened() []string {
+	var paths []string
+	for path, it := range s.paths {
+		if !it.waits && it.leadsTo(it.active) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
 // Stop ends the staging: the paths lead to what they lead to.
 func (s *Stage) Stop() {
 	for _, it := range s.paths {

@@ -156,3 +156,20 @@ func wantOnly(t *testing.T, path string) {
 		t.Errorf("beside %s there is %v, %v", path, entries, err)
 	}
 }
+
+func TestAPathThatTheNewServerDoesNotOpenIsKnown(t *testing.T) {
+	dir := t.TempDir()
+	opened, unopened := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	openItself(t, opened, "old")
+	openItself(t, unopened, "old")
+	var s sockets.Stage
+	must(t, s.Start(nil, []string{opened, unopened}, func() {}))
+	t.Cleanup(s.Stop)
+	openItself(t, opened, "new")
+	for _, step := range []func() error{s.Repair, s.Show} {
+		if got := s.Unopened(); len(got) != 1 || got[0] != unopened {
+			t.Errorf("%q are not opened, want %q", got, unopened)
+		}
+		must(t, step())
+	}
+}
