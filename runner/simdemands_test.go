@@ -350,11 +350,7 @@ func (w *world) checkResult(a *actor, e services.Answer, id uint64, q *ask) {
 			w.violated("%s says partial, and it has one instance", name)
 		}
 	case services.ResultRolledBack:
-		mode := a.machine.Config.Reload
-		if a.made != nil {
-			mode = a.made.Service.Reload
-		}
-		if mode != config.ReloadStopFirst || !serves || a.machine.Slots[0].Active.Number != e.Generation {
+		if a.made != nil && a.made.Service.Reload != config.ReloadStopFirst || !serves || a.machine.Slots[0].Active.Number != e.Generation {
 			w.violated("%s says rolled_back, and it did not stop first, or does not serve", name)
 		}
 	case services.ResultStopped:
