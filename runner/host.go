@@ -42,8 +42,31 @@ func HostFacts(c *config.Config) config.Problems {
 		if text := outputFact(s.Stderr); text != "" && s.Stderr != s.Output {
 			warn(key+".stderr", text)
 		}
+		for i, l := range s.Listen {
+			if text := socketFact(l.Address); text != "" && l.Network == "unix" {
+				warn(fmt.Sprintf("%s.listen[%d]", key, i), text)
+			}
+		}
+		if text := socketFact(s.Publish); text != "" && s.Publish != "" {
+			warn(key+".publish", text)
+		}
 	}
 	return warnings
+}
+
+// socketFact says why a unix socket cannot be made at a path.
+func socketFact(path string) string {
+	info, err := os.Stat(filepath.Dir(path))
+	switch {
+	case err != nil:
+		return fmt.Sprintf("the directory of the socket: %v; make it, or the service does not start", err)
+	case !info.IsDir():
+		return fmt.Sprintf("%s is not a directory: the service does not start", filepath.Dir(path))
+	}
+	if info, err = os.Lstat(path); err == nil && info.Mode().Type()&(os.ModeSocket|os.ModeSymlink) == 0 {
+		return path + " is there, and is no socket: remove it, or the service does not start"
+	}
+	return ""
 }
 
 // outputFact says why an output file cannot be made.
