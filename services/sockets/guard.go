@@ -150,6 +150,10 @@ func (g *Guard) holdAll(publics, theirs []string, before map[string]held) error 
 	}
 	for _, path := range publics {
 		h, err := holdLink(path)
+		if old := before[path]; err != nil && old != nil {
+			note(path, old, nil) // gone this moment, and to be put back
+			continue
+		}
 		note(path, h, err)
 	}
 	for _, path := range theirs {

@@ -211,6 +211,18 @@ func TestAPublicPathIsPutBack(t *testing.T) {
 	p.wantNames("web.sock web.sock.d", "1.sock 2.sock")
 }
 
+func TestAPublicPathThatIsGoneWhenTheGuardStartsAgainIsPutBack(t *testing.T) {
+	p := newPublished(t)
+	p.start(1)
+	s := newSet(t)
+	var g sockets.Guard
+	start(t, &g, s, []string{p.public}, nil)
+	remove(t, p.public)
+	start(t, &g, s, []string{p.public}, nil)
+	repair(t, &g, p.public)
+	p.wantAnswer(1)
+}
+
 func TestTheSecondNamesOfAKilledHupwatchAreReplaced(t *testing.T) {
 	s, l := newSet(t), path(t)
 	leftover := filepath.Join(filepath.Dir(l.Address), ".s.hupwatch-kept")
