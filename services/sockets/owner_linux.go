@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setOwnerAndMode changes what is not negative. Root does this in directories
-// that a service's user may write to: so it goes by a descriptor of the socket,
-// and not by a path that may lead to another file meanwhile.
-func setOwnerAndMode(path string, uid, gid, mode int) error {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// setOwnerAndMode changes what is not negative, of this file only, which must be a
+// socket. Root does this in directories that a service's user may write to: so it
+// goes by a descriptor, and not by a name that may be another file's meanwhile.
+func setOwnerAndMode(at int, name string, file unix.Stat_t, uid, gid, mode int) error {
+	fd, err := unix.Openat(at, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -21,7 +21,7 @@ func setOwnerAndMode(path string, uid, gid, mode int) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK || !sameFile(st, file) {
 		return errors.New("set owner and mode: the path leads to another file")
 	}
 	if uid >= 0 || gid >= 0 {

@@ -59,7 +59,7 @@ func (s *socket) change(l config.Listen) error {
 		if !s.ownsPath() {
 			return fmt.Errorf("%s %s: set mode and owner: the path is no longer this socket's", l.Network, l.Address)
 		}
-		if err := admit(l); err != nil {
+		if err := s.admit(l); err != nil {
 			return fmt.Errorf("%s %s: %w", l.Network, l.Address, err)
 		}
 	}

@@ -30,6 +30,8 @@ type Stage struct {
 // bindGap is how long a server has to bind what it has made room for.
 const bindGap = 20 * time.Millisecond
 
+var errReplaced = errors.New("it has just been replaced")
+
 // staged is one such path.
 type staged struct {
 	place
@@ -200,7 +202,7 @@ func (it *staged) second(name string, file unix.Stat_t) error {
 		return err
 	}
 	if st, err := status(it.at, name); err != nil || !sameFile(st, file) {
-		return errors.Join(errors.New("it has just been replaced"), err)
+		return errors.Join(errReplaced, err)
 	}
 	return nil
 }
@@ -251,17 +253,19 @@ func (it *staged) show() error {
 }
 
 // admit gives the new socket the owner and mode that the path was given meanwhile.
+// The directory may belong to the service's user: what has the names is looked at.
 func (it *staged) admit() error {
 	if it.sight == nil || !it.sight.touched.Load() {
 		return nil
 	}
 	now, err := status(it.at, it.activeName())
+	if err == nil && !sameFile(now, it.active) {
+		err = errReplaced
+	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		unix.Fchownat(it.at, it.nextName(), int(now.Uid), int(now.Gid), unix.AT_SYMLINK_NOFOLLOW),
-		unix.Fchmodat(it.at, it.nextName(), uint32(now.Mode)&0o7777, 0)) //nolint:unconvert // not everywhere
+	return setOwnerAndMode(it.at, it.nextName(), it.next, int(now.Uid), int(now.Gid), int(now.Mode)&0o777)
 }
 
 // replace has the path lead to what has that second name, in one step.

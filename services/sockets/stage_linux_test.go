@@ -64,3 +64,32 @@ func TestTheModeThatAServerGivesItsPathItsOwnSocketHas(t *testing.T) {
 		})
 	}
 }
+
+// The directory may be the service's user's, who puts there what he likes. Root's
+// files are not what the stage gives his owner and mode to.
+func TestNoOtherFileIsGivenTheOwnerAndModeOfThePath(t *testing.T) {
+	for name, put := range map[string]func(file, at string) error{"symbolic link": os.Symlink, "another name": os.Link} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			foreign, path := filepath.Join(dir, "shadow"), filepath.Join(dir, "web.sock")
+			must(t, os.WriteFile(foreign, nil, 0o600))
+			openItself(t, path, "old")
+			s, until := watchedStage(t, path)
+			openItself(t, path, "new")
+			until(2)
+			must(t, s.Repair())
+			until(1)
+			must(t, os.Chmod(path, 0o666))
+			until(1)
+			next := filepath.Join(dir, ".web.sock.hupwatch-next")
+			must(t, os.Remove(next))
+			must(t, put(foreign, next))
+			if err := s.Show(); err == nil {
+				t.Error("nothing was told")
+			}
+			if info, err := os.Stat(foreign); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("the file has mode %v, %v, want 600", info.Mode(), err)
+			}
+		})
+	}
+}

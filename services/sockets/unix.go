@@ -35,7 +35,7 @@ func (s *socket) openUnix() error {
 	if err := unix.Lstat(path, s.file); err != nil {
 		return err
 	}
-	return admit(s.listen)
+	return s.admit(s.listen)
 }
 
 // removeStale makes way where a socket was left behind that nobody listens on.
@@ -75,7 +75,7 @@ func stale(path string) error {
 }
 
 // admit gives the path of a unix socket its owner and mode.
-func admit(l config.Listen) error {
+func (s *socket) admit(l config.Listen) error {
 	uid, err := userID(l.User)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func admit(l config.Listen) error {
 	if uid < 0 && gid < 0 && l.Mode < 0 {
 		return nil
 	}
-	return setOwnerAndMode(l.Address, uid, gid, l.Mode)
+	return setOwnerAndMode(unix.AT_FDCWD, l.Address, *s.file, uid, gid, l.Mode)
 }
 
 // userID returns the number of a user, or -1 if none is named.
