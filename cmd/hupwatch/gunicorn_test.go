@@ -108,13 +108,13 @@ func TestABrokenReleaseOfGunicornIsKeptOutUntilAGoodOneComes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.deploy(1, goodApp)
-	// Long enough to find out on a busy host; the broken ones take no longer than
-	// it takes them to end.
-	d := startDaemonIn(t, s.dir, webService("unix:s", "4s"))
+	d := startDaemonIn(t, s.dir, webService("unix:s", "1s"))
 	first := d.await("msg=generation promoted", "generation=1").pid(t)
 	s.awaitWorkers(d, webWorkers, 1)
 	l := startLoad(t, "unix", s.path("s"))
 
+	// However busy the host, it ends in its warm-up, and as soon as it can.
+	d.configure(webService("unix:s", "1h"))
 	s.deploy(2, brokenApp)
 	d.signal(syscall.SIGHUP)
 	end := d.await("msg=reload ended", "result=kept_old")
@@ -143,6 +143,7 @@ func TestABrokenReleaseOfGunicornIsKeptOutUntilAGoodOneComes(t *testing.T) {
 	}
 	l.awaitRelease(1)
 
+	d.configure(webService("unix:s", "1s"))
 	s.deploy(3, goodApp)
 	d.signal(syscall.SIGHUP)
 	second := d.await("msg=generation promoted").pid(t)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -181,9 +182,17 @@ func (st *stage) loads() {
 	}
 }
 
-// begin puts the load on.
+// begin puts the load on. The first generation is promoted when its warm-up is over,
+// whether or not it listens by then.
 func (a *actor) begin() {
 	a.t.Helper()
+	eventually(a.t, a.server.name+" listens", func() bool {
+		c, err := net.Dial(a.server.network, a.address)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
 	a.load = startLoadOf(a.t, load.Config{
 		Network: a.server.network, Address: a.address,
 		Fresh: 3, KeepAlive: 3, Slow: 2, SlowPath: "/slow?ms=300",
