@@ -1,12 +1,52 @@
 package services
 
 import (
+	"os"
 	"slices"
+	"strings"
+	"syscall"
+
+	"hupwatch/services/process"
 )
 
 // pathsChanged says that something may have happened to a path that is guarded, or
 // to a socket.
 type pathsChanged struct{ Input }
+
+// opener is what serves, which may have opened its sockets itself.
+type opener struct {
+	process    *process.Process // nil for none
+	credential *process.Credential
+}
+
+// paths are those of its unix sockets, if a generation of that release is going to
+// open the same.
+func (o opener) paths(rel *Release) []string {
+	if o.process == nil || len(rel.Service.Listen) > 0 || rel.Service.Publish != "" {
+		return nil
+	}
+	var paths []string
+	for _, address := range process.Listening(o.process.PID()) {
+		if path, ok := strings.CutPrefix(address, "unix /"); ok && o.owns("/"+path) {
+			paths = append(paths, "/"+path)
+		}
+	}
+	return paths
+}
+
+// owns reports whether a path may be its own: what a process has bound in a mount
+// namespace is somebody else's here.
+func (o opener) owns(path string) bool {
+	if o.credential == nil || o.credential.UID == 0 {
+		return true
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Uid == o.credential.UID
+}
 
 // guardPaths begins to guard the paths of the service's sockets, or ends that.
 func (w *Watcher) guardPaths(e Guard) {

@@ -389,7 +389,10 @@ func (w *Watcher) ask(e Resolve) {
 	}
 	i := &inquiry{Resolve: e}
 	w.inquiries = append(w.inquiries, i)
-	active := w.process(e.Active)
+	active := opener{process: w.process(e.Active)}
+	if _, g := w.machine.find(e.Active); g != nil && g.Release != nil {
+		active.credential = g.Release.Credential
+	}
 	w.host.Resolving.Pass(func() { w.Post(resolution{w.resolve(e, active), i}) })
 }
 
@@ -400,29 +403,15 @@ func (w *Watcher) answered(i *inquiry) {
 	}
 }
 
-func (w *Watcher) resolve(e Resolve, active *process.Process) Input {
+func (w *Watcher) resolve(e Resolve, active opener) Input {
 	if e.Reuse != nil && Usable(e.Reuse) {
-		return Resolved{Attempt: e.Attempt, Release: e.Reuse, Reused: true, Paths: ownPaths(e.Reuse, active)}
+		return Resolved{Attempt: e.Attempt, Release: e.Reuse, Reused: true, Paths: active.paths(e.Reuse)}
 	}
 	release, err := w.host.Resolver.Resolve(e.Config)
 	if err != nil {
 		return ResolveFailed{Attempt: e.Attempt, Reason: err.Error()}
 	}
-	return Resolved{Attempt: e.Attempt, Release: release, Paths: ownPaths(release, active)}
-}
-
-// ownPaths are those of the unix sockets that what serves opened itself.
-func ownPaths(rel *Release, active *process.Process) []string {
-	if active == nil || len(rel.Service.Listen) > 0 || rel.Service.Publish != "" {
-		return nil
-	}
-	var paths []string
-	for _, address := range process.Listening(active.PID()) {
-		if path, ok := strings.CutPrefix(address, "unix /"); ok {
-			paths = append(paths, "/"+path)
-		}
-	}
-	return paths
+	return Resolved{Attempt: e.Attempt, Release: release, Paths: active.paths(release)}
 }
 
 func (w *Watcher) launch(e Launch) {

@@ -1,0 +1,33 @@
+package services
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"hupwatch/services/process"
+)
+
+// What a process says it listens on is as it sees the file system: in a mount
+// namespace of its own it can bind the path of anybody's socket.
+func TestOnlyASocketOfItsOwnUserIsTakenForAServicesOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "docker.sock")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	me := uint32(os.Getuid())
+	for _, c := range []struct {
+		as   *process.Credential
+		path string
+		want bool
+	}{
+		{nil, path, true},
+		{&process.Credential{UID: me}, path, true},
+		{&process.Credential{UID: me + 1}, path, false},
+		{&process.Credential{UID: me + 1}, path + ".gone", false},
+	} {
+		if got := (opener{credential: c.as}).owns(c.path); got != c.want {
+			t.Errorf("%+v owns %s: %t, want %t", c.as, filepath.Base(c.path), got, c.want)
+		}
+	}
+}
