@@ -55,7 +55,7 @@ func (w *Watcher) guardPaths(e Guard) {
 	w.told(w.stage.Start(w.host.Watch, e.Staged, w.pathChanged))
 	if !e.On {
 		w.guard.Stop()
-		w.abandoned = nil
+		w.abandoned, w.mentioned = nil, nil
 		return
 	}
 	w.guardAgain()
@@ -105,6 +105,9 @@ func (w *Watcher) restore() {
 }
 
 func (w *Watcher) putBack(what string) {
+	if !w.mention(what) {
+		return
+	}
 	e := Event{Kind: KindPutBack, Service: w.machine.Name, Reason: what}
 	if slices.Contains(w.guarding.Kept, what) {
 		e.Reason += ", which the server opens itself, and its other generation had taken away; to be safe give it to listen, or use publish"
@@ -113,7 +116,20 @@ func (w *Watcher) putBack(what string) {
 }
 
 func (w *Watcher) told(err error) {
-	if err != nil {
+	if err != nil && w.mention(err.Error()) {
 		w.trouble(err)
 	}
+}
+
+// mention reports whether something has not been told yet since the guarding began: a
+// server can do it ten thousand times, and would fill the log and the journal.
+func (w *Watcher) mention(what string) bool {
+	if w.mentioned[what] {
+		return false
+	}
+	if w.mentioned == nil {
+		w.mentioned = make(map[string]bool)
+	}
+	w.mentioned[what] = true
+	return true
 }

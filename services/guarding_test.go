@@ -1,10 +1,12 @@
 package services
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"hupwatch/config"
 	"hupwatch/services/process"
 )
 
@@ -29,5 +31,23 @@ func TestOnlyASocketOfItsOwnUserIsTakenForAServicesOwn(t *testing.T) {
 		if got := (opener{credential: c.as}).owns(c.path); got != c.want {
 			t.Errorf("%+v owns %s: %t, want %t", c.as, filepath.Base(c.path), got, c.want)
 		}
+	}
+}
+
+func TestWhatIsDoneToAPathAgainAndAgainIsToldOnce(t *testing.T) {
+	events := &Stream{}
+	seen := events.Subscribe(100)
+	w := &Watcher{machine: NewMachine(&config.Service{Name: "web"}), host: &Host{Events: events}}
+	for range 10 {
+		w.putBack("/run/web.sock")
+		w.told(errors.New("guard /run/web.sock: there is a file"))
+	}
+	if got, _, _ := seen.Take(); len(got) != 2 {
+		t.Errorf("%d events, want 2: %+v", len(got), got)
+	}
+	w.guardPaths(Guard{})
+	w.putBack("/run/web.sock")
+	if got, _, _ := seen.Take(); len(got) != 1 {
+		t.Errorf("%d events of the next guarding, want 1", len(got))
 	}
 }

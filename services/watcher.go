@@ -92,8 +92,9 @@ type Watcher struct {
 	guard     sockets.Guard
 	stage     sockets.Stage
 	guarding  Guard
-	abandoned []string    // paths that only a generation that drains has open
-	timer     *time.Timer // nil while nothing is waited for
+	abandoned []string        // paths that only a generation that drains has open
+	mentioned map[string]bool // what was told of the guarding
+	timer     *time.Timer     // nil while nothing is waited for
 	saved     []Living
 	wanted    Wanted   // likewise saved
 	unsaved   string   // why the last record could not be written
