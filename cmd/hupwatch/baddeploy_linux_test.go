@@ -17,8 +17,11 @@ type realServer struct {
 	program string
 	network string
 	workers int // how many say that they serve; 0 where none does
-	keys    keys
-	bad     map[string]badDeploy // by what is bad about it
+	// drops tells that at its stop signal it hangs up on who has connected and not
+	// sent a request yet. No supervisor can help that.
+	drops bool
+	keys  keys
+	bad   map[string]badDeploy // by what is bad about it
 }
 
 // badDeploy is a release that is no good, and what tells an operator why.
@@ -119,7 +122,7 @@ var realServers = []realServer{
 		},
 	},
 	{
-		name: "puma", app: "puma", program: "puma", network: "tcp",
+		name: "puma", app: "puma", program: "puma", network: "tcp", drops: true,
 		keys: keys{
 			"command": `["puma", "--threads", "16:16", "--bind", "tcp://ADDRESS", "--bind", "unix://${PWD}/health-${HUPWATCH_GENERATION}.sock", "config.ru"]`,
 			"listen":  `["tcp://ADDRESS"]`, "ready": ownHealth,
@@ -185,7 +188,7 @@ var portOwners = []realServer{
 		bad:  map[string]badDeploy{portTaken: {keys: keys{"start_timeout": `"4s"`}, reason: append([]string{"it does not listen on tcp ADDRESS, as", "within start_timeout (4s)"}, remedy...), tail: "Connection in use"}},
 	},
 	{
-		name: "puma", app: "puma", program: "puma", network: "tcp",
+		name: "puma", app: "puma", program: "puma", network: "tcp", drops: true,
 		keys: keys{"command": `["puma", "--bind", "tcp://ADDRESS", "config.ru"]`},
 		bad:  map[string]badDeploy{portTaken: {reason: append([]string{"exited with status 1"}, remedy...), tail: "EADDRINUSE"}},
 	},

@@ -44,7 +44,7 @@ type actor struct {
 	crashes []crash
 }
 
-// crash is the end of a process that had connections: those go with it.
+// crash is the end of a process that had connections, and that takes them with it.
 type crash struct {
 	from, to time.Time
 	// harmless tells that who comes later waits in a socket that hupwatch holds.
@@ -155,6 +155,7 @@ func (st *stage) rollsBack(what string) {
 		bad := a.server.bad[what]
 		name, failed := "service="+a.server.name, a.started()
 		a.starts[a.release]++
+		a.drained(a.pid)
 		a.crash("msg="+bad.after, "pid="+strconv.Itoa(a.pid))
 		st.daemon.sees("msg=rolled back", name, "pid="+strconv.Itoa(failed))
 		back := st.daemon.awaitAll(1+a.starts[a.serving], "msg=generation started", name, "release="+a.path("releases", strconv.Itoa(a.serving)))
@@ -252,9 +253,19 @@ func (a *actor) promoted() {
 	name, old := "service="+a.server.name, a.pid
 	a.pid = a.started()
 	a.daemon.sees("msg=generation promoted", name, "pid="+strconv.Itoa(a.pid))
-	a.daemon.sees("msg=generation exited", name, "pid="+strconv.Itoa(old))
+	a.drained(old)
 	a.serves(a.release)
 	a.load.awaitRelease(a.release)
+}
+
+// drained waits until what served has gone.
+func (a *actor) drained(pid int) {
+	a.t.Helper()
+	exited := a.daemon.sees("msg=generation exited", "pid="+strconv.Itoa(pid))
+	if a.server.drops {
+		stopped := a.daemon.sees("msg=stop signal sent", "pid="+strconv.Itoa(pid))
+		a.crashes = append(a.crashes, crash{from: at(a.t, stopped), to: at(a.t, exited), harmless: true})
+	}
 }
 
 // serves waits until a release that was started once more serves as well as it can: a
@@ -348,7 +359,7 @@ func (a *actor) judge(result *load.Result) {
 			a.t.Errorf("%s: a crash took %d requests with it, when %d were under way", a.server.name, harmed[i], actorClients)
 		}
 	}
-	a.t.Logf("%s: %d requests; crashes took %v with them\n%s", a.server.name, result.Total(), harmed, result)
+	a.t.Logf("%s: %d requests; crashes, and drains that drop some, took %v with them\n%s", a.server.name, result.Total(), harmed, result)
 }
 
 // explains tells whether a crash can be why a request was lost.
