@@ -293,7 +293,7 @@ var plants = []planted{
 		file: "services/reload.go",
 		code: "		r.Up, r.Changed = r.Up && run.Up, r.Changed && run.Changed\n",
 		bug:  "		r.Up, r.Changed = r.Up && run.Up, r.Changed && (run.Changed || PLANTED)\n",
-		want: "is left alone|skips request .* to reload it",
+		want: "is left alone|skips request .* to reload it|gives up its incoming generation",
 	},
 	{
 		name: "the sockets of what restarts are closed",
@@ -395,7 +395,7 @@ var plants = []planted{
 		file: "services/stop.go",
 		code: "		g.KillAt = s.killAt(g.service().StopTimeout)\n	}\n",
 		bug:  "		if !PLANTED {\n			g.KillAt = s.killAt(g.service().StopTimeout)\n		}\n	}\n",
-		want: "never answered|drains for ever|does not end|lives on, though",
+		want: "nothing will ever kill it",
 	},
 	{
 		name: "the public path is flipped before the new one is warm",

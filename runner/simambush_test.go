@@ -31,6 +31,7 @@ func (w *world) layAmbush() {
 		func(*actor) { w.freezeRollout() },
 		w.crashNewest,
 		w.crashActive,
+		w.crashDraining,
 		func(a *actor) { w.ask(w.drawDemand(a.machine.Name)) },
 		func(a *actor) { w.ask(w.drawDemand(a.machine.Name)); w.ask(w.drawDemand(a.machine.Name)) },
 		func(a *actor) { w.ask(demand{what: verbRestart, names: []string{a.machine.Name}}) },
@@ -62,6 +63,16 @@ func (w *world) crashNewest(a *actor) {
 func (w *world) crashActive(a *actor) {
 	if g := a.machine.Slots[w.rng.IntN(len(a.machine.Slots))].Active; g != nil && !a.procs[g.Number-1].dead {
 		w.crashOne(a.procs[g.Number-1])
+	}
+}
+
+func (w *world) crashDraining(a *actor) {
+	for i := range a.machine.Slots {
+		for _, g := range a.machine.Slots[i].Draining {
+			if p := a.procs[g.Number-1]; p.spawned && !p.dead {
+				w.crashOne(p)
+			}
+		}
 	}
 }
 

@@ -278,10 +278,13 @@ func (w *world) die(p *proc, e services.Exit) {
 	p.dead = true
 	e.Rest = p.rest
 	took := w.upTo(2 * time.Millisecond)
+	if !w.healthy && w.chance(10) {
+		took = w.upTo(500 * time.Millisecond) // the reaper gets no processor
+	}
 	p.exitTold = w.now.Add(took)
 	w.after(took, func() { w.post(p.service, services.Exited{Generation: p.number, Exit: e}) })
 	if !p.rest {
-		w.after(2*time.Millisecond, func() { w.post(p.service, services.Emptied{Generation: p.number}) })
+		w.after(max(took, 2*time.Millisecond), func() { w.post(p.service, services.Emptied{Generation: p.number}) })
 		return
 	}
 	if w.chance(30) && p.fate.restStops > 0 {

@@ -210,6 +210,7 @@ func (w *world) checkWaiting(a *actor) {
 	w.checkHooks(a)
 	for i := range m.Slots {
 		w.checkGoesOn(a, &m.Slots[i])
+		w.checkDrains(a, &m.Slots[i])
 	}
 	if m.Under == nil {
 		return
@@ -258,6 +259,15 @@ func (w *world) checkGoesOn(a *actor, sl *services.Slot) {
 	}
 	if !due {
 		w.violated("generation %d of %s is %s, and nothing will ever take it further", g.Number, a.machine.Name, g.Phase)
+	}
+}
+
+// checkDrains: what drains has its time, which in these files is never endless.
+func (w *world) checkDrains(a *actor, sl *services.Slot) {
+	for _, g := range sl.Draining {
+		if !g.Killed && g.Hook == nil && g.PID != 0 && g.KillAt == services.Never {
+			w.violated("generation %d of %s drains, and nothing will ever kill it", g.Number, a.machine.Name)
+		}
 	}
 }
 
