@@ -1,6 +1,9 @@
 package services
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // The instances of a service are reloaded one after the other. Each has a slot of
 // its own; how many there are is said by the configuration that is started.
@@ -22,8 +25,8 @@ func (s *step) follow() {
 	g := first.Incoming
 	s.grow(g.service().Instances)
 	for i := 1; i < g.service().Instances; i++ { // some may be there, and drain what ran before
-		if s.Slots[i].idle() {
-			s.launch(&s.Slots[i], CauseStart, g.Release)
+		if sl := &s.Slots[i]; sl.idle() {
+			s.launch(sl, CauseStart, cmp.Or(s.good(sl), g.Release))
 		}
 	}
 }
