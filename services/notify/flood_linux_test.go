@@ -186,3 +186,28 @@ func lingering(t *testing.T) int {
 	}
 	return fd
 }
+
+// Every such close takes a thread and the descriptors, until the service's user
+// pleases: generation after generation, they were the end of hupwatch.
+func TestServiceWhoseDescriptorsCannotBeClosedGetsNoMoreSockets(t *testing.T) {
+	s := newServer(t)
+	defer hold(t, s)() // so that the last close is not the test's
+	const most = 100
+	for n := 1; ; n++ {
+		k, err := s.Open("web", n, nil, func(*notify.Socket) {})
+		if err != nil {
+			if !strings.Contains(err.Error(), "hangs") {
+				t.Error(err)
+			}
+			break
+		}
+		if n == most {
+			t.Fatalf("%d generations have left what hangs", most)
+		}
+		fd := lingering(t)
+		newMouth(t, k.Path()).say(t, "READY=1", fd)
+		unix.Close(fd)
+		k.Close()
+	}
+	open(t, s, "db", nil)
+}

@@ -29,6 +29,10 @@ import (
 // zero at the end; Linux has 108.
 const maxPath = 103
 
+// mostClosing is how many closes of one service may be under way: see discard. None
+// takes long but of descriptors that were made to, and each may cost a thread.
+const mostClosing = 16
+
 // Server has the sockets and pipes of all generations. Its methods may be called by
 // any goroutine.
 type Server struct {
@@ -39,6 +43,7 @@ type Server struct {
 	poller    *poller.Poller
 	sockets   map[string]*Socket // by path
 	pipes     map[*Pipe]bool
+	closing   map[string]int // closes that are under way, by service
 	closed    bool
 }
 
@@ -46,7 +51,7 @@ type Server struct {
 // made with the first of them. Empty is a fresh one among the temporary files,
 // which Close removes. As long as nothing is opened, it costs nothing.
 func New(dir string) *Server {
-	return &Server{dir: dir, temporary: dir == "", sockets: make(map[string]*Socket), pipes: make(map[*Pipe]bool)}
+	return &Server{dir: dir, temporary: dir == "", sockets: make(map[string]*Socket), pipes: make(map[*Pipe]bool), closing: make(map[string]int)}
 }
 
 // Open makes the socket of one generation for a program that runs as somebody
@@ -72,16 +77,21 @@ func (s *Server) Open(service string, generation int, as *process.Credential, he
 	if err == nil && s.sockets[path] != nil {
 		err = os.ErrExist
 	}
+	if err == nil && s.closing[service] >= mostClosing {
+		err = errHangs
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open notify socket of generation %d: %w", generation, err)
 	}
-	k := &Socket{server: s, path: path, as: as, hear: hear}
+	k := &Socket{server: s, service: service, path: path, as: as, hear: hear}
 	if err := k.begin(s.poller); err != nil {
 		return nil, fmt.Errorf("open notify socket %s: %w", path, err)
 	}
 	s.sockets[path] = k
 	return k, nil
 }
+
+var errHangs = errors.New("the close of descriptors that earlier ones sent hangs: have the service send none, or restart hupwatch")
 
 // Close ends the hearing. The paths are gone after it, but processes that go on
 // may still be heard by a later hupwatch.
@@ -161,6 +171,25 @@ func (s *Server) path(service string, generation int) (string, error) {
 		return "", fmt.Errorf("%s is too long a path for a socket, which may have %d bytes: choose a shorter daemon.runtime_dir", path, maxPath)
 	}
 	return path, nil
+}
+
+// closeAll closes what came from a service, which may take as long as that wants, and
+// calls then.
+func (s *Server) closeAll(service string, fds []int, then func()) {
+	s.count(service, 1)
+	go func() { // ends when they are closed
+		closeAll(fds)
+		s.count(service, -1)
+		then()
+	}()
+}
+
+func (s *Server) count(service string, more int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing[service] += more; s.closing[service] == 0 {
+		delete(s.closing, service)
+	}
 }
 
 func (s *Server) forgetSocket(k *Socket) {

@@ -13,8 +13,11 @@ import (
 )
 
 // maxDatagram is the longest datagram that is read, as systemd has it. What is left
-// of a poller's buffer is enough for the 253 descriptors that Linux lets it carry.
+// of a poller's buffer is enough for all descriptors that come with it.
 const maxDatagram = 4096
+
+// mostSent is how many descriptors Linux lets a datagram carry.
+const mostSent = 253
 
 // mostLeft is how many datagrams Close still reads. Linux keeps ten and one unless
 // it is told otherwise, and somebody may still be sending.
@@ -26,10 +29,11 @@ const statusEvery = time.Second
 // Socket is where one generation says how it is. Its methods may be called by any
 // goroutine, hear among them, and do not block.
 type Socket struct {
-	server *Server
-	path   string
-	as     *process.Credential
-	hear   func(*Socket)
+	server  *Server
+	service string
+	path    string
+	as      *process.Credential
+	hear    func(*Socket)
 
 	mu       sync.Mutex // guards what is below
 	fd       int        // -1 once it is closed
@@ -85,7 +89,7 @@ func (k *Socket) Close() {
 	for range mostLeft {
 		got, fds := k.receive(buffer)
 		discarded = append(discarded, fds...)
-		if !got {
+		if !got || len(discarded) >= mostSent {
 			break
 		}
 	}
@@ -94,7 +98,7 @@ func (k *Socket) Close() {
 	k.mu.Unlock()
 
 	k.server.forgetSocket(k)
-	go closeAll(discarded) // ends when they are closed: see discard
+	k.server.closeAll(k.service, discarded, func() {})
 }
 
 // begin makes the socket and has it read from now on.
@@ -168,7 +172,7 @@ func (k *Socket) Readable(d *poller.Descriptor, buffer []byte) {
 		k.hear(k)
 	}
 	if len(fds) > 0 {
-		go k.discard(d, fds) // ends when they are closed
+		k.discard(d, fds)
 	}
 }
 
@@ -212,8 +216,7 @@ func (k *Socket) news(before Message, now time.Time) bool {
 // it said before was heard. A close may take as long as the generation wants, of a
 // file system of its own for example, so nothing more is heard of it meanwhile.
 func (k *Socket) discard(d *poller.Descriptor, fds []int) {
-	closeAll(fds)
-	k.release(d)
+	k.server.closeAll(k.service, fds, func() { k.release(d) })
 }
 
 // release has the socket read again.
