@@ -26,6 +26,23 @@ func (h *hookRun) kill() {
 	}
 }
 
+func (h *hookRun) isKilled() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.killed
+}
+
+// begun says what to kill, which may be due already. Making it is not waited for with
+// the lock: a file system that hangs would then hang the watcher, which kills.
+func (h *hookRun) begun(t *task.Task) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.task = t
+	if h.killed {
+		t.Kill()
+	}
+}
+
 // runHook runs one of the service's own commands.
 func (w *Watcher) runHook(e RunHook) {
 	if w.hooks == nil {
@@ -45,9 +62,7 @@ func (w *Watcher) runHook(e RunHook) {
 }
 
 func (w *Watcher) startHook(e RunHook, variables []string, h *hookRun) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.killed {
+	if h.isKilled() {
 		return nil
 	}
 	release := e.Release
@@ -67,7 +82,10 @@ func (w *Watcher) startHook(e RunHook, variables []string, h *hookRun) error {
 	}
 	defer capture.Forked()
 	spec.Stdout, spec.Stderr = capture.Descriptors()
-	h.task, err = task.Start(w.host.Table, spec, func(end process.Exit) { w.Post(hookDone(e.Token, exitOf(end), capture)) })
+	t, err := task.Start(w.host.Table, spec, func(end process.Exit) { w.Post(hookDone(e.Token, exitOf(end), capture)) })
+	if err == nil {
+		h.begun(t)
+	}
 	return err
 }
 
