@@ -159,15 +159,15 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "autostart", Type: "boolean", Default: "true", decode: boolean(func(t *table) *bool { return &t.service.Autostart }),
-			Doc: "Whether it is started with hupwatch.",
+			Doc: "Whether it is started with hupwatch, also where it was stopped by hand before.",
 		},
 		{
 			Name: "depends_on", Type: "array of strings", example: `["api"]`, decode: decodeDependsOn,
-			Doc: "The services to wait for: this one starts once they are ready, and stops before they do. It is about order only; a reload does not look at it.",
+			Doc: "The services to wait for: this one starts once they are ready, and stops before they do. It is about order only; a reload does not look at it. They are services of hupwatch too.",
 		},
 		{
 			Name: "instances", Type: "integer", Default: "1", decode: number(func(t *table) *int { return &t.service.Instances }, 1, mostInstances),
-			Doc: "How many processes of it run; HUPWATCH_INSTANCE counts them from 0. They are reloaded one after the other.",
+			Doc: "How many processes of it run; HUPWATCH_INSTANCE counts them from 0: 127.0.0.1:900${HUPWATCH_INSTANCE} in command is a port for each. They are reloaded one after the other.",
 		},
 		{
 			Name: "warmup", Type: "duration", Default: `"1s"`, decode: span(func(t *table) *time.Duration { return &t.service.Warmup }, 0),
@@ -245,7 +245,7 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "before_stop", Type: "array of strings, or one string", example: `["lb", "drain", "web"]`, decode: hook(func(t *table) *[]string { return &t.service.BeforeStop }),
-			Doc: "A command that runs before the stop signal, at a reload and at a stop, for stop_timeout at most. That it fails is logged and changes nothing.",
+			Doc: "A command that runs before the stop signal, at a reload and at a stop, for stop_timeout at most. That it fails is logged and changes nothing. A process has that of the configuration it was started with.",
 		},
 		{
 			Name: "after_reload", Type: "array of strings, or one string", example: `["notify-deploy"]`, decode: hook(func(t *table) *[]string { return &t.service.AfterReload }),
@@ -278,7 +278,7 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "publish", Type: "path", example: `"/run/web.sock"`, aside: true, decode: decodePublish,
-			Doc: "Instead of listen, for programs that can only open a unix socket themselves: each generation opens ${HUPWATCH_BIND}, a path of its own, and this path becomes a link to that of the one that serves.",
+			Doc: "Instead of listen, for programs that can only open a unix socket themselves: each generation opens ${HUPWATCH_BIND}, a path of its own (in command, --bind unix:${HUPWATCH_BIND} for instance), and this path becomes a link to that of the one that serves.",
 		},
 		{
 			Name: "overlap", Type: "duration", Default: `"500ms"`, aside: true, decode: span(func(t *table) *time.Duration { return &t.service.Overlap }, 0),
@@ -328,7 +328,7 @@ func readyKeys() []Key {
 	return section(sectionReady, []Key{
 		{
 			Name: "http", Type: "URL", example: `"http://127.0.0.1:9000/healthz"`, decode: perGeneration(func(t *table) *string { return &t.ready.URL }, probeURL),
-			Doc: "Ready when a GET of this is answered with 2xx; redirects are not followed. Mind that on an address of listen the old generation may answer for the new one.",
+			Doc: `Ready when a GET of this is answered with 2xx; redirects are not followed. Mind that on an address of listen the old generation may answer for the new one; with publish ask the path of its own, by unix = "${HUPWATCH_BIND}" beside this.`,
 		},
 		{
 			Name: "headers", Type: "table of strings", example: `{ Host = "example.org" }`, decode: decodeHeaders,

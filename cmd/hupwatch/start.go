@@ -21,7 +21,8 @@ func (p *program) stop() *cobra.Command {
 	return p.verb(control.VerbStop, &cobra.Command{
 		Short: "stop services gracefully, and keep them down",
 		Long: `Stop services: the stop signal, time to finish their work, KILL at stop_timeout.
-They stay down, also over a reload, until hupwatch start.`,
+They stay down, also over a reload, until hupwatch start, or until hupwatch itself
+is started anew (see autostart).`,
 		Annotations: verbExits("they are stopped", "some are not", "no such service"),
 		Example:     "  hupwatch stop web\n  hupwatch stop all",
 	})
