@@ -20,7 +20,7 @@ func (t *table) unknownKey(name string, v any) error {
 	case t.section == sectionTop && looksLikeService(v):
 		return fmt.Errorf("unknown section, did you mean [services.%s]?", name)
 	}
-	return errors.New("unknown key: remove it, or see the list of keys in the documentation")
+	return errors.New("unknown key: remove it; hupwatch help keys lists all there are")
 }
 
 // meant finds the key of this section that was probably meant: the same word
@@ -170,10 +170,11 @@ var foreignServiceKeys = []foreignKey{
 	{names: "numprocs numprocesses processes replicas scale workers count copies", key: "instances"},
 	{names: "startsecs minuptime warmuptime warmupdelay minhealthytime minreadyseconds okaydelay", key: "warmup"},
 	{names: "timeoutstartsec startuptimeout listentimeout readytimeout startwaitsecs bootwait", key: "start_timeout"},
-	{names: "healthcheck health readinessprobe readiness readycheck livenessprobe startupprobe probe check checks type notify sdnotify waitready http httpget tcpsocket notificationfd", key: "ready"},
+	{names: "healthcheck health readinessprobe readiness readycheck readyhttp startupprobe probe check checks type notify sdnotify waitready http httpget tcpsocket notificationfd", key: "ready"},
+	{names: "liveness livenessprobe livenesscheck watchdog watchdogsec", hint: "remove it, a service is started again when its process ends; ready is asked at starts and reloads only"},
 	{names: "bind address socket sockets usesockets listenstream port ports expose", key: "listen"},
 	{names: "killsignal termsignal shutdownsignal", key: "stop_signal"},
-	{names: "stopwaitsecs timeoutstopsec gracefultimeout killtimeout killdelay stopgraceperiod stopwait gracetimeout stopdelay", key: "stop_timeout"},
+	{names: "stopwaitsecs timeoutstopsec gracefultimeout killtimeout killdelay stopgraceperiod stopwait gracetimeout stopdelay drain draintimeout", key: "stop_timeout"},
 	{names: "stopasgroup killasgroup stopchildren treekill sendsigkill", key: "kill_mode", hint: `"group" sends the stop signal to the whole process group.`},
 	{names: "autorestart respawn restartpolicy restarts onfailure onexit onsuccess keepalive", key: "restart", hint: `It is "always", "on-failure" or "no".`},
 	{names: "restartsec backoff backoffdelay expbackoffrestartdelay restartpause respawndelay throttle", key: "restart_delay"},
@@ -184,10 +185,12 @@ var foreignServiceKeys = []foreignKey{
 	{names: "stderrlogfile stderrstream errorfile errfile standarderror", key: "stderr", hint: "By default it is one stream with output."},
 	{names: "stdoutlogfilemaxbytes stderrlogfilemaxbytes logmaxsize maxbytes rotatesize", key: "output_max_size"},
 	{names: "stdoutlogfilebackups stderrlogfilebackups logbackups backupcount", key: "output_backups"},
-	{names: "execstartpre prestart prestartscript beforeup", key: "before_start"},
+	{names: "execstartpre prestart prestartscript beforeup beforereload predeploy beforedeploy", key: "before_start"},
 	{names: "execstop prestop stopcommand predown", key: "before_stop"},
-	{names: "execstartpost poststart afterstart hooks postupdate", key: "after_reload"},
+	{names: "execstartpost poststart afterstart hooks postupdate postdeploy afterdeploy", key: "after_reload"},
 	{names: "execreload onreload reloadorder reloadmode updateconfig strategy order sighup sendhup", key: "reload", hint: `"signal" is for programs that reload themselves.`},
+	{names: "stopfirst startfirst", key: "reload", hint: `It is "start-first" or "stop-first".`},
+	{names: "rolling rollingupdate rollingrestart maxsurge maxunavailable", hint: "remove it, instances are always reloaded one after the other"},
 	{names: "hupsignal sigreload reloadsig", key: "reload_signal"},
 	{names: "publicsocket publicpath symlink link bindpath", key: "publish"},
 	{names: "lameduck lameducktimeout overlaptime", key: "overlap"},

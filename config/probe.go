@@ -181,7 +181,7 @@ func (t *table) sharedListener(l Listen) {
 		return
 	}
 	if s.Reload == ReloadStartFirst || s.Instances > 1 {
-		t.warn(at, fmt.Sprintf("all processes share %s, so at a reload an old one may answer for the new one: use notify = true, exec with HUPWATCH_PID, or publish", l.Address))
+		t.warn(at, fmt.Sprintf("all processes share %s, so at a reload an old one may answer for the new one: use notify = true, fd, exec with HUPWATCH_PID, or publish", l.Address))
 	}
 }
 

@@ -149,7 +149,7 @@ func (g *Generation) unproven() string {
 	return fmt.Sprintf("%s within start_timeout (%s); %s", g.Proof.lacks(), g.service().StartTimeout, listenRemedy)
 }
 
-const listenRemedy = "a server that opens its address itself cannot have it twice: give the address to the key listen, and let the server take the socket from hupwatch; or, if the address is to change, stop the service and start it"
+const listenRemedy = "a server that opens its address itself cannot have it twice: give the address to the key listen, and let the server take the socket from hupwatch; where it cannot, set reload to stop-first, with a gap; or, if the address is to change, stop the service and start it"
 
 // look compares what two generations listen on.
 func look(e Prove, incoming, active *process.Process) Proved {

@@ -115,7 +115,7 @@ func (s *socket) listenAgain() (wasDown bool, err error) {
 func explained(err error, l config.Listen) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("%w: stop whoever listens there (ss -ltnp names it), or choose another address", err)
+		return fmt.Errorf("%w: stop whoever listens there (ss -ltnp names it; hupwatch restart, if it is this service with a socket of its own), or choose another address", err)
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return fmt.Errorf("%w: no interface has it", err)
 	case errors.Is(err, unix.EACCES) && l.Network != "unix":

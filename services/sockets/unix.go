@@ -68,7 +68,7 @@ func stale(path string) error {
 	case unix.ECONNREFUSED, unix.ENOENT:
 		return nil
 	case nil, unix.EAGAIN, unix.EINPROGRESS, unix.EPROTOTYPE:
-		return errors.New("another process listens there: stop it (ss -lxp names it), or choose another path")
+		return errors.New("another process listens there: stop it (ss -lxp names it; hupwatch restart, if it is this service with a socket of its own), or choose another path")
 	default:
 		return fmt.Errorf("find out whether another process listens there: %w", err)
 	}
