@@ -30,7 +30,11 @@ type subject struct {
 func (w *Watcher) probe(e Prove) {
 	about := subject{incoming: w.process(e.Generation), active: w.process(e.Active)}
 	if e.Ready == nil {
-		w.host.Resolving.Pass(func() { w.Post(look(e, about.incoming, about.active)) })
+		own := ""
+		if _, active := w.machine.find(e.Active); active != nil && active.service().Publish != "" {
+			own = config.BindPath(active.service().Publish, active.Number)
+		}
+		w.host.Resolving.Pass(func() { w.Post(look(e, about.incoming, about.active, own)) })
 		return
 	}
 	_, g := w.machine.find(e.Generation)

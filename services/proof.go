@@ -151,13 +151,14 @@ func (g *Generation) unproven() string {
 
 const listenRemedy = "a server that opens its address itself cannot have it twice: give the address to the key listen, and let the server take the socket from hupwatch; where it cannot, set reload to stop-first, with a gap; or, if the address is to change, stop the service and start it"
 
-// look compares what two generations listen on.
-func look(e Prove, incoming, active *process.Process) Proved {
+// look compares what two generations listen on. Own is the path that only the active
+// one was to open, if there is such.
+func look(e Prove, incoming, active *process.Process, own string) Proved {
 	in := Proved{Generation: e.Generation}
 	if incoming == nil || active == nil {
 		return in
 	}
-	wanted := process.Listening(active.PID())
+	wanted := slices.DeleteFunc(process.Listening(active.PID()), func(address string) bool { return address == "unix "+own })
 	if len(wanted) == 0 {
 		in.Needless = true
 		return in

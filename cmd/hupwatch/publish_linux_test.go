@@ -194,3 +194,14 @@ func TestWhatAKilledHupwatchLeftOfPublicPathsIsRemoved(t *testing.T) {
 	answers(t, d.path("web"), "web 1")
 	next.leads(1, 1)
 }
+
+// What only the generation before could open, since it was its own, is not asked of
+// the next one.
+func TestAServiceThatPublishesCanBeMadeOneThatDoesNot(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	d := startDaemonIn(t, dir, quick+published(dir, "serve"))
+	d.up("web", 1)
+	d.configure(quick + service("web", "serve"))
+	d.asks(exitDone, "reload", "web").says(exitDone, "promoted")
+}
