@@ -56,15 +56,21 @@ func HostFacts(c *config.Config) config.Problems {
 
 // socketFact says why a unix socket cannot be made at a path.
 func socketFact(path string) string {
-	info, err := os.Stat(filepath.Dir(path))
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
 		return fmt.Sprintf("the directory of the socket: %v; make it, or the service does not start", err)
 	case !info.IsDir():
-		return fmt.Sprintf("%s is not a directory: the service does not start", filepath.Dir(path))
+		return fmt.Sprintf("%s is not a directory: the service does not start", dir)
 	}
-	if info, err = os.Lstat(path); err == nil && info.Mode().Type()&(os.ModeSocket|os.ModeSymlink) == 0 {
+	const others = 0o002
+	there, err := os.Lstat(path)
+	switch {
+	case err == nil && there.Mode().Type()&(os.ModeSocket|os.ModeSymlink) == 0:
 		return path + " is there, and is no socket: remove it, or the service does not start"
+	case info.Mode().Perm()&others != 0:
+		return fmt.Sprintf("everybody can write to %s, and so keep the service from starting: give its socket a directory of its own", dir)
 	}
 	return ""
 }

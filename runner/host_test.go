@@ -51,13 +51,14 @@ func TestAPlaceWhereNoSocketCanBeIsWarnedOf(t *testing.T) {
 		service("good", dir+"/a.sock", config.Listen{Network: "tcp", Address: "127.0.0.1:1"}, config.Listen{Network: "unix", Address: dir + "/b.sock"}),
 		service("missing", dir+"/none/a.sock", config.Listen{Network: "unix", Address: dir + "/none/b.sock"}),
 		service("taken", file),
+		service("open", "/tmp/a.sock"),
 	}}
 
 	var got []string
 	for _, p := range HostFacts(c) {
 		got = append(got, p.Key)
 	}
-	if want := "services.missing.listen[0] services.missing.publish services.taken.publish"; strings.Join(got, " ") != want {
+	if want := "services.missing.listen[0] services.missing.publish services.taken.publish services.open.publish"; strings.Join(got, " ") != want {
 		t.Errorf("got warnings about %v, want about %s", got, want)
 	}
 }

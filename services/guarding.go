@@ -74,7 +74,11 @@ func (w *Watcher) guardAgain() {
 	w.told(w.guard.Start(w.host.Watch, &w.sockets, w.published, w.guarding.Kept, w.pathChanged))
 }
 
-func (w *Watcher) pathChanged() { w.Post(pathsChanged{}) }
+func (w *Watcher) pathChanged() {
+	if w.repairing.CompareAndSwap(false, true) { // else who comes to it sees this too
+		w.Post(pathsChanged{})
+	}
+}
 
 // repair puts back what the generations of the service removed from under others.
 func (w *Watcher) repair() {

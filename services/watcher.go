@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -92,6 +93,7 @@ type Watcher struct {
 	guard     sockets.Guard
 	stage     sockets.Stage
 	guarding  Guard
+	repairing atomic.Bool     // a pathsChanged is on its way
 	abandoned []string        // paths that only a generation that drains has open
 	mentioned map[string]bool // what was told of the guarding
 	timer     *time.Timer     // nil while nothing is waited for
@@ -266,6 +268,7 @@ func (w *Watcher) step(in Input) {
 	case utterance:
 		in = w.take(x)
 	case pathsChanged:
+		w.repairing.Store(false)
 		w.repair()
 		return
 	case Exited:
