@@ -138,8 +138,6 @@ func (g *Generation) early(now Instant) string {
 	switch {
 	case g.Phase == PhaseProving && len(g.Proof.Missing) > 0:
 		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.StartedAt)), strings.TrimSuffix(g.Proof.lacks(), ","), listenRemedy)
-	case g.Phase == PhaseProving && g.ready() == nil && !e.clean(g.service(), 0): // the first look may take longer than it lived
-		return fmt.Sprintf("%s %s after its start, before it was seen to listen where the active one does; %s", e, round(now.Sub(g.StartedAt)), listenRemedy)
 	case g.Phase == PhaseProving && g.proves() != "":
 		text = fmt.Sprintf("%s %s after its start, before it was ready (%s)", e, round(now.Sub(g.StartedAt)), g.proves())
 	case g.Phase == PhaseProving, g.Phase == PhaseWarming:
