@@ -191,6 +191,7 @@ func (rel *Release) locateAt(name string) (string, Program, error) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(rel.Dir, name)
 	}
+	name = filepath.Clean(name) // of /etc/ the last element is etc, and so is its directory's
 	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
 	if err != nil {
 		return "", Program{}, fmt.Errorf("%s: %w", name, plain(err))

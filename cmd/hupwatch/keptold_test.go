@@ -23,7 +23,7 @@ var badReleases = []badRelease{
 	{name: "binary missing", command: `["/no/such/program"]`, reasons: []string{"command", "/no/such", "no such file"}},
 	{name: "relative binary missing", command: `["./absent"]`, reasons: []string{"command", "/absent", "no such file"}},
 	{name: "not in PATH", command: `["no-such-program-anywhere"]`, reasons: []string{"command", "no-such-program-anywhere", "PATH"}},
-	{name: "binary is a directory", command: `["/etc/"]`, reasons: []string{"command /etc", "directory"}},
+	{name: "binary is a directory", command: `["/etc/"]`, reasons: []string{"command", " /etc: ", "directory"}},
 	{name: "not executable", command: `["./bad"]`, text: "#!/bin/sh\n", mode: 0o644, reasons: []string{"command", "/bad", "chmod +x"}},
 	{name: "interpreter missing", command: `["./bad"]`, text: "#!/no/such/interpreter\n", mode: 0o755, reasons: []string{"/bad", "interpreter"}},
 	{name: "no program at all", command: `["./bad"]`, text: "this is no program\n", mode: 0o755, reasons: []string{"/bad", "exec format error", "#!"}},
