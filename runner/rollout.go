@@ -398,7 +398,7 @@ func (r *rollout) ask(q *request, s *config.Service) []effect {
 	}
 	r.declared[s.Name] = true
 	q.waiting[s.Name] = true
-	if !known || !named || q.what == verbStart {
+	if !known || !named || q.what != verbReload {
 		effects = append(effects, r.hold(s)...)
 	}
 	return append(effects, tell{s.Name, q.forService(q.id, s)})

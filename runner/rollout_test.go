@@ -387,3 +387,13 @@ func TestATermInAStopOfSeveralKeepsTheOrder(t *testing.T) {
 	want(t, r, ended{"web"}, "db Stop")
 	want(t, r, ended{"db"}, "disk Stop")
 }
+
+func TestAStartAndARestartWaitForWhatTheyDependOnAReloadDoesNot(t *testing.T) {
+	for what, tells := range map[verb][]string{verbStart: {"web Await", "web Up"}, verbRestart: {"web Await", "web Restart"}, verbReload: {"web Reload"}} {
+		r := booted(fileOf(4, "db", "web")) // which does not depend on it yet
+		c := fileOf(4, "db", "web")
+		c.Services[1].DependsOn = []string{"db"}
+		want(t, r, client(1, what, "web"), "read")
+		want(t, r, configRead{config: c}, append([]string{"accept 1 as 1"}, tells...)...)
+	}
+}
