@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,26 +26,6 @@ type Rollout interface {
 	DownForGood(service string, code int)
 	Ended(service string)
 	Standing(service string, ready bool)
-}
-
-// Ledger keeps on disk what lives, so that a later hupwatch knows it.
-type Ledger interface {
-	// Intend says that a generation is about to get a process: whoever reads the
-	// ledger later finds that by its mark. Settle says that it did not get one,
-	// or that it is in what was saved.
-	Intend(service string, generation int) error
-	Settle(service string, generation int)
-	// Save replaces what is known of a service: what lives of it, and what somebody
-	// asked it to be.
-	Save(service string, living []Living, wanted Wanted) error
-}
-
-// Living is one generation in the ledger.
-type Living struct {
-	Generation int
-	Instance   int
-	Phase      Phase
-	process.Identity
 }
 
 // Host is what a Watcher carries out effects with. All watchers share one.
@@ -368,129 +346,6 @@ func (w *Watcher) publish(e Event) {
 	w.host.Events.Publish(e)
 }
 
-// inquiry is a Resolve that the file system has not answered yet.
-type inquiry struct {
-	Resolve
-	next *Resolve // the last one that asks the same
-}
-
-// resolution is what came of an inquiry.
-type resolution struct {
-	Input
-	of *inquiry
-}
-
-// ask has a release made. A restart does not ask again what is being asked
-// already: if the file system hangs, that costs a thread that stays each time, and
-// a service that is tried for days would use up all there may be. A person who
-// reloads may have mended what hangs.
-func (w *Watcher) ask(e Resolve) {
-	for _, i := range w.inquiries {
-		if e.Cause == CauseRestart && i.Reuse == e.Reuse && reflect.DeepEqual(i.Config, e.Config) {
-			i.next = &e
-			return
-		}
-	}
-	i := &inquiry{Resolve: e}
-	w.inquiries = append(w.inquiries, i)
-	active := opener{process: w.process(e.Active)}
-	if _, g := w.machine.find(e.Active); g != nil && g.Release != nil {
-		active.credential = g.Release.Credential
-	}
-	w.host.Resolving.Pass(func() { w.Post(resolution{w.resolve(e, active), i}) })
-}
-
-func (w *Watcher) answered(i *inquiry) {
-	w.inquiries = slices.DeleteFunc(w.inquiries, func(other *inquiry) bool { return other == i })
-	if i.next != nil {
-		w.ask(*i.next)
-	}
-}
-
-func (w *Watcher) resolve(e Resolve, active opener) Input {
-	if e.Reuse != nil && Usable(e.Reuse) {
-		return Resolved{Attempt: e.Attempt, Release: e.Reuse, Reused: true, Paths: active.paths(e.Reuse)}
-	}
-	release, err := w.host.Resolver.Resolve(e.Config)
-	if err != nil {
-		return ResolveFailed{Attempt: e.Attempt, Reason: err.Error()}
-	}
-	return Resolved{Attempt: e.Attempt, Release: release, Paths: active.paths(release)}
-}
-
-func (w *Watcher) launch(e Launch) {
-	fds, err := w.sockets.Open(e.Release.Service.Listen)
-	if err != nil {
-		w.Post(SpawnFailed{Generation: e.Generation, Reason: "listen: " + err.Error()})
-		return
-	}
-	if err := w.prepare(e); err != nil {
-		w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
-		return
-	}
-	w.guardAgain()
-	w.host.Starting.Pass(func() {
-		if err := w.start(e, fds); err != nil {
-			w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
-		}
-	})
-}
-
-func (w *Watcher) start(e Launch, fds []int) error {
-	variables := generationEnv(e.Release.Service, e.Generation, e.Instance, w.host.Mark)
-	argv, err := e.Release.Argv(variables)
-	if err != nil {
-		return err
-	}
-	spec := e.Release.spec()
-	ear, told, err := w.hearing(e, &spec)
-	if err != nil {
-		return err
-	}
-	defer ear.forked()
-	capture, err := w.host.Output.Open(e.Release.Service, e.Generation, e.Instance, e.Release.Credential)
-	if err != nil {
-		ear.close()
-		return fmt.Errorf("output: %w", err)
-	}
-	defer capture.Forked()
-	spec.Args = argv
-	spec.Env = e.Release.environ(append(variables, told...))
-	spec.Sockets = fds
-	spec.Stdout, spec.Stderr = capture.Descriptors()
-	err = w.host.Table.Start(spec, watch{w, started{generation: e.Generation, output: capture, ear: ear}})
-	if err != nil {
-		ear.close()
-	}
-	return err
-}
-
-// variables are those of a command that is about a generation: of what is its
-// process's alone it has none.
-func (w *Watcher) variables(c *config.Service, generation, instance int) []string {
-	return slices.DeleteFunc(generationEnv(c, generation, instance, ""), func(v string) bool {
-		return strings.HasPrefix(v, "LISTEN_") || strings.HasPrefix(v, "SERVER_STARTER_")
-	})
-}
-
-// instance is which one a generation is.
-func (w *Watcher) instance(generation int) int {
-	sl, _ := w.machine.find(generation)
-	return sl.Instance
-}
-
-func (rel *Release) spec() process.Spec {
-	c := rel.Service
-	spec := process.Spec{
-		Path: rel.Path, Dir: rel.Dir,
-		Credential: rel.Credential, Umask: c.Umask, OOMScoreAdj: c.OOMScoreAdj,
-	}
-	for _, l := range c.Limits {
-		spec.Limits = append(spec.Limits, process.Limit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
-	}
-	return spec
-}
-
 // signal sends what the machine decided. A process that is gone already is none
 // to complain about: its exit is on the way.
 func (w *Watcher) signal(e Signal) {
@@ -523,70 +378,6 @@ func (w *Watcher) send(e Signal) {
 
 func (w *Watcher) trouble(err error) {
 	w.host.Events.Publish(Event{Kind: KindTrouble, Service: w.machine.Name, Reason: err.Error()})
-}
-
-// intend writes down that a process is about to be made.
-func (w *Watcher) intend(generation int) error {
-	if err := w.host.Ledger.Intend(w.machine.Name, generation); err != nil {
-		return w.notWritten(err)
-	}
-	w.intended = append(w.intended, generation)
-	return nil
-}
-
-// save writes down what lives, if that changed. What comes in together, as a
-// process and its exec do, is written together. What cannot be written was logged
-// and is tried again.
-func (w *Watcher) save() {
-	living := w.machine.Living()
-	for i := range living {
-		if p := w.process(living[i].Generation); p != nil {
-			living[i].Identity = p.Identity()
-		}
-	}
-	recorded := slices.DeleteFunc(slices.Clone(living), func(l Living) bool { return l.PID == 0 })
-	// What has gone may stay on record as long as others are: it is known to be
-	// another process than one that gets its number.
-	news := slices.ContainsFunc(recorded, func(l Living) bool { return !slices.Contains(w.saved, l) })
-	emptied := len(recorded) == 0 && len(w.saved) > 0
-	if wanted := w.machine.Wanted(); news || emptied || wanted != w.wanted {
-		if err := w.host.Ledger.Save(w.machine.Name, recorded, wanted); err != nil {
-			_ = w.notWritten(err)
-			return
-		}
-		w.saved, w.wanted, w.unsaved = recorded, wanted, ""
-	}
-	w.intended = slices.DeleteFunc(w.intended, func(generation int) bool {
-		if slices.ContainsFunc(living, func(l Living) bool { return l.Generation == generation && l.PID == 0 }) {
-			return false
-		}
-		w.host.Ledger.Settle(w.machine.Name, generation)
-		return true
-	})
-}
-
-// notWritten tells of an error of the ledger once.
-func (w *Watcher) notWritten(err error) error {
-	err = fmt.Errorf("write state: %w", err)
-	if text := err.Error(); text != w.unsaved {
-		w.unsaved = text
-		w.trouble(err)
-	}
-	return err
-}
-
-// Living lists the generations that have a process or are about to get one.
-func (m *Machine) Living() []Living {
-	var living []Living
-	for i := range m.Slots {
-		sl := &m.Slots[i]
-		for _, g := range sl.generations() {
-			if g.Number > 0 {
-				living = append(living, Living{Generation: g.Number, Instance: sl.Instance, Phase: g.Phase})
-			}
-		}
-	}
-	return living
 }
 
 // watch posts what happens to one generation's process.

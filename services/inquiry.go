@@ -1,0 +1,56 @@
+package services
+
+import (
+	"reflect"
+	"slices"
+)
+
+// inquiry is a Resolve that the file system has not answered yet.
+type inquiry struct {
+	Resolve
+	next *Resolve // the last one that asks the same
+}
+
+// resolution is what came of an inquiry.
+type resolution struct {
+	Input
+	of *inquiry
+}
+
+// ask has a release made. A restart does not ask again what is being asked
+// already: if the file system hangs, that costs a thread that stays each time, and
+// a service that is tried for days would use up all there may be. A person who
+// reloads may have mended what hangs.
+func (w *Watcher) ask(e Resolve) {
+	for _, i := range w.inquiries {
+		if e.Cause == CauseRestart && i.Reuse == e.Reuse && reflect.DeepEqual(i.Config, e.Config) {
+			i.next = &e
+			return
+		}
+	}
+	i := &inquiry{Resolve: e}
+	w.inquiries = append(w.inquiries, i)
+	active := opener{process: w.process(e.Active)}
+	if _, g := w.machine.find(e.Active); g != nil && g.Release != nil {
+		active.credential = g.Release.Credential
+	}
+	w.host.Resolving.Pass(func() { w.Post(resolution{w.resolve(e, active), i}) })
+}
+
+func (w *Watcher) answered(i *inquiry) {
+	w.inquiries = slices.DeleteFunc(w.inquiries, func(other *inquiry) bool { return other == i })
+	if i.next != nil {
+		w.ask(*i.next)
+	}
+}
+
+func (w *Watcher) resolve(e Resolve, active opener) Input {
+	if e.Reuse != nil && Usable(e.Reuse) {
+		return Resolved{Attempt: e.Attempt, Release: e.Reuse, Reused: true, Paths: active.paths(e.Reuse)}
+	}
+	release, err := w.host.Resolver.Resolve(e.Config)
+	if err != nil {
+		return ResolveFailed{Attempt: e.Attempt, Reason: err.Error()}
+	}
+	return Resolved{Attempt: e.Attempt, Release: release, Paths: active.paths(release)}
+}

@@ -1,0 +1,83 @@
+package services
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"hupwatch/config"
+	"hupwatch/services/process"
+)
+
+func (w *Watcher) launch(e Launch) {
+	fds, err := w.sockets.Open(e.Release.Service.Listen)
+	if err != nil {
+		w.Post(SpawnFailed{Generation: e.Generation, Reason: "listen: " + err.Error()})
+		return
+	}
+	if err := w.prepare(e); err != nil {
+		w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
+		return
+	}
+	w.guardAgain()
+	w.host.Starting.Pass(func() {
+		if err := w.start(e, fds); err != nil {
+			w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
+		}
+	})
+}
+
+func (w *Watcher) start(e Launch, fds []int) error {
+	variables := generationEnv(e.Release.Service, e.Generation, e.Instance, w.host.Mark)
+	argv, err := e.Release.Argv(variables)
+	if err != nil {
+		return err
+	}
+	spec := e.Release.spec()
+	ear, told, err := w.hearing(e, &spec)
+	if err != nil {
+		return err
+	}
+	defer ear.forked()
+	capture, err := w.host.Output.Open(e.Release.Service, e.Generation, e.Instance, e.Release.Credential)
+	if err != nil {
+		ear.close()
+		return fmt.Errorf("output: %w", err)
+	}
+	defer capture.Forked()
+	spec.Args = argv
+	spec.Env = e.Release.environ(append(variables, told...))
+	spec.Sockets = fds
+	spec.Stdout, spec.Stderr = capture.Descriptors()
+	err = w.host.Table.Start(spec, watch{w, started{generation: e.Generation, output: capture, ear: ear}})
+	if err != nil {
+		ear.close()
+	}
+	return err
+}
+
+// variables are those of a command that is about a generation: of what is its
+// process's alone it has none.
+func (w *Watcher) variables(c *config.Service, generation, instance int) []string {
+	return slices.DeleteFunc(generationEnv(c, generation, instance, ""), func(v string) bool {
+		return strings.HasPrefix(v, "LISTEN_") || strings.HasPrefix(v, "SERVER_STARTER_")
+	})
+}
+
+// instance is which one a generation is.
+func (w *Watcher) instance(generation int) int {
+	sl, _ := w.machine.find(generation)
+	return sl.Instance
+}
+
+func (rel *Release) spec() process.Spec {
+	c := rel.Service
+	spec := process.Spec{
+		Path: rel.Path, Dir: rel.Dir,
+		Credential: rel.Credential, Umask: c.Umask, OOMScoreAdj: c.OOMScoreAdj,
+	}
+	for _, l := range c.Limits {
+		spec.Limits = append(spec.Limits, process.Limit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
+	}
+	return spec
+}

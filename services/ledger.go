@@ -1,0 +1,92 @@
+package services
+
+import (
+	"fmt"
+	"slices"
+
+	"hupwatch/services/process"
+)
+
+// Ledger keeps on disk what lives, so that a later hupwatch knows it.
+type Ledger interface {
+	// Intend says that a generation is about to get a process: whoever reads the
+	// ledger later finds that by its mark. Settle says that it did not get one,
+	// or that it is in what was saved.
+	Intend(service string, generation int) error
+	Settle(service string, generation int)
+	// Save replaces what is known of a service: what lives of it, and what somebody
+	// asked it to be.
+	Save(service string, living []Living, wanted Wanted) error
+}
+
+// Living is one generation in the ledger.
+type Living struct {
+	Generation int
+	Instance   int
+	Phase      Phase
+	process.Identity
+}
+
+// intend writes down that a process is about to be made.
+func (w *Watcher) intend(generation int) error {
+	if err := w.host.Ledger.Intend(w.machine.Name, generation); err != nil {
+		return w.notWritten(err)
+	}
+	w.intended = append(w.intended, generation)
+	return nil
+}
+
+// save writes down what lives, if that changed. What comes in together, as a
+// process and its exec do, is written together. What cannot be written was logged
+// and is tried again.
+func (w *Watcher) save() {
+	living := w.machine.Living()
+	for i := range living {
+		if p := w.process(living[i].Generation); p != nil {
+			living[i].Identity = p.Identity()
+		}
+	}
+	recorded := slices.DeleteFunc(slices.Clone(living), func(l Living) bool { return l.PID == 0 })
+	// What has gone may stay on record as long as others are: it is known to be
+	// another process than one that gets its number.
+	news := slices.ContainsFunc(recorded, func(l Living) bool { return !slices.Contains(w.saved, l) })
+	emptied := len(recorded) == 0 && len(w.saved) > 0
+	if wanted := w.machine.Wanted(); news || emptied || wanted != w.wanted {
+		if err := w.host.Ledger.Save(w.machine.Name, recorded, wanted); err != nil {
+			_ = w.notWritten(err)
+			return
+		}
+		w.saved, w.wanted, w.unsaved = recorded, wanted, ""
+	}
+	w.intended = slices.DeleteFunc(w.intended, func(generation int) bool {
+		if slices.ContainsFunc(living, func(l Living) bool { return l.Generation == generation && l.PID == 0 }) {
+			return false
+		}
+		w.host.Ledger.Settle(w.machine.Name, generation)
+		return true
+	})
+}
+
+// notWritten tells of an error of the ledger once.
+func (w *Watcher) notWritten(err error) error {
+	err = fmt.Errorf("write state: %w", err)
+	if text := err.Error(); text != w.unsaved {
+		w.unsaved = text
+		w.trouble(err)
+	}
+	return err
+}
+
+// Living lists the generations that have a process or are about to get one.
+func (m *Machine) Living() []Living {
+	var living []Living
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		for _, g := range sl.generations() {
+			if g.Number > 0 {
+				living = append(living, Living{Generation: g.Number, Instance: sl.Instance, Phase: g.Phase})
+			}
+		}
+	}
+	return living
+}
