@@ -38,6 +38,12 @@ func (w *world) layAmbush() {
 		func(a *actor) { w.ask(demand{what: verbStop, names: []string{a.machine.Name}}) },
 	}
 	w.ambush = &ambush{phases[w.rng.IntN(len(phases))], strikes[w.rng.IntN(len(strikes))]}
+	if w.chance(15) {
+		w.ambush = &ambush{"hooked", w.crashDraining}
+		w.ask(demand{what: pick(w, verbStop, verbRestart), names: w.drawNames()})
+		w.askLater(w.upTo(20*time.Second), demand{what: verbStart})
+		return
+	}
 	if w.chance(30) {
 		w.edit()
 		w.ask(w.drawDemand())

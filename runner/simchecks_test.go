@@ -33,6 +33,7 @@ type machineWatch struct {
 	turn       int  // the ticket of the turn it has, or 0
 	partial    bool // the reload last begun did not come to its end: some instances may be missing
 	made       *services.Release
+	signals    bool         // some instances reload themselves
 	reused     map[int]bool // generations that were started with an earlier release
 	stood      bool         // it was ready, or not wanted, at some time
 	firstAfter []string     // whom its first start has to wait for
@@ -232,6 +233,7 @@ func (w *world) heardResolved(a *actor, in services.Resolved) {
 		a.reused[a.machine.Generations+1] = in.Reused
 		if g.Cause == services.CauseReload {
 			a.made = in.Release
+			a.signals = a.signals || in.Release.Service.Reload == config.ReloadSignal
 		}
 	}
 }
@@ -462,7 +464,7 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 	case services.KindReloadBegun:
 		a.hasBegun(e.Reloads)
 		a.reloads++
-		a.made, a.instances = nil, a.machine.Config.Instances
+		a.made, a.signals, a.instances = nil, false, a.machine.Config.Instances
 		for _, s := range a.slots {
 			s.restarts = 0
 		}

@@ -335,7 +335,7 @@ func (w *world) checkResult(a *actor, e services.Answer, id uint64, q *ask) {
 		w.violated("%s answers request %d, a %T, with %s", name, id, q.input, e.Result)
 	}
 	serves := a.machine.Slots[0].Active != nil
-	signals := a.made != nil && a.made.Service.Reload == config.ReloadSignal
+	signals := a.signals
 	switch e.Result {
 	case services.ResultKeptOld:
 		if !serves {

@@ -60,6 +60,7 @@ type fate struct {
 	early       bool          // it says so before anybody hears that its command runs
 	pleads      bool          // it wants more time
 	stops       time.Duration // from when it is ready until it says that it stops; 0 never
+	belated     bool          // it dies just before its warm-up is over, and nobody hears at once
 }
 
 // listens tells whether it has opened its address.
@@ -191,6 +192,7 @@ func (w *world) draw(f0 flaw) fate {
 		f.wilts = 1 + w.upTo(4*time.Second)
 	}
 	f.pleads = w.chance(15)
+	f.belated = w.chance(4)
 	if w.chance(4) {
 		f.stops = 1 + w.upTo(4*time.Second)
 	}
@@ -238,6 +240,9 @@ func (w *world) exec(p *proc) {
 		p.rest = p.fate.leavesRest
 		w.post(p.service, services.Execed{Generation: p.number})
 		w.speaks(p)
+		if p.fate.belated {
+			w.after(max(0, p.warmup-w.upTo(time.Millisecond)), func() { w.die(p, p.fate.exit) })
+		}
 		if p.fate.dies > 0 {
 			w.after(p.fate.dies, func() { w.die(p, p.fate.exit) })
 		}
@@ -278,7 +283,7 @@ func (w *world) die(p *proc, e services.Exit) {
 	p.dead = true
 	e.Rest = p.rest
 	took := w.upTo(2 * time.Millisecond)
-	if !w.healthy && w.chance(10) {
+	if !w.healthy && (p.fate.belated || w.chance(10)) {
 		took = w.upTo(500 * time.Millisecond) // the reaper gets no processor
 	}
 	p.exitTold = w.now.Add(took)
