@@ -158,7 +158,9 @@ func logEvent(logger log.Logger, e services.Event) {
 	case services.KindHookBegun:
 		add("hook", e.Reason, true)
 	case services.KindPutBack:
-		add("address", e.Reason, true)
+		address, reason, _ := strings.Cut(e.Reason, ", ")
+		add("address", address, true)
+		add("reason", reason, reason != "")
 	case services.KindAwaits:
 		add("for", e.Reason, true)
 	case services.KindStopSignalled, services.KindMainGone:

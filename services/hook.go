@@ -21,16 +21,18 @@ type Hook struct {
 	Kind     HookKind
 	Token    int
 	Deadline Instant
-	// Failure says why it did not do well, once it has ended; it is empty until
-	// then, and where it did.
-	Failure string
+	// Reloads are the requests it is run for.
+	Reloads []uint64
 }
 
 // runHook has a command run that is about a generation, within that time.
 func (s *step) runHook(kind HookKind, command []string, limit time.Duration, sl *Slot, g *Generation) *Hook {
 	s.Hooks++
-	h := Hook{Kind: kind, Token: s.Hooks, Deadline: s.now.Add(limit)}
-	s.emit(sl, g, Event{Kind: KindHookBegun, Reason: string(kind)})
+	h := Hook{Kind: kind, Token: s.Hooks, Deadline: s.now.Add(limit), Reloads: g.Reloads}
+	if r := s.Under; r != nil && r.Begun {
+		h.Reloads = r.IDs
+	}
+	s.emit(sl, g, Event{Kind: KindHookBegun, Reason: string(kind), Reloads: h.Reloads})
 	s.do(RunHook{Hook: h, Command: command, Generation: g.Number, Instance: sl.Instance, PID: g.PID, Release: g.Release})
 	return &h
 }
@@ -92,7 +94,7 @@ func (s *step) hookEnded(sl *Slot, g *Generation, failure string, tail []string)
 	}
 	g.Stopping = true
 	if failure != "" {
-		s.emit(sl, g, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail})
+		s.emit(sl, g, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail, Reloads: h.Reloads})
 	}
 	switch in := sl.Incoming; {
 	case g.Phase == PhaseDraining:
@@ -117,6 +119,9 @@ func (s *step) afterReload(sl *Slot, g *Generation, r Result, reason string) {
 	}
 	s.Hooks++
 	h := Hook{Kind: HookAfterReload, Token: s.Hooks, Deadline: s.now.Add(c.StartTimeout)}
+	if r := s.Under; r != nil && r.Begun {
+		h.Reloads = r.IDs
+	}
 	s.After = append(s.After, h)
 	run := RunHook{Hook: h, Command: c.AfterReload, Instance: sl.Instance, Release: release, Result: r, Error: reason}
 	if release == nil {
@@ -143,7 +148,7 @@ func (s *step) afterExpired() {
 
 func (s *step) afterEnded(h Hook, failure string, tail []string) {
 	if failure != "" {
-		s.emit(nil, nil, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail})
+		s.emit(nil, nil, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail, Reloads: h.Reloads})
 	}
 }
 

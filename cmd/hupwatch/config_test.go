@@ -20,7 +20,6 @@ var mistakes = []struct{ name, text, want string }{
 	{"not TOML", "[services.web]\ncommand = [\"x\"", "hupwatch.toml:"},
 	{"out of range", "[services.web]\ncommand = [\"x\"]\nmax_draining = 0", "LINE: services.web.max_draining: "},
 	{"bad signal", "[services.web]\ncommand = [\"x\"]\nstop_signal = \"TREM\"", "LINE: services.web.stop_signal: "},
-	{"not yet", "[services.web]\ncommand = [\"x\"]\nbefore_start = [\"x\"]", "LINE: services.web.before_start: "},
 	{"no services", "", ""},
 }
 
