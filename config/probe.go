@@ -136,6 +136,9 @@ func (t *table) checkReady() {
 		t.problem(t.readyPlace("publish"), fmt.Errorf(
 			"at %s the old generation answers until the new one is promoted: write unix = \"${%s}\", its own path", path, bindVariable))
 	}
+	if t.service.Publish != "" && r.Kind == ReadyHTTP && r.Address == "" {
+		t.warn(t.readyPlace("publish"), fmt.Sprintf("asks a TCP port, and what is published is a unix socket: unless it opens both, add unix = \"${%s}\"", bindVariable))
+	}
 	if t.service.Publish == "" && slices.ContainsFunc(append([]string{r.URL, r.Address}, r.Exec...), needsBind) {
 		t.problem(t.readyPlace(), errNoBind)
 	}
