@@ -104,8 +104,7 @@ func (w *Watcher) show() {
 // restore puts back what the paths that the servers opened themselves led to before
 // the incoming generation was started.
 func (w *Watcher) restore() {
-	_, err := w.stage.Restore()
-	w.told(err)
+	w.told(w.stage.Restore())
 }
 
 func (w *Watcher) putBack(what string) {

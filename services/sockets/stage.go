@@ -64,7 +64,7 @@ func (s *Stage) Start(w *Watch, paths []string, changed func()) error {
 		}
 		it, err := stage(w, path, changed)
 		if err != nil {
-			errs = append(errs, aboutStage(path, err))
+			errs = append(errs, aboutGuard(path, err))
 			continue
 		}
 		if s.paths == nil {
@@ -107,20 +107,14 @@ func (s *Stage) Repair() error {
 // Show has the paths lead to what the new generation opened, or is going to open.
 func (s *Stage) Show() error { return s.each((*staged).show) }
 
-// Restore has them lead to what they led to at the start, and returns those that
-// did not.
-func (s *Stage) Restore() (restored []string, err error) {
-	err = s.each(func(it *staged) error {
+// Restore has them lead to what they led to at the start.
+func (s *Stage) Restore() error {
+	return s.each(func(it *staged) error {
 		if it.leadsTo(it.active) {
 			return nil
 		}
-		err := it.replace(it.activeName())
-		if err == nil {
-			restored = append(restored, it.path)
-		}
-		return err
+		return it.replace(it.activeName())
 	})
-	return restored, err
 }
 
 // Unopened returns the paths that the new generation opened nothing at: they lead to
@@ -146,12 +140,10 @@ func (s *Stage) Stop() {
 func (s *Stage) each(do func(*staged) error) error {
 	var errs []error
 	for _, path := range slices.Sorted(maps.Keys(s.paths)) {
-		errs = append(errs, aboutStage(path, do(s.paths[path])))
+		errs = append(errs, aboutGuard(path, do(s.paths[path])))
 	}
 	return errors.Join(errs...)
 }
-
-func aboutStage(path string, err error) error { return aboutGuard(path, err) }
 
 func (it *staged) activeName() string { return "." + it.name + ".hupwatch-active" }
 

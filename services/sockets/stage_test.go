@@ -129,8 +129,7 @@ func TestWhatTheOldServerOpenedIsPutBackWhateverTheNewOneDid(t *testing.T) {
 				openItself(t, path, "new").Close() // and died
 				wantAnswer(t, path, "")
 			}
-			_, err := s.Restore()
-			must(t, err)
+			must(t, s.Restore())
 			wantAnswer(t, path, "old")
 			s.Stop()
 			wantOnly(t, path)
