@@ -14,18 +14,19 @@ package services
 // takeOver begins it.
 func (s *step) takeOver(sl *Slot) {
 	g := sl.Incoming
-	if g.service().Publish == "" {
+	if g.service().Publish == "" || sl.Instance > 0 {
 		s.handOver(sl)
 		return
 	}
 	g.Phase = PhasePublishing
 	g.Deadline = s.now.Add(g.service().StartTimeout)
-	s.publish(g)
+	s.publish(sl, g)
 }
 
-// publish makes the public path of a service lead to a generation.
-func (s *step) publish(g *Generation) {
-	if path := g.service().Publish; path != "" {
+// publish makes the public path of a service lead to a generation. That is never one
+// of several: what is there of another instance is about to go.
+func (s *step) publish(sl *Slot, g *Generation) {
+	if path := g.service().Publish; path != "" && sl.Instance == 0 {
 		s.do(Publish{Generation: g.Number, Path: path})
 	}
 }
@@ -33,7 +34,7 @@ func (s *step) publish(g *Generation) {
 // publishEarly publishes what is ready but not warm: nothing else serves.
 func (s *step) publishEarly(sl *Slot) {
 	if g := sl.Incoming; g != nil && g.Phase == PhaseWarming && sl.Active == nil {
-		s.publish(g)
+		s.publish(sl, g)
 	}
 }
 
@@ -100,7 +101,7 @@ func (s *step) takeBack(sl *Slot, g *Generation) {
 	s.killHook(old)
 	old.Stopping = false
 	if g.Phase == PhasePublishing || g.Published {
-		s.publish(old)
+		s.publish(sl, old)
 	}
 	if len(sl.Paths) > 0 && g.PID != 0 {
 		s.do(Restore{})

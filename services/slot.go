@@ -301,7 +301,7 @@ func (s *step) promote(sl *Slot) {
 	g.ActiveAt = s.now
 	g.Deadline = Never
 	if old == nil {
-		s.publish(g) // it may lead elsewhere by now
+		s.publish(sl, g) // it may lead elsewhere by now
 	}
 	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
 	if old != nil {
