@@ -423,3 +423,17 @@ func TestAStartThatFailsInEveryInstanceRunsBeforeStartOnceForEachTry(t *testing.
 		}
 	}
 }
+
+func TestAStartWhoseSecondInstanceFailsBringsUpTheThirdAllTheSame(t *testing.T) {
+	c := several(3)
+	c.Autostart = false
+	b := newBench(t, c)
+	b.tell(services.Start{})
+	b.tell(services.Up{ID: 7, Config: c})
+	b.turn()
+	b.next("/releases/1")
+	b.resolve("")
+	b.saw = nil
+	b.exit(b.run(), services.Exit{Code: 1})
+	b.want(services.StateStarting, "answer [7] partial", "resolve /releases/1", "resolve /releases/1")
+}

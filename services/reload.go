@@ -213,11 +213,23 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 	if sl.Active != nil {
 		result = ResultKeptOld
 	}
+	s.startRest()
 	s.finish(s.Under.orPartial(result), reason, sl, g)
 	if sl.Active != nil || sl.NextStart != Never || sl.Resting != "" {
 		return
 	}
 	s.again(sl, g.service(), false)
+}
+
+// startRest has the instances started by themselves that a start does not come to any
+// more.
+func (s *step) startRest() {
+	r := s.Under
+	for i := r.Slot + 1; i < r.Instances && r.Slot > 0 && !r.Served; i++ {
+		if sl := &s.Slots[i]; sl.idle() {
+			sl.NextStart, sl.NextCause = s.now, CauseStart
+		}
+	}
 }
 
 // orPartial is the result of a reload whose instance was no good: others may have
