@@ -200,6 +200,7 @@ func (w *world) heard(a *actor, in services.Input) {
 		a.procs[in.Generation-1].toldEmpty = true
 	case services.Stop:
 		a.stopping, a.final = true, a.final || in.Final
+		a.stood = true // nobody waits for it any more
 		a.forget()
 		a.hears(in.ID, nil)
 	case services.Declare:

@@ -381,6 +381,9 @@ func (w *world) checkServes(a *actor, e services.Answer, id uint64, q *ask, sign
 		if signals || i >= a.instances && a.instances > 0 {
 			break
 		}
+		if good == nil && a.partial {
+			continue // the reload before stopped there
+		}
 		if good == nil {
 			w.violated("%s answers request %d with %s, but instance %d never served", name, id, e.Result, i)
 		}
@@ -405,7 +408,7 @@ func (w *world) checkAllGone(a *actor) {
 // checkSkipped: nothing is left undone but what is wanted down, what runs, and
 // what there is nothing new for.
 func (w *world) checkSkipped(a *actor, id uint64, q *ask) {
-	serves := a.machine.Slots[0].Active != nil
+	serves := slices.ContainsFunc(a.machine.Slots, func(sl services.Slot) bool { return sl.Active != nil })
 	switch q.input.(type) {
 	case services.Up:
 		if !serves {
