@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"syscall"
 	"time"
@@ -849,6 +850,7 @@ func (w *world) checkGone(a *actor, why string) {
 			w.violated("generation %d of %s lives on, though that %s", p.number, p.service, why)
 		}
 	}
+	maps.DeleteFunc(a.public, func(_ string, generation int) bool { return a.procs[generation-1].fate.unkillable })
 	if len(a.open) > 0 || len(a.public) > 0 {
 		w.violated("%s %s, but listens on %v %v", a.machine.Name, why, a.open, a.public)
 	}
