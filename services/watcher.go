@@ -239,10 +239,6 @@ func (w *Watcher) step(in Input) {
 	case resolution:
 		in = x.Input
 		defer w.answered(x.of)
-	case Proved:
-		if w.ended(w.machine.Warming(w.host.Now())) {
-			return // its exit is on the way and goes first
-		}
 	case utterance:
 		in = w.take(x)
 	case pathsChanged:
