@@ -89,9 +89,22 @@ func listenAt(address string) (net.Listener, error) {
 func answerAt(address string) error {
 	l, err := listenAt(address)
 	if err == nil {
-		go func() { _ = (&http.Server{Handler: manner{}}).Serve(l) }() // ends with the process
+		go func() { _ = (&http.Server{Handler: manner{}}).Serve(patient{l}) }() // ends with the process
 	}
 	return err
+}
+
+// patient is a listener that goes on accepting when somebody has shut its socket
+// down: it is going to listen again.
+type patient struct{ net.Listener }
+
+func (l patient) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if !errors.Is(err, syscall.EINVAL) {
+			return conn, err
+		}
+	}
 }
 
 // dribble answers each connection there with a byte now and then, for ever.
