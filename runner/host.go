@@ -43,11 +43,17 @@ func HostFacts(c *config.Config) config.Problems {
 			warn(key+".stderr", text)
 		}
 		for i, l := range s.Listen {
-			if text := socketFact(l.Address); text != "" && l.Network == "unix" {
+			if l.Network != "unix" {
+				continue
+			}
+			if text := socketFact(l.Address); text != "" {
 				warn(fmt.Sprintf("%s.listen[%d]", key, i), text)
 			}
 		}
-		if text := socketFact(s.Publish); text != "" && s.Publish != "" {
+		if s.Publish == "" {
+			continue
+		}
+		if text := socketFact(s.Publish); text != "" {
 			warn(key+".publish", text)
 		}
 	}
@@ -57,12 +63,9 @@ func HostFacts(c *config.Config) config.Problems {
 // socketFact says why a unix socket cannot be made at a path.
 func socketFact(path string) string {
 	dir := filepath.Dir(path)
-	info, err := os.Stat(dir)
-	switch {
-	case err != nil:
-		return fmt.Sprintf("the directory of the socket: %v; make it, or the service does not start", err)
-	case !info.IsDir():
-		return fmt.Sprintf("%s is not a directory: the service does not start", dir)
+	info, text := directoryFact(dir, "socket", "the service does not start")
+	if text != "" {
+		return text
 	}
 	const others = 0o002
 	there, err := os.Lstat(path)
@@ -81,13 +84,18 @@ func outputFact(o config.Output) string {
 	if !ok {
 		return ""
 	}
-	dir := filepath.Dir(path)
+	_, text := directoryFact(filepath.Dir(path), "output file", "the output is lost")
+	return text
+}
+
+// directoryFact says why nothing can be made in a directory, and what that leads to.
+func directoryFact(dir, of, otherwise string) (os.FileInfo, string) {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
-		return fmt.Sprintf("the directory of the output file: %v; make it, or the output is lost", err)
+		return nil, fmt.Sprintf("the directory of the %s: %v; make it, or %s", of, err, otherwise)
 	case !info.IsDir():
-		return fmt.Sprintf("%s is not a directory: the output is lost", dir)
+		return nil, fmt.Sprintf("%s is not a directory: %s", dir, otherwise)
 	}
-	return ""
+	return info, ""
 }

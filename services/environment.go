@@ -188,6 +188,15 @@ func generationEnv(c *config.Service, generation, instance int, mark string) []s
 	return env
 }
 
+// commandEnv is what commands about a generation have of its variables: of what is
+// its process's alone they have none, and they know which that is.
+func commandEnv(c *config.Service, generation, instance, pid int) []string {
+	env := slices.DeleteFunc(generationEnv(c, generation, instance, ""), func(v string) bool {
+		return strings.HasPrefix(v, "LISTEN_") || strings.HasPrefix(v, "SERVER_STARTER_")
+	})
+	return append(env, pidVariable+"="+strconv.Itoa(pid))
+}
+
 // serverStarterPort tells a program which descriptors it has as Server::Starter
 // does: PORT=3, HOST:PORT=3 or PATH=3, with semicolons between them.
 func serverStarterPort(listens []config.Listen) string {

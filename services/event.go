@@ -54,7 +54,7 @@ const (
 	KindStartFailed   Kind = "start failed"       // with no reload to answer for it
 	KindReady         Kind = "generation ready"   // Wait is the warm-up
 	KindPublished     Kind = "generation published"
-	KindHookBegun     Kind = "hook begun" // Cause says which
+	KindHookBegun     Kind = "hook begun" // Reason says which
 	KindHookFailed    Kind = "hook failed"
 	KindPutBack       Kind = "socket put back"     // Reason says which
 	KindAwaits        Kind = "waiting for others"  // Reason names them

@@ -115,6 +115,9 @@ func (e Exit) ShellCode() int {
 	return e.Code
 }
 
+// success tells whether it is that of a command that did well.
+func (e Exit) success() bool { return e.Code == 0 && e.Signal == 0 && e.Reason == "" }
+
 // clean tells whether this is a proper end for a process that was sent the
 // signal sent (0 for none): a success code, or dying of that very signal, as
 // puma does after its drain.

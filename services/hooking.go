@@ -1,7 +1,6 @@
 package services
 
 import (
-	"strconv"
 	"sync"
 
 	"hupwatch/config"
@@ -50,7 +49,7 @@ func (w *Watcher) runHook(e RunHook) {
 	}
 	h := &hookRun{}
 	w.hooks[e.Token] = h
-	variables := append(w.variables(e.Release.Service, e.Generation, e.Instance), pidVariable+"="+strconv.Itoa(e.PID))
+	variables := commandEnv(e.Release.Service, e.Generation, e.Instance, e.PID)
 	if e.Kind == HookAfterReload {
 		variables = append(variables, resultVariable+"="+string(e.Result), errorVariable+"="+e.Error)
 	}
@@ -91,7 +90,7 @@ func (w *Watcher) startHook(e RunHook, variables []string, h *hookRun) error {
 
 func hookDone(token int, e Exit, capture *output.Capture) HookDone {
 	in := HookDone{Token: token}
-	if e.Code != 0 || e.Signal != 0 || e.Reason != "" {
+	if !e.success() {
 		in.Failure, in.Tail = e.String(), capture.Tail()
 	}
 	return in

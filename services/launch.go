@@ -2,10 +2,7 @@ package services
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
-	"hupwatch/config"
 	"hupwatch/services/process"
 )
 
@@ -54,20 +51,6 @@ func (w *Watcher) start(e Launch, fds []int) error {
 		ear.close()
 	}
 	return err
-}
-
-// variables are those of a command that is about a generation: of what is its
-// process's alone it has none.
-func (w *Watcher) variables(c *config.Service, generation, instance int) []string {
-	return slices.DeleteFunc(generationEnv(c, generation, instance, ""), func(v string) bool {
-		return strings.HasPrefix(v, "LISTEN_") || strings.HasPrefix(v, "SERVER_STARTER_")
-	})
-}
-
-// instance is which one a generation is.
-func (w *Watcher) instance(generation int) int {
-	sl, _ := w.machine.find(generation)
-	return sl.Instance
 }
 
 func (rel *Release) spec() process.Spec {

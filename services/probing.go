@@ -3,7 +3,6 @@ package services
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"hupwatch/config"
@@ -37,12 +36,12 @@ func (w *Watcher) probe(e Prove) {
 		w.host.Resolving.Pass(func() { w.Post(look(e, about.incoming, about.active, own)) })
 		return
 	}
-	_, g := w.machine.find(e.Generation)
+	sl, g := w.machine.find(e.Generation)
 	if g == nil || about.incoming == nil {
 		return // its end is on the way
 	}
 	about.release = g.Release
-	about.variables = append(w.variables(g.service(), e.Generation, w.instance(e.Generation)), pidVariable+"="+strconv.Itoa(about.incoming.PID()))
+	about.variables = commandEnv(g.service(), e.Generation, sl.Instance, about.incoming.PID())
 	ctx, cancel := context.WithCancel(context.Background())
 	w.started(e.Generation).unprobe = cancel
 	w.host.Probing.Pass(func() {
@@ -120,7 +119,7 @@ func (w *Watcher) execute(ctx context.Context, r *config.Ready, about subject) e
 	case err != nil && ctx.Err() != nil:
 		err = fmt.Errorf("did not end within %s", r.Timeout)
 	case err != nil:
-	case e.Code == 0 && e.Signal == 0 && e.Reason == "":
+	case e.success():
 		return nil
 	default:
 		err = fmt.Errorf("%s", e)

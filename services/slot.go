@@ -348,7 +348,7 @@ func (s *step) drop(sl *Slot, g *Generation) {
 	g.Aborted = true
 	s.killHook(g)
 	switch {
-	case g.Phase == PhaseResolving, g.Phase == PhasePreparing, g.Phase == PhaseWaiting:
+	case !g.runs():
 		return
 	case g.MainGone && !g.LastStatus.Rest:
 		s.retract(g)
