@@ -70,20 +70,11 @@ func (s *step) keepSockets() {
 // publishes is every public path that is still needed.
 func (m *Machine) publishes() []string {
 	var all []string
-	if m.comes() {
-		all = append(all, m.Config.Publish)
-	}
-	for i := range m.Slots {
-		sl := &m.Slots[i]
-		if sl.Good != nil && m.Ending == nil {
-			all = append(all, sl.Good.Service.Publish)
-		}
-		for _, g := range sl.generations() {
-			if g.Release != nil {
-				all = append(all, g.service().Publish)
-			}
+	for _, c := range m.needs(true) {
+		if c.Publish != "" {
+			all = append(all, c.Publish)
 		}
 	}
 	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(path string) bool { return path == "" })
+	return slices.Compact(all)
 }

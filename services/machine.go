@@ -123,23 +123,33 @@ func (m *Machine) living() int {
 	return n
 }
 
-// listens is every address whose socket is still needed: by what would be
-// started after a crash, and by what is about to be started.
-func (m *Machine) listens() []config.Listen {
-	var all []config.Listen
+// needs are the configurations whose addresses are still needed: by what would be
+// started after a crash, by what is about to be started, and by what lives. What
+// drains has its sockets already, but not the path it may be published at.
+func (m *Machine) needs(drains bool) []*config.Service {
+	var all []*config.Service
 	if m.comes() {
-		all = append(all, m.Config.Listen...)
+		all = append(all, m.Config)
 	}
 	for i := range m.Slots {
 		sl := &m.Slots[i]
 		if sl.Good != nil && m.Ending == nil {
-			all = append(all, sl.Good.Service.Listen...)
+			all = append(all, sl.Good.Service)
 		}
 		for _, g := range sl.generations() {
-			if g.Release != nil && (g.Phase != PhaseDraining || g.PID == 0) {
-				all = append(all, g.Release.Service.Listen...)
+			if g.Release != nil && (drains || g.Phase != PhaseDraining || g.PID == 0) {
+				all = append(all, g.service())
 			}
 		}
+	}
+	return all
+}
+
+// listens is every address whose socket is still needed.
+func (m *Machine) listens() []config.Listen {
+	var all []config.Listen
+	for _, c := range m.needs(false) {
+		all = append(all, c.Listen...)
 	}
 	return all
 }
