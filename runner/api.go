@@ -49,7 +49,10 @@ func (a *api) admit(group string, s *server.Server) {
 		return
 	}
 	nth := a.admissions.Add(1)
-	go a.lookUp(nth, group, s) // ends when whoever knows the groups answers
+	go func() { // ends when whoever knows the groups answers
+		defer a.fleet.host.Mistakes.Contain("look up the control group")
+		a.lookUp(nth, group, s)
+	}()
 }
 
 // lookUp finds the group that was asked for the nth time. An answer that comes
@@ -144,6 +147,8 @@ func (a *api) configHash(c *config.Config) string {
 func (a *api) Plan(ctx context.Context) (control.Plan, error) {
 	made := make(chan control.Plan, 1)
 	go func() { // ends when the file system answers
+		defer close(made)
+		defer a.fleet.host.Mistakes.Contain("plan")
 		front := a.fleet.front.Load()
 		c, problems := a.fleet.load()
 		if c == nil {
@@ -159,7 +164,10 @@ func (a *api) Plan(ctx context.Context) (control.Plan, error) {
 		made <- plan(c, front.watchers, a.fleet.host.Resolver)
 	}()
 	select {
-	case p := <-made:
+	case p, ok := <-made:
+		if !ok {
+			return p, &control.Error{Message: "hupwatch met a mistake of its own, its log has the details; nothing else is affected", Reason: control.ReasonFailed}
+		}
 		return p, nil
 	case <-ctx.Done():
 		return control.Plan{}, ctx.Err()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/runner/control"
 	"hupwatch/runner/control/server"
 	"hupwatch/runner/journal"
@@ -27,7 +28,7 @@ func TestWhoFollowsGetsEachEventOnce(t *testing.T) {
 	t.Parallel()
 	const rounds = 50
 	stream := &services.Stream{}
-	f := startFeed(journal.Open(filepath.Join(t.TempDir(), "journal"), func(err error) { t.Error(err) }), stream)
+	f := startFeed(journal.Open(filepath.Join(t.TempDir(), "journal"), func(err error) { t.Error(err) }), stream, nil)
 	a := &api{feed: f}
 	done, published := make(chan struct{}), make(chan struct{})
 	go func() { // one event after the other, as fast as they are recorded
@@ -62,6 +63,34 @@ func TestWhoFollowsGetsEachEventOnce(t *testing.T) {
 	<-published
 	stream.Close()
 	f.wait(time.Minute)
+}
+
+// What came in the first instants met a pointer to nothing: 500 for a status, and the
+// end of hupwatch for a plan.
+func TestWhatIsAskedBeforeTheServicesAreThereIsAnswered(t *testing.T) {
+	t.Parallel()
+	c := &config.Config{File: "/etc/hupwatch.toml"}
+	f := newFleet(&services.Host{Now: monotonic}, c, func() (*config.Config, config.Problems) { return c, nil })
+	a := newAPI("", f, nil)
+	if s := a.Status(); s.Config != c.File || len(s.Services) > 0 {
+		t.Errorf("status %+v", s)
+	}
+	if _, found := a.Service("web"); found {
+		t.Error("there is a service already")
+	}
+	if p, err := a.Plan(t.Context()); err != nil || p.Config != c.File {
+		t.Errorf("plan %+v, %v", p, err)
+	}
+}
+
+func TestAPlanThatPanicsIsRefusedAndEndsNothing(t *testing.T) {
+	t.Parallel()
+	var reported []error
+	host := &services.Host{Now: monotonic, Mistakes: func(err error) { reported = append(reported, err) }}
+	a := newAPI("", newFleet(host, &config.Config{}, func() (*config.Config, config.Problems) { panic("planted") }), nil)
+	if _, err := a.Plan(t.Context()); err == nil || len(reported) != 1 {
+		t.Errorf("answered %v, reported %v", err, reported)
+	}
 }
 
 func TestAControlGroupThatIsFoundLateDoesNotUndoALaterOne(t *testing.T) {

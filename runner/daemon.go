@@ -29,6 +29,7 @@ import (
 	"hupwatch/runner/control/server"
 	"hupwatch/runner/journal"
 	"hupwatch/services"
+	"hupwatch/services/mistake"
 	"hupwatch/services/notify"
 	"hupwatch/services/output"
 	"hupwatch/services/process"
@@ -82,20 +83,22 @@ func Run(o Options) (code int, err error) {
 	trouble := func(service, text string) {
 		events.Publish(services.Event{Kind: services.KindTrouble, Service: service, Reason: text})
 	}
-	eventLog := startLog(events, o.Log, o.Config.Daemon)
+	mistakes := mistake.Report(func(err error) { trouble("", err.Error()) })
+	eventLog := startLog(events, o.Log, o.Config.Daemon, mistakes)
 	defer eventLog.wait(logPatience)
 	record := journal.Open(dir.file("journal"), func(err error) { trouble("", err.Error()) })
-	feed := startFeed(record, events)
+	feed := startFeed(record, events, mistakes)
 	defer feed.wait(logPatience)
 	defer events.Close()
-	hub, err := output.New(output.Options{Dir: dir.file("output"), Stdout: o.Stdout, Stderr: o.Log, Trouble: trouble})
+	hub, err := output.New(output.Options{Dir: dir.file("output"), Stdout: o.Stdout, Stderr: o.Log, Trouble: trouble, Mistakes: mistakes})
 	if err != nil {
 		return 0, err
 	}
 	defer hub.Close(outputPatience)
 	ears := notify.New(dir.file("notify"))
+	ears.Mistakes = mistakes
 	defer ears.Close()
-	watch, stopWatch := watchPaths(trouble)
+	watch, stopWatch := watchPaths(trouble, mistakes)
 	defer stopWatch()
 	events.Publish(services.Event{Kind: services.KindBegun, PID: os.Getpid(), Reason: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
 	for _, text := range append(why, advice(o, os.Getpid())...) {
@@ -103,22 +106,29 @@ func Run(o Options) (code int, err error) {
 	}
 
 	table := process.NewTable()
+	table.Mistakes = mistakes
+	gate := func(width int) *services.Gate {
+		g := services.NewGate(width)
+		g.Mistakes = mistakes
+		return g
+	}
 	host := &services.Host{
 		Table:     table,
 		Resolver:  services.Resolver{Env: services.Inheritable(os.Environ()), Dir: logicalDir()},
-		Stepping:  services.NewGate(runtime.GOMAXPROCS(0)),
-		Resolving: services.NewGate(runtime.GOMAXPROCS(0)),
-		Starting:  services.NewGate(runtime.GOMAXPROCS(0)),
-		Probing:   services.NewGate(probesAtOnce),
+		Stepping:  gate(runtime.GOMAXPROCS(0)),
+		Resolving: gate(runtime.GOMAXPROCS(0)),
+		Starting:  gate(runtime.GOMAXPROCS(0)),
+		Probing:   gate(probesAtOnce),
 		Ledger:    dir.ledger,
 		Output:    hub,
 		Notify:    ears,
 		Watch:     watch,
 		Events:    events,
+		Mistakes:  mistakes,
 		Mark:      dir.ledger.Mark(),
 		Now:       monotonic,
 	}
-	f := newFleet(host, o.Load)
+	f := newFleet(host, o.Config, o.Load)
 	f.rollout.lastID = record.LastID()
 	a := newAPI(o.Version, f, feed)
 	var control *server.Server
@@ -136,8 +146,8 @@ func Run(o Options) (code int, err error) {
 
 // watchPaths returns what tells that the path of a socket was removed; nil where the
 // system does not, and then that is only seen when a process ends.
-func watchPaths(trouble func(service, text string)) (*sockets.Watch, func()) {
-	p, err := poller.New()
+func watchPaths(trouble func(service, text string), mistakes mistake.Report) (*sockets.Watch, func()) {
+	p, err := poller.New(mistakes)
 	if err != nil {
 		trouble("", err.Error())
 		return nil, func() {}
@@ -167,7 +177,13 @@ func group(table *process.Table, f *fleet, o Options, wanted map[string]services
 	g.Add(func() error { return o.Signals.dispatch(listening, f, tty, o.OneService) }, func(error) { stopListening() })
 	if control != nil {
 		serving, stopServing := context.WithCancel(context.Background())
-		g.Add(func() error { return control.Serve(serving) }, func(error) { stopServing() })
+		g.Add(func() error {
+			select { // nobody is let in before everything can be answered
+			case <-f.booted:
+			case <-serving.Done():
+			}
+			return control.Serve(serving)
+		}, func(error) { stopServing() })
 	}
 	// Only a broken invariant of another actor can interrupt the fleet.
 	g.Add(func() error { return f.run(o.Config, wanted) }, func(error) { f.stop("TERM") })

@@ -10,6 +10,7 @@ import (
 	"hupwatch/runner/journal"
 	"hupwatch/services"
 	"hupwatch/services/mailbox"
+	"hupwatch/services/mistake"
 )
 
 // feedLimit bounds what a disk can cost that the journal waits for: it is the
@@ -22,11 +23,12 @@ const readerLimit = 4096
 // feed hands events to the clients once the journal has them: who hears that a
 // request is done can ask the journal what it came to.
 type feed struct {
-	journal *journal.Journal
-	events  *mailbox.Box[services.Event]
-	trouble func(text string)
-	done    chan struct{}
-	missing int // events before the next one; run's
+	journal  *journal.Journal
+	events   *mailbox.Box[services.Event]
+	trouble  func(text string)
+	mistakes mistake.Report
+	done     chan struct{}
+	missing  int // events before the next one; run's
 
 	// recording is held until the readers have what the journal has.
 	recording sync.Mutex
@@ -39,9 +41,9 @@ type feed struct {
 }
 
 // startFeed records the events of the stream until it is closed.
-func startFeed(j *journal.Journal, s *services.Stream) *feed {
+func startFeed(j *journal.Journal, s *services.Stream, mistakes mistake.Report) *feed {
 	f := &feed{
-		journal: j, events: s.Subscribe(feedLimit), done: make(chan struct{}),
+		journal: j, events: s.Subscribe(feedLimit), done: make(chan struct{}), mistakes: mistakes.Once(),
 		trouble: func(text string) { s.Publish(services.Event{Kind: services.KindTrouble, Reason: text}) },
 		readers: make(map[*mailbox.Box[control.Event]]struct{}), latest: j.LastID(), grown: make(chan struct{}),
 	}
@@ -64,7 +66,7 @@ func (f *feed) run() {
 	defer close(f.done)
 	for range f.events.Wake {
 		events, lost, closed := f.events.Take()
-		f.record(events)
+		f.mistakes.Do("remember what happened", func() { f.record(events) })
 		if f.missing += lost; lost > 0 { // which came when there was no room behind these
 			f.trouble(fmt.Sprintf("the journal fell behind: it lacks %d events", lost))
 		}

@@ -33,19 +33,23 @@ type fleet struct {
 	rollout  *rollout
 	watchers map[string]*services.Watcher
 	nameFile string
+	booted   chan struct{}   // closed once every service has a watcher
 	ending   context.Context // of the watchers
 	cohorts  sync.WaitGroup
 	code     int // to end with
 }
 
-func newFleet(host *services.Host, load func() (*config.Config, config.Problems)) *fleet {
-	return &fleet{
+func newFleet(host *services.Host, c *config.Config, load func() (*config.Config, config.Problems)) *fleet {
+	f := &fleet{
 		host:     host,
 		load:     load,
 		inbox:    mailbox.New[input](0),
 		rollout:  newRollout(),
 		watchers: make(map[string]*services.Watcher),
+		booted:   make(chan struct{}),
 	}
+	f.front.Store(&front{config: c})
+	return f
 }
 
 // hangup, usr2, stop and kill are what the signals ask for. None blocks.
@@ -83,11 +87,13 @@ func (f *fleet) run(c *config.Config, wanted map[string]services.Wanted) error {
 	f.ending = ctx
 	defer f.cohorts.Wait()
 	defer cancel()
-	for done := f.step(boot{c, wanted}); !done; {
+	done := f.step(boot{c, wanted})
+	close(f.booted)
+	for !done {
 		<-f.inbox.Wake
 		inputs, _, _ := f.inbox.Take()
 		for _, in := range inputs {
-			done = f.step(in) || done
+			f.host.Mistakes.Do("decide who reloads", func() { done = f.step(in) || done })
 		}
 	}
 	return nil
@@ -107,14 +113,18 @@ func (f *fleet) step(in input) (done bool) {
 			f.watchers[e.service].Post(e.input)
 		case readConfig:
 			go func() { // ends when the file system answers
-				c, problems := f.load()
-				f.inbox.Put(configRead{c, problems})
+				var read configRead
+				if !f.host.Mistakes.Do("read the configuration", func() { read.config, read.problems = f.load() }) {
+					read = configRead{problems: config.Problems{{Text: "hupwatch met a mistake of its own when it read the file, its log has the details"}}}
+				}
+				f.inbox.Put(read)
 			}()
 		case claimNames:
 			path := f.nameFile
 			go func() { // likewise
-				names, err := claimNameFile(path)
-				f.inbox.Put(namesClaimed{names, err})
+				claimed := namesClaimed{err: errors.New("hupwatch met a mistake of its own when it read the name file, its log has the details")}
+				f.host.Mistakes.Do("claim the name file", func() { claimed.names, claimed.err = claimNameFile(path) })
+				f.inbox.Put(claimed)
 			}()
 		case accepted:
 			f.asking.tell(e.token, verdict{id: e.id})
@@ -144,9 +154,6 @@ type front struct {
 // show lets others see what is new.
 func (f *fleet) show(added bool) {
 	r, before := f.rollout, f.front.Load()
-	if before == nil {
-		before = &front{}
-	}
 	if !added && before.config == r.config && before.configError == r.configError {
 		return
 	}

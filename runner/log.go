@@ -16,16 +16,18 @@ import (
 	"hupwatch/config"
 	"hupwatch/services"
 	"hupwatch/services/mailbox"
+	"hupwatch/services/mistake"
 )
 
 // eventLog renders the event stream as log lines. It has a goroutine of its own,
 // so that an output nobody reads stalls nothing but the log.
 type eventLog struct {
-	events *mailbox.Box[services.Event]
-	output io.Writer
-	format atomic.Pointer[logFormat]
-	rest   *rest
-	done   chan struct{}
+	events   *mailbox.Box[services.Event]
+	output   io.Writer
+	format   atomic.Pointer[logFormat]
+	rest     *rest
+	mistakes mistake.Report
+	done     chan struct{}
 }
 
 // logFormat is the daemon's keys about the log.
@@ -35,8 +37,8 @@ type logFormat struct{ level, format string }
 const logLimit = 1 << 14
 
 // startLog logs the events of the stream until it is closed.
-func startLog(s *services.Stream, output io.Writer, d config.Daemon) *eventLog {
-	l := &eventLog{events: s.Subscribe(logLimit), output: output, rest: newRest(), done: make(chan struct{})}
+func startLog(s *services.Stream, output io.Writer, d config.Daemon, mistakes mistake.Report) *eventLog {
+	l := &eventLog{events: s.Subscribe(logLimit), output: output, rest: newRest(), mistakes: mistakes.Once(), done: make(chan struct{})}
 	l.apply(d)
 	go l.run() // ends with the stream; wait waits for it
 	return l
@@ -66,7 +68,7 @@ func (l *eventLog) run() {
 		w := &lineWriter{output: l.output}
 		logger := l.logger(w)
 		for _, e := range events {
-			logEvent(logger, e)
+			l.mistakes.Do("log what happened", func() { logEvent(logger, e) })
 		}
 		if lost > 0 {
 			log.WithPrefix(level.Warn(logger), "ts", timestamp(time.Now())).Log("msg", "log fell behind", "lost", lost)

@@ -3,6 +3,8 @@ package services
 import (
 	"sync"
 	"time"
+
+	"hupwatch/services/mistake"
 )
 
 // gatePatience is how long what is to be done waits for others to get out of its
@@ -14,6 +16,9 @@ const gatePatience = time.Second
 // each that waits a stack. It is no lock: where those inside hang, they are
 // counted no more after a while, and all that wait go in.
 type Gate struct {
+	// Mistakes is told of jobs that panic. It is set before the first one.
+	Mistakes mistake.Report
+
 	width    int
 	patience *time.Timer
 
@@ -50,7 +55,7 @@ func (g *Gate) enter(job func()) {
 	shift := g.shift
 	go func() { // ends with the last job that waits
 		for job != nil {
-			job()
+			g.Mistakes.Do("do what was waiting", job)
 			job = g.next(shift)
 		}
 	}()

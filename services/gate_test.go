@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,6 +32,22 @@ func TestNoMoreAreInsideAGateThanItIsWide(t *testing.T) {
 		synctest.Wait()
 		if most != 2 || done != 100 {
 			t.Errorf("at most %d were inside, %d of 100 are done; want 2 and all", most, done)
+		}
+	})
+}
+
+// A plan that panicked ended hupwatch, and every service with it.
+func TestAJobThatPanicsIsReportedAndTheNextOneIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reports []error
+		gate := services.NewGate(1)
+		gate.Mistakes = func(err error) { reports = append(reports, err) }
+		done := false
+		gate.Pass(func() { panic("planted") })
+		gate.Pass(func() { done = true })
+		synctest.Wait()
+		if !done || len(reports) != 1 || !strings.Contains(reports[0].Error(), "planted") {
+			t.Errorf("the next job is done: %v; reported: %v", done, reports)
 		}
 	})
 }

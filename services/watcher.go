@@ -12,6 +12,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/services/mailbox"
+	"hupwatch/services/mistake"
 	"hupwatch/services/notify"
 	"hupwatch/services/output"
 	"hupwatch/services/process"
@@ -42,11 +43,17 @@ type Host struct {
 	Notify  *notify.Server
 	Watch   *sockets.Watch // nil where the system cannot watch paths
 	Events  *Stream
+	// Mistakes is told of what panics in a watcher; the watcher goes on.
+	Mistakes mistake.Report
 	// Mark tells this hupwatch's generations from all other processes, in
 	// HUPWATCH_MARK.
 	Mark string
 	Now  func() Instant
 }
+
+// pauseAfterMistake keeps a deadline whose handling panics from being handled again
+// and again.
+const pauseAfterMistake = time.Second
 
 // Watcher runs one service: it feeds what happens into its Machine and carries
 // out what that wants. It decides nothing.
@@ -141,8 +148,8 @@ func (w *Watcher) Run() error {
 			break
 		}
 		w.host.Stepping.Pass(func() {
+			defer func() { w.turned <- struct{}{} }()
 			w.turn(inputs)
-			w.turned <- struct{}{}
 		})
 		<-w.turned
 	}
@@ -154,17 +161,26 @@ func (w *Watcher) Run() error {
 
 // turn takes what came in, and does what is due.
 func (w *Watcher) turn(inputs []Input) {
+	well, awaited := true, false
 	for _, in := range inputs {
-		w.step(in)
+		well = w.safely(func() { w.step(in) }) && well
 	}
-	awaited := false
 	if w.machine.Deadline() <= w.host.Now() {
-		awaited = !w.tick()
+		well = w.safely(func() { awaited = !w.tick() }) && well
 	}
-	w.save()
-	if !awaited {
+	well = w.safely(w.save) && well
+	switch {
+	case !well:
+		w.armAfter(pauseAfterMistake)
+	case !awaited:
 		w.arm()
 	}
+}
+
+// safely reports whether do did not panic: then what else there is to do for the
+// service, and for all others, is done all the same.
+func (w *Watcher) safely(do func()) bool {
+	return w.host.Mistakes.Do("watch "+w.machine.Name, do)
 }
 
 // tick does what is due, unless the exit of what would be promoted is on the
@@ -186,11 +202,17 @@ func (w *Watcher) arm() {
 			w.timer.Stop()
 			w.timer = nil
 		}
-	case w.timer == nil:
-		w.timer = time.AfterFunc(max(0, next.Sub(w.host.Now())), w.inbox.Rouse)
 	default:
-		w.timer.Reset(max(0, next.Sub(w.host.Now())))
+		w.armAfter(max(0, next.Sub(w.host.Now())))
 	}
+}
+
+func (w *Watcher) armAfter(d time.Duration) {
+	if w.timer == nil {
+		w.timer = time.AfterFunc(d, w.inbox.Rouse)
+		return
+	}
+	w.timer.Reset(d)
 }
 
 // ended reports whether the main process of a generation has ended, though

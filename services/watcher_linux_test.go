@@ -3,6 +3,7 @@ package services_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,36 @@ func TestAFileSystemThatHangsKeepsOneThreadPerService(t *testing.T) {
 	answer.Close()
 }
 
+// brittle is a ledger that panics the first time.
+type brittle struct {
+	deaf
+	broken bool
+}
+
+func (b *brittle) Save(string, []services.Living, services.Wanted) error {
+	if !b.broken {
+		b.broken = true
+		panic("planted")
+	}
+	return nil
+}
+
+// Any panic ended hupwatch, and with it the watch over every service.
+func TestAWatcherThatPanicsGoesOn(t *testing.T) {
+	c := web()
+	c.Command = []string{"/bin/cat", "/dev/null"}
+	c.Restart = config.RestartNo
+	table := process.NewTable()
+	go table.Run(t.Context())
+	reported := make(chan error, 10)
+	seen := watchedOn(t, c, &services.Host{Table: table, Ledger: &brittle{}, Mistakes: func(err error) { reported <- err }})
+	await(t, seen, services.KindStarted, services.KindPromoted)
+	await(t, seen, services.KindStartFailed, services.KindPromoted)
+	if err := <-reported; !strings.Contains(err.Error(), "watch web") || !strings.Contains(err.Error(), "planted") {
+		t.Errorf("reported %v", err)
+	}
+}
+
 func threads(t *testing.T) int {
 	t.Helper()
 	tasks, err := os.ReadDir("/proc/self/task")
@@ -85,13 +116,21 @@ func threads(t *testing.T) int {
 // watched starts a service and returns what happens to it.
 func watched(t *testing.T, c *config.Service, table *process.Table) *mailbox.Box[services.Event] {
 	t.Helper()
+	return watchedOn(t, c, &services.Host{Table: table})
+}
+
+// watchedOn is watched with what is set in the host.
+func watchedOn(t *testing.T, c *config.Service, host *services.Host) *mailbox.Box[services.Event] {
+	t.Helper()
 	events := &services.Stream{}
 	seen := events.Subscribe(1 << 14)
 	d := &deaf{}
 	began := time.Now()
-	host := &services.Host{
-		Table: table, Resolver: services.Resolver{Dir: "/"}, Stepping: services.NewGate(1), Resolving: services.NewGate(100), Starting: services.NewGate(1), Ledger: d, Events: events,
-		Now: func() services.Instant { return services.Instant(time.Since(began)) },
+	host.Resolver, host.Events = services.Resolver{Dir: "/"}, events
+	host.Stepping, host.Resolving, host.Starting = services.NewGate(1), services.NewGate(100), services.NewGate(1)
+	host.Now = func() services.Instant { return services.Instant(time.Since(began)) }
+	if host.Ledger == nil {
+		host.Ledger = d
 	}
 	d.watcher = services.NewWatcher(c, host, d)
 	go d.watcher.Run()

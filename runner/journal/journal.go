@@ -67,16 +67,20 @@ func (j *Journal) Record(events []services.Event) {
 		for i := range batch {
 			lines = appendEvent(lines, &batch[i])
 		}
-		j.mu.Lock()
-		for i := range batch {
-			j.fold.take(&batch[i])
-		}
-		j.mu.Unlock()
+		j.take(batch)
 		j.save(lines, batch[len(batch)-1].At)
 		j.buffer = lines
 	}
 	if cap(j.buffer) > keepBuffer {
 		j.buffer = nil
+	}
+}
+
+func (j *Journal) take(events []services.Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range events {
+		j.fold.take(&events[i])
 	}
 }
 

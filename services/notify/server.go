@@ -21,6 +21,7 @@ import (
 	"slices"
 	"sync"
 
+	"hupwatch/services/mistake"
 	"hupwatch/services/process"
 	"hupwatch/services/process/poller"
 )
@@ -36,6 +37,9 @@ const mostClosing = 16
 // Server has the sockets and pipes of all generations. Its methods may be called by
 // any goroutine.
 type Server struct {
+	// Mistakes is told of what panics here. It is set before anything is opened.
+	Mistakes mistake.Report
+
 	mu        sync.Mutex // guards what is below; never taken with the lock of a socket or pipe
 	dir       string
 	temporary bool // the directory
@@ -123,7 +127,7 @@ func (s *Server) begin() (err error) {
 		return os.ErrClosed
 	}
 	if s.poller == nil {
-		s.poller, err = poller.New()
+		s.poller, err = poller.New(s.Mistakes)
 	}
 	return err
 }
@@ -178,6 +182,7 @@ func (s *Server) path(service string, generation int) (string, error) {
 func (s *Server) closeAll(service string, fds []int, then func()) {
 	s.count(service, 1)
 	go func() { // ends when they are closed
+		defer s.Mistakes.Contain("close what a service sent")
 		closeAll(fds)
 		s.count(service, -1)
 		then()

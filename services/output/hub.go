@@ -27,6 +27,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/services/mailbox"
+	"hupwatch/services/mistake"
 	"hupwatch/services/process"
 	"hupwatch/services/process/poller"
 )
@@ -41,6 +42,8 @@ type Options struct {
 	// Trouble is told what goes wrong. The service is empty where it is about
 	// all. It must not block.
 	Trouble func(service, text string)
+	// Mistakes is told of what panics here.
+	Mistakes mistake.Report
 }
 
 // Hub takes in what all services write. Its methods may be called by any
@@ -48,6 +51,7 @@ type Options struct {
 type Hub struct {
 	dir            string
 	trouble        func(service, text string)
+	mistakes       mistake.Report
 	poller         *poller.Poller
 	stdout, stderr *sink
 
@@ -71,12 +75,12 @@ func New(o Options) (*Hub, error) {
 			return nil, fmt.Errorf("clean directory for output: %w", err)
 		}
 	}
-	p, err := poller.New()
+	p, err := poller.New(o.Mistakes)
 	if err != nil {
 		return nil, err
 	}
 	h := &Hub{
-		dir: o.Dir, trouble: o.Trouble, poller: p,
+		dir: o.Dir, trouble: o.Trouble, mistakes: o.Mistakes, poller: p,
 		files:    make(map[string]*sink),
 		journals: make(map[string]*journal),
 		streams:  make(map[*stream]bool),
@@ -90,8 +94,9 @@ func New(o Options) (*Hub, error) {
 func (h *Hub) newSink(service, name string, to destination) *sink {
 	return &sink{
 		name: name, to: to,
-		trouble: func(text string) { h.trouble(service, text) },
-		unused:  func() {},
+		trouble:  func(text string) { h.trouble(service, text) },
+		mistakes: h.mistakes,
+		unused:   func() {},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"hupwatch/services/mistake"
 	"hupwatch/services/process/poller"
 )
 
@@ -42,7 +43,9 @@ type sink struct {
 	name    string // for messages
 	to      destination
 	trouble func(text string)
-	unused  func() // called when nobody uses it any more and everything is written
+	// mistakes is told of a destination that panics.
+	mistakes mistake.Report
+	unused   func() // called when nobody uses it any more and everything is written
 
 	mu      sync.Mutex // guards what is below
 	pending []byte
@@ -64,7 +67,9 @@ type sink struct {
 
 	room, idle []chan struct{} // to be closed when it is so
 
-	torn bool // the last write ended within a line and will not go on; run's
+	// The rest is run's.
+	torn  bool   // the last write ended within a line and will not go on
+	spare []byte // to queue in while pending is written
 }
 
 // admit tells whether there is room. Otherwise the descriptor is paused until
@@ -226,37 +231,42 @@ func (k *sink) flushed() <-chan struct{} {
 }
 
 func (k *sink) run() {
-	var spare []byte
-	for {
-		k.mu.Lock()
-		opening, closing := k.opening, k.closing && len(k.pending) == 0
-		if !opening && !k.busy() {
-			k.running, k.pending = false, nil
-			closeAll(k.idle)
-			k.idle = nil
-			k.mu.Unlock()
-			return
-		}
-		batch := k.pending
-		k.pending, k.writing = spare, len(batch)
-		k.opening = false
-		if closing {
-			k.closing = false
-		}
-		k.mu.Unlock()
-
-		if opening && !closing {
-			if err := k.to.open(); err != nil {
-				k.fail(nil, err)
-			}
-		}
-		k.write(batch)
-		if closing {
-			k.to.close()
-			k.unused()
-		}
-		spare = batch[:0]
+	for more := true; more; {
+		k.mistakes.Do("write to "+k.name, func() { more = k.turn() })
 	}
+}
+
+// turn writes what is queued, and reports whether there may be more to do.
+func (k *sink) turn() bool {
+	k.mu.Lock()
+	opening, closing := k.opening, k.closing && len(k.pending) == 0
+	if !opening && !k.busy() {
+		k.running, k.pending, k.spare = false, nil, nil
+		closeAll(k.idle)
+		k.idle = nil
+		k.mu.Unlock()
+		return false
+	}
+	batch := k.pending
+	k.pending, k.writing = k.spare, len(batch)
+	k.spare, k.opening = nil, false
+	if closing {
+		k.closing = false
+	}
+	k.mu.Unlock()
+
+	if opening && !closing {
+		if err := k.to.open(); err != nil {
+			k.fail(nil, err)
+		}
+	}
+	k.write(batch)
+	if closing {
+		k.to.close()
+		k.unused()
+	}
+	k.spare = batch[:0]
+	return true
 }
 
 // write writes a batch, and before it how much is missing there.

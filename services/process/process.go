@@ -175,7 +175,7 @@ func (p *Process) tell() {
 	for next := p.next(); next != none; next = p.next() {
 		p.told = next
 		p.table.mu.Unlock()
-		p.call(next)
+		p.table.Mistakes.Do("tell what became of a process", func() { p.call(next) })
 		p.table.mu.Lock()
 	}
 	p.telling = false

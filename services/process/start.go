@@ -143,6 +143,7 @@ func (t *Table) startStub(spec Spec, files []uintptr, w Watch) error {
 // await hands the request to the stub, and waits for what it reports until it
 // is no more.
 func (p *Process) await(conn *os.File, spec Spec) {
+	defer p.table.Mistakes.Contain("start " + spec.Path)
 	// A write fails if the stub has ended already, which the report says too.
 	_, _ = conn.Write(spec.request().Marshal())
 	reports, _ := io.ReadAll(conn)

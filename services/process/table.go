@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"hupwatch/services/mistake"
 )
 
 // How often groups whose leader is gone are looked at, beside whenever an
@@ -30,6 +32,9 @@ const recheckAfter = time.Second
 // and has a lock of its own around that one: nothing is reaped before it is
 // known whose it is, and no group is signalled whose number it may get.
 type Table struct {
+	// Mistakes is told of what panics here. It is set before anything is started.
+	Mistakes mistake.Report
+
 	boot   string
 	mounts mounts
 
@@ -62,15 +67,17 @@ func (t *Table) Run(ctx context.Context) error {
 	var recheck <-chan time.Time
 
 	for {
-		t.reap()
-		if left := t.sweep(nil); left && recheck == nil {
-			recheck = time.After(recheckAfter)
-		}
+		t.Mistakes.Do("reap", func() {
+			t.reap()
+			if left := t.sweep(nil); left && recheck == nil {
+				recheck = time.After(recheckAfter)
+			}
+		})
 		select {
 		case <-ended:
 		case <-recheck:
 			recheck = nil
-			t.sweep(livingGroups())
+			t.Mistakes.Do("look for what is left of groups", func() { t.sweep(livingGroups()) })
 		case <-ctx.Done():
 			return nil
 		}

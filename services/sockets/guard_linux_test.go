@@ -27,7 +27,7 @@ import (
 
 func newWatch(t *testing.T) (*sockets.Watch, *poller.Poller) {
 	t.Helper()
-	p, err := poller.New()
+	p, err := poller.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

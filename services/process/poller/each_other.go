@@ -10,11 +10,14 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"hupwatch/services/mistake"
 )
 
 // Poller tells handlers when their descriptors can be read.
 type Poller struct {
-	running sync.WaitGroup
+	mistakes mistake.Report
+	running  sync.WaitGroup
 
 	mu      sync.Mutex // guards what is below, and the state of the descriptors
 	watched map[*Descriptor]bool
@@ -32,9 +35,10 @@ type Descriptor struct {
 	changed         *sync.Cond // one of these
 }
 
-// New returns a poller that watches nothing yet.
-func New() (*Poller, error) {
-	return &Poller{watched: make(map[*Descriptor]bool)}, nil
+// New returns a poller that watches nothing yet. A handler that panics is reported,
+// and the others are called all the same.
+func New(mistakes mistake.Report) (*Poller, error) {
+	return &Poller{mistakes: mistakes, watched: make(map[*Descriptor]bool)}, nil
 }
 
 // Add watches a descriptor, which must not block and must stay open until Remove.
@@ -113,7 +117,7 @@ func (d *Descriptor) run(conn syscall.RawConn) {
 	}
 	for conn.Read(readable) == nil && d.wanted() {
 		buffer := buffers.Get().(*[BufferSize]byte)
-		d.handler.Readable(d, buffer[:])
+		d.poller.mistakes.Do("read what came", func() { d.handler.Readable(d, buffer[:]) })
 		buffers.Put(buffer)
 	}
 }

@@ -9,10 +9,13 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"hupwatch/services/mistake"
 )
 
 // Poller tells handlers when their descriptors can be read.
 type Poller struct {
+	mistakes mistake.Report
 	// epoll is itself waited for by the runtime, which takes no thread.
 	epoll *os.File
 	fd    int
@@ -38,8 +41,9 @@ type Descriptor struct {
 	paused, removed bool // the poller's, under its lock
 }
 
-// New returns a poller that watches nothing yet.
-func New() (*Poller, error) {
+// New returns a poller that watches nothing yet. A handler that panics is reported,
+// and the others are called all the same.
+func New(mistakes mistake.Report) (*Poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
@@ -49,7 +53,7 @@ func New() (*Poller, error) {
 		return nil, fmt.Errorf("create epoll: %w", err)
 	}
 	p := &Poller{
-		epoll: os.NewFile(uintptr(fd), "epoll"), fd: fd,
+		mistakes: mistakes, epoll: os.NewFile(uintptr(fd), "epoll"), fd: fd,
 		done: make(chan struct{}), watched: make(map[int32]*Descriptor),
 	}
 	conn, err := p.epoll.SyscallConn()
@@ -175,7 +179,7 @@ func (p *Poller) run(conn syscall.RawConn) {
 		}
 		for _, e := range events[:max(n, 0)] {
 			if d := p.wanted(e.Fd); d != nil {
-				d.handler.Readable(d, buffer)
+				p.mistakes.Do("read what came", func() { d.handler.Readable(d, buffer) })
 			}
 		}
 	}

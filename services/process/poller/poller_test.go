@@ -18,7 +18,7 @@ func (f readable) Readable(d *poller.Descriptor, buffer []byte) { f(d, buffer) }
 
 func newPoller(t *testing.T) *poller.Poller {
 	t.Helper()
-	p, err := poller.New()
+	p, err := poller.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
