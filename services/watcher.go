@@ -196,14 +196,13 @@ func (w *Watcher) tick() bool {
 // arm has the watcher woken when something is due.
 func (w *Watcher) arm() {
 	next := w.machine.Deadline()
-	switch {
-	case next == Never:
-		if w.timer != nil {
-			w.timer.Stop()
-			w.timer = nil
-		}
-	default:
+	if next != Never {
 		w.armAfter(max(0, next.Sub(w.host.Now())))
+		return
+	}
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
 	}
 }
 

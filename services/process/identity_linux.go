@@ -120,6 +120,11 @@ func names(dir string) []string {
 		return nil
 	}
 	defer unix.Close(fd)
+	return namesIn(fd)
+}
+
+// namesIn are those in an open directory.
+func namesIn(fd int) []string {
 	var found []string
 	buf := make([]byte, 2048)
 	for {

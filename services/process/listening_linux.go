@@ -34,7 +34,7 @@ func ListensAt(pid int, addresses []string) bool {
 
 func listening(pid int, counts func(port uint16) bool) []string {
 	inodes := make(map[string]bool)
-	for _, p := range family(pid) {
+	for p := range family(pid) {
 		sockets(p, inodes)
 	}
 	if len(inodes) == 0 {
@@ -58,20 +58,32 @@ func listening(pid int, counts func(port uint16) bool) []string {
 	return slices.Compact(found)
 }
 
-// family is a process and its descendants.
-func family(pid int) []int {
-	all := []int{pid}
-	for i := 0; i < len(all); i++ {
-		tasks := "/proc/" + strconv.Itoa(all[i]) + "/task/"
-		for _, task := range names(tasks) {
-			text, ok := readAll(tasks + task + "/children")
-			if !ok {
-				continue // it has gone
+// family yields a process and its descendants, each before its children are looked
+// for.
+func family(pid int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		all := []int{pid}
+		for i := 0; i < len(all); i++ {
+			if !yield(all[i]) {
+				return
 			}
-			for field := range strings.FieldsSeq(string(text)) {
-				if child, err := strconv.Atoi(field); err == nil {
-					all = append(all, child)
-				}
+			all = append(all, childrenOf(all[i])...)
+		}
+	}
+}
+
+// childrenOf are the children of a process.
+func childrenOf(pid int) []int {
+	var all []int
+	tasks := "/proc/" + strconv.Itoa(pid) + "/task/"
+	for _, task := range names(tasks) {
+		text, ok := readAll(tasks + task + "/children")
+		if !ok {
+			continue // it has gone
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				all = append(all, child)
 			}
 		}
 	}
@@ -96,7 +108,7 @@ func sockets(pid int, inodes map[string]bool) {
 // tcpSocket is a line of /proc/net/tcp, unixSocket one of /proc/net/unix that has
 // a name.
 type (
-	tcpSocket  struct{ local, state, inode string }
+	tcpSocket  struct{ local, remote, state, inode string }
 	unixSocket struct{ flags, kind, state, inode, name string }
 )
 
@@ -105,7 +117,7 @@ const stateListen = "0A"
 func tcpSockets(table []byte) iter.Seq[tcpSocket] {
 	return func(yield func(tcpSocket) bool) {
 		for line := range bytes.Lines(table) {
-			if f := strings.Fields(string(line)); len(f) >= 10 && !yield(tcpSocket{f[1], f[3], f[9]}) {
+			if f := strings.Fields(string(line)); len(f) >= 10 && !yield(tcpSocket{f[1], f[2], f[3], f[9]}) {
 				return
 			}
 		}

@@ -65,6 +65,10 @@ func init() {
 		"crowd":       helpCrowd,
 		"cat":         helpCat,
 		"dirty":       helpDirty,
+		"acceptor":    helpAcceptor,
+		"leave":       helpLeave,
+		"untraceable": helpUntraceable,
+		"lookout":     helpLookout,
 	}
 }
 

@@ -18,6 +18,8 @@ type Process struct {
 	table *Table
 	watch Watch
 	id    Identity
+	// credential is who it was started as; nil is hupwatch's own user.
+	credential *Credential
 
 	// The rest is the table's, under its lock.
 	exec    execution
@@ -57,6 +59,12 @@ func (p *Process) PID() int { return p.id.PID }
 
 // Identity returns what tells this process from a later one with its number.
 func (p *Process) Identity() Identity { return p.id }
+
+func (p *Process) isReaped() bool {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	return p.reaped
+}
 
 // Ended reports whether the main process has ended, be it reaped or not.
 func (p *Process) Ended() bool {

@@ -28,7 +28,7 @@ func (t *Table) Start(spec Spec, w Watch) error {
 
 	files := spec.files(null)
 	if !spec.needsStub() && t.mounts.local(spec) {
-		p := &Process{table: t, watch: w, exec: executed}
+		p := &Process{table: t, watch: w, credential: spec.Credential, exec: executed}
 		err = p.fork(spec.Path, spec.Args, &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: files})
 		if err == nil {
 			p.begin()
@@ -109,7 +109,7 @@ func (t *Table) startStub(spec Spec, files []uintptr, w Watch) error {
 	if err != nil {
 		return fmt.Errorf("open a socket pair: %w", err)
 	}
-	p := &Process{table: t, watch: w}
+	p := &Process{table: t, watch: w, credential: spec.Credential}
 	env := []string{
 		stub.Variable + "=" + strconv.Itoa(len(files)),
 		"GOMAXPROCS=1", "GOGC=off", // it is gone in a millisecond
