@@ -61,6 +61,7 @@ var fields = []field{
 	{"before_stop", true, func(s *Service) any { return s.BeforeStop }},
 	{"after_reload", true, func(s *Service) any { return s.AfterReload }},
 	{"reload", true, func(s *Service) any { return s.Reload }},
+	{"reload_when", true, func(s *Service) any { return s.ReloadWhen }},
 	{"reload_signal", true, func(s *Service) any { return s.ReloadSignal }},
 	{"output", false, func(s *Service) any { return s.Output }},
 	{"stderr", false, func(s *Service) any { return s.Stderr }},

@@ -50,6 +50,8 @@ func (c *Config) Service(name string) (*Service, bool) {
 // absolute.
 type Daemon struct {
 	RuntimeDir string
+	// StateDir is for what outlives a reboot; empty for nowhere.
+	StateDir string
 	NameFile   string
 	// ControlGroup is the name or number of a group, or empty.
 	ControlGroup    string
@@ -125,6 +127,7 @@ type Service struct {
 	// BeforeStart, BeforeStop and AfterReload are commands; empty for none.
 	BeforeStart, BeforeStop, AfterReload []string
 	Reload                               ReloadMode
+	ReloadWhen                           ReloadWhen
 	// ReloadSignal is what is sent where Reload says signal.
 	ReloadSignal syscall.Signal
 	Output       Output

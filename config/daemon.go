@@ -8,11 +8,17 @@ import (
 	"strings"
 )
 
-func decodeRuntimeDir(t *table, k *Key, v any) {
-	path(func(t *table) *string { return &t.daemon.RuntimeDir })(t, k, v)
+// ownDirectory decodes the path of a directory that is hupwatch's alone.
+func ownDirectory(field func(t *table) *string) func(t *table, k *Key, v any) {
+	return func(t *table, k *Key, v any) {
+		path(field)(t, k, v)
+		t.checkOwn(k, filepath.Clean(*field(t)))
+	}
+}
 
-	switch dir := filepath.Clean(t.daemon.RuntimeDir); dir {
-	case "/", "/run", "/var/run", "/tmp", "/var/tmp", "/var", "/etc", "/dev", "/home", "/root":
+func (t *table) checkOwn(k *Key, dir string) {
+	switch dir {
+	case "/", "/run", "/var/run", "/tmp", "/var/tmp", "/var", "/var/lib", "/etc", "/dev", "/home", "/root":
 		t.problem(k.Name, fmt.Errorf("%s belongs to others too: hupwatch needs a directory of its own, like %s", dir, filepath.Join(dir, "hupwatch")))
 	}
 }
@@ -27,6 +33,23 @@ func (l *loader) defaultDirectories() {
 	if _, ok := l.daemonTable.given["name_file"]; !ok {
 		d.NameFile = filepath.Join(d.RuntimeDir, "reload")
 	}
+	if _, ok := l.daemonTable.given["state_dir"]; !ok {
+		d.StateDir = l.stateDir(os.Geteuid())
+	}
+}
+
+// stateDir is where state is kept over a reboot; empty for nowhere.
+func (l *loader) stateDir(euid int) string {
+	if euid == 0 {
+		return l.base.daemon.StateDir
+	}
+	if dir, ok := l.env("XDG_STATE_HOME"); ok && filepath.IsAbs(dir) {
+		return filepath.Join(dir, "hupwatch")
+	}
+	if home, ok := l.env("HOME"); ok && filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", "hupwatch")
+	}
+	return ""
 }
 
 func (l *loader) runtimeDir(euid int) string {

@@ -70,8 +70,12 @@ func topKeys() []Key {
 func daemonKeys() []Key {
 	return section(sectionDaemon, []Key{
 		{
-			Name: "runtime_dir", Type: "path", Default: `"/run/hupwatch"`, decode: decodeRuntimeDir,
+			Name: "runtime_dir", Type: "path", Default: `"/run/hupwatch"`, decode: ownDirectory(func(t *table) *string { return &t.daemon.RuntimeDir }),
 			Doc: "A directory of hupwatch's own. Not root: $XDG_RUNTIME_DIR/hupwatch, else /tmp/hupwatch-UID.",
+		},
+		{
+			Name: "state_dir", Type: "path", Default: `"/var/lib/hupwatch"`, decode: ownDirectory(func(t *table) *string { return &t.daemon.StateDir }),
+			Doc: "A directory of hupwatch's own that outlives a reboot, for the journal and the last good releases of each service. Not root: $XDG_STATE_HOME/hupwatch, else ~/.local/state/hupwatch.",
 		},
 		{
 			Name: "name_file", Type: "path", Default: `"/run/hupwatch/reload"`, decode: path(func(t *table) *string { return &t.daemon.NameFile }),
@@ -178,7 +182,7 @@ func serviceKeys() []Key {
 			Doc: "How long a new generation may take to be ready; the warm-up is not counted.",
 		},
 		{
-			Name: "ready", Type: "table", example: `{ http = "http://127.0.0.1:8000/healthz" }`, decode: decodeReady,
+			Name: "ready", Type: "table or string", example: `{ http = "http://127.0.0.1:8000/healthz" }`, decode: decodeReady,
 			Doc: readyDoc,
 		},
 		{
@@ -256,6 +260,13 @@ func serviceKeys() []Key {
 			Doc: `"start-first": the new generation is proven good before the old one is told to stop; "stop-first": the old one ends first, for programs that cannot live twice; "signal": none is started, reload_signal goes to the one that runs.`,
 		},
 		{
+			Name: "reload_when", Type: "string", Default: `"always"`,
+			decode: word(func(t *table) *ReloadWhen { return &t.service.ReloadWhen }, []ReloadWhen{ReloadAlways, ReloadChanged}, wordHints{
+				instead: map[string]string{"change": "changed", "new": "changed", "onchange": "changed", "on-change": "changed", "true": "always"},
+			}),
+			Doc: `"changed": a HUP, or a reload of all services, leaves it alone unless something is new for it, as suits a database. A reload that names it always reloads it.`,
+		},
+		{
 			Name: "reload_signal", Type: "signal", Default: `"HUP"`, aside: true, decode: decodeReloadSignal,
 			Doc: `The signal at which the program reloads itself, with reload = "signal" only.`,
 		},
@@ -328,7 +339,7 @@ func readyKeys() []Key {
 	return section(sectionReady, []Key{
 		{
 			Name: "http", Type: "URL", example: `"http://127.0.0.1:9000/healthz"`, decode: perGeneration(func(t *table) *string { return &t.ready.URL }, probeURL),
-			Doc: `Ready when a GET of this is answered with 2xx; redirects are not followed. Mind that on an address of listen the old generation may answer for the new one; with publish ask the path of its own, by unix = "${HUPWATCH_BIND}" beside this.`,
+			Doc: `Ready when a GET of this is answered with 2xx; redirects are not followed. An answer counts only if the new generation gave it, whoever else has the address. With publish ask the path of its own, by unix = "${HUPWATCH_BIND}" beside this.`,
 		},
 		{
 			Name: "headers", Type: "table of strings", example: `{ Host = "example.org" }`, decode: decodeHeaders,
@@ -336,11 +347,11 @@ func readyKeys() []Key {
 		},
 		{
 			Name: "unix", Type: "path", example: `"${HUPWATCH_BIND}"`, aside: true, decode: perGeneration(func(t *table) *string { return &t.ready.Address }, probeUnix),
-			Doc: "Ready when this unix socket accepts a connection. Together with http: where that is asked. With publish and no ready this is how, with ${HUPWATCH_BIND}.",
+			Doc: "Ready when the new generation accepts a connection of this unix socket. Together with http: where that is asked. With publish and no ready this is how, with ${HUPWATCH_BIND}.",
 		},
 		{
 			Name: "tcp", Type: "string", example: `"127.0.0.1:9000"`, aside: true, decode: perGeneration(func(t *table) *string { return &t.ready.Address }, probeTCP),
-			Doc: "Ready when this address, HOST:PORT, accepts a connection.",
+			Doc: "Ready when the new generation accepts a connection to this address, HOST:PORT.",
 		},
 		{
 			Name: "exec", Type: "array of strings, or one string", example: `["./healthy", "--quick"]`, aside: true, decode: decodeReadyExec,
@@ -374,7 +385,8 @@ func section(name string, keys []Key) []Key {
 
 // readyDoc has no key to stand at in the example: ready is a section there.
 const readyDoc = "How to see that a generation is ready: one of http, tcp, unix, exec, notify and fd. It is asked until it succeeds, and once more at the end of the warm-up. " +
-	"Without it: with publish when its own path accepts a connection, with listen at once, else when it listens wherever the one before does."
+	"Without it: with publish when its own path accepts a connection; with listen when it waits for connections on every socket where a generation before it was seen to; else when it listens wherever the one before does. " +
+	"ready = \"warmup\" looks at nothing: for a program that shall not accept connections before its predecessor has gone."
 
 // mostInstances is how many processes of one service there may be.
 const mostInstances = 1000

@@ -156,6 +156,30 @@ func TestRuntimeDirDependsOnWhoRunsIt(t *testing.T) {
 	}
 }
 
+func TestStateDirDependsOnWhoRunsIt(t *testing.T) {
+	load := func() string {
+		cfg, problems := config.Load(write(t, filepath.Join(t.TempDir(), "hupwatch.toml"), fmt.Sprintf(service, "web")))
+		if cfg == nil {
+			t.Fatal(problems)
+		}
+		return cfg.Daemon.StateDir
+	}
+	for _, c := range []struct{ state, home, want string }{
+		{"/x/state", "/home/me", "/x/state/hupwatch"},
+		{"", "/home/me", "/home/me/.local/state/hupwatch"},
+		{"", "", ""},
+	} {
+		t.Setenv("XDG_STATE_HOME", c.state)
+		t.Setenv("HOME", c.home)
+		if os.Geteuid() == 0 {
+			c.want = "/var/lib/hupwatch"
+		}
+		if got := load(); got != c.want {
+			t.Errorf("with XDG_STATE_HOME=%s and HOME=%s it is %q, want %q", c.state, c.home, got, c.want)
+		}
+	}
+}
+
 func TestNameFileFollowsRuntimeDir(t *testing.T) {
 	cfg, problems := config.Parse("/x/hupwatch.toml", fmt.Appendf(nil, "[daemon]\nruntime_dir = \"run\"\n"+service, "web"), noEnv)
 	if cfg == nil {

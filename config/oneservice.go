@@ -14,7 +14,7 @@ import (
 func OneService(command []string, warmup time.Duration) *Config {
 	l := newLoader("", func(string) (string, bool) { return "", false })
 	c := l.config
-	c.Daemon.RuntimeDir, c.Daemon.NameFile = "", ""
+	c.Daemon.RuntimeDir, c.Daemon.NameFile, c.Daemon.StateDir = "", "", ""
 	s := l.base.service
 	s.Name = nameAfter(command[0])
 	s.Warmup = warmup

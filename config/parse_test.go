@@ -232,6 +232,12 @@ func checkReady(t *testing.T, s *config.Service) {
 	t.Helper()
 
 	r := s.Ready
+	if r.Kind == config.ReadyWarmup {
+		if !reflect.DeepEqual(r, &config.Ready{Kind: config.ReadyWarmup}) {
+			t.Errorf("ready %+v", r)
+		}
+		return
+	}
 	if r.Interval <= 0 || r.Timeout <= 0 || r.Timeout == config.Infinity {
 		t.Errorf("ready %+v", r)
 	}

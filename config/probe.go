@@ -126,9 +126,6 @@ func (t *table) checkReady() {
 	}
 
 	t.checkReadyFD()
-	if l, ok := t.asksListener(); ok {
-		t.sharedListener(l)
-	}
 	if !t.sound("publish") {
 		return
 	}
@@ -163,75 +160,8 @@ func (t *table) checkReadyFD() {
 	}
 }
 
-// asksListener returns the socket of listen that a probe connects to.
-func (t *table) asksListener() (Listen, bool) {
-	targets := t.service.Ready.targets()
-	for _, l := range t.service.Listen {
-		if l.Network != "" && slices.ContainsFunc(targets, l.overlap) {
-			return l, true
-		}
-	}
-	return Listen{}, false
-}
-
-// sharedListener reports a probe of a socket that all generations share.
-func (t *table) sharedListener(l Listen) {
-	s := t.service
-	at := t.readyPlace("listen")
-
-	if s.Ready.Kind != ReadyHTTP {
-		t.problem(at, fmt.Errorf("hupwatch itself keeps %s open, so connecting to it succeeds whatever the service does: use notify = true, fd, exec or http", l.Address))
-		return
-	}
-	if s.Reload == ReloadStartFirst || s.Instances > 1 {
-		t.warn(at, fmt.Sprintf("all processes share %s, so at a reload an old one may answer for the new one: use notify = true, fd, exec with HUPWATCH_PID, or publish", l.Address))
-	}
-}
-
-// targets are the addresses that a probe connects to, as far as they are known.
-func (r *Ready) targets() []Listen {
-	if path, ok := r.unixPath(); ok {
-		return []Listen{{Network: "unix", Address: path}}
-	}
-
-	host, port, ok := r.hostPort()
-	if !ok {
-		return nil
-	}
-	hosts := []string{host}
-	if host == "localhost" {
-		hosts = []string{"127.0.0.1", "::1"}
-	}
-	var found []Listen
-	for _, h := range hosts {
-		if ip, err := netip.ParseAddr(h); err == nil {
-			found = append(found, Listen{Network: "tcp", Address: net.JoinHostPort(ip.Unmap().String(), strings.TrimLeft(port, "0"))})
-		}
-	}
-	return found
-}
-
 // unixPath returns the path that is connected to, if it is one and known.
 func (r *Ready) unixPath() (string, bool) {
 	isPath := r.Kind == ReadyUnix || r.Kind == ReadyHTTP && r.Address != ""
 	return r.Address, isPath && !strings.Contains(r.Address, "$")
-}
-
-// hostPort returns the host and port that are connected to, if they are known.
-func (r *Ready) hostPort() (host, port string, ok bool) {
-	switch {
-	case r.Kind == ReadyTCP && !strings.Contains(r.Address, "$"):
-		host, port, err := net.SplitHostPort(r.Address)
-		return host, port, err == nil
-	case r.Kind == ReadyHTTP && r.Address == "" && !strings.Contains(r.URL, "$"):
-		u, err := url.Parse(r.URL)
-		if err != nil {
-			return "", "", false
-		}
-		if u.Port() == "" {
-			return u.Hostname(), "80", true
-		}
-		return u.Hostname(), u.Port(), true
-	}
-	return "", "", false
 }

@@ -38,6 +38,7 @@ const (
 	ReadyExec   ReadyKind = "exec"   // a command exits with status 0
 	ReadyNotify ReadyKind = "notify" // it says READY=1, see sd_notify(3)
 	ReadyFD     ReadyKind = "fd"     // it writes a newline to a descriptor
+	ReadyWarmup ReadyKind = "warmup" // at once: nothing is looked at, and only the warm-up counts
 )
 
 // What stands below 3 are standard input, output and error.
@@ -48,9 +49,13 @@ var kindKeys = []ReadyKind{ReadyHTTP, ReadyTCP, ReadyUnix, ReadyExec, ReadyNotif
 
 func decodeReady(t *table, k *Key, v any) {
 	t.service.Ready = nil
+	if v == string(ReadyWarmup) {
+		t.service.Ready = &Ready{Kind: ReadyWarmup}
+		return
+	}
 	given, ok := v.(map[string]any)
 	if !ok {
-		t.problem(k.Name, fmt.Errorf("expected a table, like ready = %s, not %s", readyExample(v, k), typeName(v)))
+		t.problem(k.Name, fmt.Errorf("expected a table, like ready = %s, or \"warmup\", not %s", readyExample(v, k), typeName(v)))
 		return
 	}
 

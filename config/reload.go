@@ -16,6 +16,15 @@ const (
 	ReloadSignal     ReloadMode = "signal"      // there is no new one: the program reloads itself
 )
 
+// ReloadWhen says which reloads a service takes part in.
+type ReloadWhen string
+
+// When a service is reloaded that nobody has named.
+const (
+	ReloadAlways  ReloadWhen = "always"
+	ReloadChanged ReloadWhen = "changed" // only if something is new for it
+)
+
 func decodeReload(t *table, k *Key, v any) {
 	word(func(t *table) *ReloadMode { return &t.service.Reload }, []ReloadMode{ReloadStartFirst, ReloadStopFirst, ReloadSignal}, wordHints{
 		instead: map[string]string{
