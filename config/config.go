@@ -52,7 +52,7 @@ type Daemon struct {
 	RuntimeDir string
 	// StateDir is for what outlives a reboot; empty for nowhere.
 	StateDir string
-	NameFile   string
+	NameFile string
 	// ControlGroup is the name or number of a group, or empty.
 	ControlGroup    string
 	AtExit          AtExit
@@ -175,6 +175,9 @@ type Listen struct {
 	// Blocking sockets are for servers that wait in accept.
 	Blocking bool
 }
+
+// String is how the address stands in a file.
+func (l Listen) String() string { return l.Network + "://" + l.Address }
 
 // KillMode says which processes of a generation get the stop signal.
 type KillMode string

@@ -29,7 +29,7 @@ var plants = []planted{
 		if g := s.Slots[s.Under.Slot].Incoming; PLANTED && g != nil && g.Phase == PhaseWarming {
 			g.Deadline = s.now
 		}`,
-		want: "is promoted before its warm-up was over",
+		want: "is (promoted|published) before its warm-up was over",
 	},
 	{
 		name: "the old one is told to stop when the new one starts",
@@ -81,8 +81,9 @@ var plants = []planted{
 	{
 		name: "a failed reload keeps its turn",
 		file: "services/reload.go",
-		code: "	s.returnTurn(r)\n	a := Answer{",
-		bug: `	if !PLANTED || result != ResultKeptOld {
+		code: "	s.Observing = 0\n	s.returnTurn(r)\n	a := Answer{",
+		bug: `	s.Observing = 0
+	if !PLANTED || result != ResultKeptOld {
 		s.returnTurn(r)
 	}
 	a := Answer{`,
@@ -115,8 +116,8 @@ var plants = []planted{
 	{
 		name: "what the old one listens on does not matter",
 		file: "services/proof.go",
-		code: "	return len(g.service().Listen) == 0 &&",
-		bug:  "	return !PLANTED && len(g.service().Listen) == 0 &&",
+		code: "	case len(c.Listen) == 0 &&",
+		bug:  "	case !PLANTED && len(c.Listen) == 0 &&",
 		want: "does not listen where",
 	},
 	{
@@ -333,8 +334,8 @@ var plants = []planted{
 	{
 		name: "what has to say that it is ready is taken to be so",
 		file: "services/slot.go",
-		code: "	case said && !g.Proof.Said:\n",
-		bug:  "	case said && !g.Proof.Said && !PLANTED:\n",
+		code: "	case way == WaySaid && !g.Proof.Said:\n",
+		bug:  "	case way == WaySaid && !g.Proof.Said && !PLANTED:\n",
 		want: "is promoted before its warm-up was over",
 	},
 	{
@@ -451,7 +452,7 @@ var plants = []planted{
 		file: "services/reload.go",
 		code: "		s.shrink(r.Instances)\n",
 		bug:  "		if !PLANTED {\n			s.shrink(r.Instances)\n		}\n",
-		want: "serve, the file has|did not recover|runs revision|never promoted",
+		want: "serve, the file has|did not recover|runs revision|never promoted|starts again only",
 	},
 	{
 		name: "a roll back while other instances still come is forgotten",

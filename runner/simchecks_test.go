@@ -37,6 +37,7 @@ type machineWatch struct {
 	signals    bool         // some instances reload themselves
 	reused     map[int]bool // generations that were started with an earlier release
 	stood      bool         // it was ready, or not wanted, at some time
+	waited     []string     // the addresses on which a generation was seen to wait for connections
 	firstAfter []string     // whom its first start has to wait for
 	minDelay   time.Duration
 	minMax     time.Duration // the least restart_max_delay so far, and the largest
@@ -64,6 +65,7 @@ func (a *actor) slot(i int) *slotWatch {
 // procWatch is what they remember of a process.
 type procWatch struct {
 	toldSpawned, toldExit, toldEmpty bool
+	mustWait                         []string // where a generation before it was seen to wait for connections
 	ready                            services.Instant
 	proven                           services.Instant // when it was first known to be ready
 	proof                            services.Instant // when it was last seen to be
@@ -98,6 +100,8 @@ type slotBefore struct {
 	deadline     services.Instant
 	hookDeadline services.Instant
 	looking      bool // at whether it is ready
+	way          services.Way
+	late         bool // it is looked at although its time is over
 	spawned      bool
 	active       int // the number
 	draining     []int
@@ -131,7 +135,7 @@ func (w *world) slotBefore(a *actor, sl *services.Slot, in services.Input) slotB
 	var was slotBefore
 	if g := sl.Incoming; g != nil {
 		was.incoming, was.number, was.phase, was.deadline, was.spawned = g.Attempt, g.Number, g.Phase, g.Deadline, g.PID != 0
-		was.looking = g.Proof.Asked
+		was.looking, was.way, was.late = g.Proof.Asked, g.Proof.Way, g.Proof.Overdue
 		was.hookDeadline = services.Never
 		if g.Hook != nil {
 			was.hookDeadline = g.Hook.Deadline
@@ -180,10 +184,18 @@ func (w *world) heard(a *actor, in services.Input) {
 	case services.Proved:
 		p := a.procs[in.Generation-1]
 		if in.Failure == "" && len(in.Missing) == 0 {
+			_, g := a.find(in.Generation)
+			if e := a.proofs[in.Generation]; e.Way == services.WayWaiting && g != nil && g.Phase != services.PhaseDraining {
+				a.seenToWait(addresses(e.Waits))
+			}
 			p.proof = w.now
 			if p.proven == 0 {
 				p.proven = w.now
 			}
+		}
+	case services.Observed:
+		if _, g := a.find(in.Generation); g != nil && a.machine.Ending == nil {
+			a.seenToWait(in.Seen)
 		}
 	case services.Published:
 		p := a.procs[in.Generation-1]
@@ -524,6 +536,7 @@ func (w *world) checkPromoted(a *actor, was slotBefore, e services.Event) {
 	slot.rolledBack = false
 	slot.good = p.release
 	w.checkProof(a, p, was.active)
+	w.checkWaits(a, p)
 	w.checkOverlap(a, p, was)
 	if p.toldExit || p.dead {
 		w.violated("generation %d of %s is promoted after its end", e.Generation, name)
@@ -531,9 +544,9 @@ func (w *world) checkPromoted(a *actor, was slotBefore, e services.Event) {
 	if !w.warm(p) {
 		w.violated("generation %d of %s is promoted before its warm-up was over", e.Generation, name)
 	}
-	polled := p.release.Service.Publish != ""
+	polled := p.release.Service.Publish != "" || len(p.mustWait) > 0
 	if r := p.release.Service.Ready; r != nil {
-		polled = r.Kind != config.ReadyNotify && r.Kind != config.ReadyFD
+		polled = r.Kind != config.ReadyNotify && r.Kind != config.ReadyFD && r.Kind != config.ReadyWarmup
 	}
 	if polled && p.proof < p.proven.Add(p.warmup) {
 		w.violated("generation %d of %s is promoted, and nobody looked whether it was ready at the end of its warm-up", e.Generation, name)
@@ -583,6 +596,14 @@ func (w *world) checkProof(a *actor, p *proc, active int) {
 	serves := !old.toldExit && old.listens(w.now)
 	if serves && !p.dead && !p.listens(w.now) && old.execed.Add(old.fate.opens) < p.execed {
 		w.violated("generation %d of %s is promoted, but does not listen where generation %d does", p.number, p.service, old.number)
+	}
+}
+
+// checkWaits: no generation takes over that does not wait for connections where one
+// before it was seen to.
+func (w *world) checkWaits(a *actor, p *proc) {
+	if len(p.mustWait) > 0 && !p.dead && !p.didWait(w.now) {
+		w.violated("generation %d of %s is promoted, and has never waited for connections, as one before it did on %v", p.number, p.service, p.mustWait)
 	}
 }
 
@@ -666,7 +687,8 @@ func (w *world) gaveUp(was slotBefore, in services.Input) bool {
 	case services.HookDone:
 		return in.Failure != "" && was.phase == services.PhasePreparing
 	case services.Proved:
-		return in.Generation == was.number && was.phase == services.PhaseWarming && (len(in.Missing) > 0 || in.Failure != "")
+		certain := was.way == services.WayListening || was.way == services.WayProbe && !in.Other
+		return in.Generation == was.number && (was.late || was.phase == services.PhaseWarming && certain) && (len(in.Missing) > 0 || in.Failure != "")
 	case services.Said:
 		return in.Generation == was.number && (in.Failure != "" || in.Stopping)
 	case services.Published:
@@ -689,7 +711,7 @@ func (w *world) checkIncoming(a *actor, i int, was slotBefore, in services.Input
 		return
 	}
 	switch {
-	case was.deadline <= w.now && (was.phase != services.PhaseWarming || was.looking), was.hookDeadline <= w.now:
+	case was.deadline <= w.now && was.overdue(), was.hookDeadline <= w.now:
 		return
 	case sl.Active != nil && sl.Active.Passed != 0 && (was.phase == services.PhaseResolving || was.phase == services.PhasePreparing): // it reloads itself
 		return
@@ -697,6 +719,18 @@ func (w *world) checkIncoming(a *actor, i int, was slotBefore, in services.Input
 		return
 	}
 	w.violated("%s gives up its incoming generation for no reason of its own", a.machine.Name)
+}
+
+// overdue reports whether a generation may be given up once its deadline has passed:
+// one that is looked at, only if a look was under way after that.
+func (was slotBefore) overdue() bool {
+	switch was.phase {
+	case services.PhaseWarming:
+		return was.looking && was.late
+	case services.PhaseProving:
+		return was.way == services.WayNone || was.late
+	}
+	return true
 }
 
 // checkActive: what serves goes on serving until it ends by itself, something
@@ -826,6 +860,9 @@ func (w *world) checkRecovered(a *actor) {
 	if c.Reload == config.ReloadSignal {
 		return
 	}
+	if c.Publish == "" {
+		w.forgetUnkillable(a)
+	}
 	if leads := a.public[c.Publish]; c.Publish != "" && leads != m.Slots[0].Active.Number || c.Publish == "" && len(a.public) > 0 {
 		w.violated("the public path of %s leads to generation %d", m.Name, leads)
 	}
@@ -850,8 +887,14 @@ func (w *world) checkGone(a *actor, why string) {
 			w.violated("generation %d of %s lives on, though that %s", p.number, p.service, why)
 		}
 	}
-	maps.DeleteFunc(a.public, func(_ string, generation int) bool { return a.procs[generation-1].fate.unkillable })
+	w.forgetUnkillable(a)
 	if len(a.open) > 0 || len(a.public) > 0 {
 		w.violated("%s %s, but listens on %v %v", a.machine.Name, why, a.open, a.public)
 	}
+}
+
+// forgetUnkillable forgets what the public paths lead to that does not even die of
+// KILL: that may keep its own.
+func (w *world) forgetUnkillable(a *actor) {
+	maps.DeleteFunc(a.public, func(_ string, generation int) bool { return a.procs[generation-1].fate.unkillable })
 }

@@ -52,7 +52,7 @@ func (a *actor) ends() bool { return a.stopping || !a.wanted || a.restarting }
 // forget is for a service that stops: what it ran is no more than history.
 func (a *actor) forget() {
 	clear(a.slots)
-	a.restarting, a.kept = false, nil
+	a.restarting, a.kept, a.waited = false, nil, nil
 }
 
 // heardDemand notes what somebody wants of a service that can still do it.

@@ -60,12 +60,32 @@ type fate struct {
 	early       bool          // it says so before anybody hears that its command runs
 	pleads      bool          // it wants more time
 	stops       time.Duration // from when it is ready until it says that it stops; 0 never
+	unseen      bool          // the kernel does not show what it does
+	greedy      int           // of so many connections at once it takes one, where others live
+	busy        int           // so many looks of a hundred do not see it, though it waits
 	belated     bool          // it dies just before its warm-up is over, and nobody hears at once
 }
 
 // listens tells whether it has opened its address.
 func (p *proc) listens(now services.Instant) bool {
 	return p.execed != 0 && !p.dead && !p.fate.deaf && now >= p.execed.Add(p.fate.opens)
+}
+
+// waits reports whether it waits for connections.
+func (p *proc) waits(now services.Instant) bool { return p.isReady(now) }
+
+// didWait reports whether it ever did.
+func (p *proc) didWait(now services.Instant) bool {
+	return p.execed != 0 && !p.fate.deaf && now >= p.execed.Add(p.fate.ready)
+}
+
+// seenToWait notes where a generation waits for connections.
+func (a *actor) seenToWait(addresses []string) {
+	for _, address := range addresses {
+		if !slices.Contains(a.waited, address) {
+			a.waited = append(a.waited, address)
+		}
+	}
 }
 
 // isReady tells whether a probe of it succeeds.
@@ -85,18 +105,33 @@ func (w *world) probe(a *actor, e services.Prove) {
 	}
 	w.after(took, func() {
 		in := services.Proved{Generation: e.Generation}
-		if mended := w.healthy && p.promoted && !p.dead; !mended && !p.isReady(w.now) {
+		mended := w.healthy && p.promoted && !p.dead
+		switch shared := e.Ready.Kind != config.ReadyExec && w.otherWaits(a, e.Others); {
+		case mended:
+		case shared && (!p.isReady(w.now) || e.AtOnce < p.fate.greedy):
+			in.Failure, in.Other = fmt.Sprintf("it is generation %d that answers", e.Others[0]), true
+		case !p.isReady(w.now):
 			in.Failure = "connection refused"
 		}
 		w.post(a.machine.Name, in)
 	})
 }
 
-// prove has a look at the addresses of two generations.
+// prove has a look at a generation.
 func (w *world) prove(a *actor, e services.Prove) {
-	if e.Ready != nil {
+	a.proofs[e.Generation] = e
+	switch e.Way {
+	case services.WayProbe:
 		w.probe(a, e)
 		return
+	case services.WayWaiting:
+		w.after(w.lookTakes(), func() {
+			w.post(a.machine.Name, w.lookAt(a, e.Generation, addresses(e.Waits), e.Others, e.AtOnce))
+		})
+		return
+	case services.WayNone, services.WaySaid:
+		w.violated("%s wants a look at what needs none", a.machine.Name)
+	case services.WayListening:
 	}
 	incoming, active := a.procs[e.Generation-1], a.procs[e.Active-1]
 	w.after(w.upTo(5*time.Millisecond), func() {
@@ -109,6 +144,53 @@ func (w *world) prove(a *actor, e services.Prove) {
 		}
 		w.post(a.machine.Name, in)
 	})
+}
+
+// observe has a look at where a generation that serves waits for connections.
+func (w *world) observe(a *actor, e services.Observe) {
+	w.after(w.lookTakes()+w.upTo(300*time.Millisecond), func() {
+		seen := w.lookAt(a, e.Generation, addresses(e.Listen), e.Others, 16)
+		in := services.Observed{Generation: e.Generation, Unseen: seen.Unseen}
+		for _, l := range e.Listen {
+			if !slices.Contains(seen.Missing, l.String()) {
+				in.Seen = append(in.Seen, l.String())
+			}
+		}
+		w.post(a.machine.Name, in)
+	})
+}
+
+func (w *world) lookTakes() time.Duration {
+	if !w.healthy && w.chance(3) {
+		return w.upTo(4 * time.Second) // a busy host
+	}
+	return w.upTo(5 * time.Millisecond)
+}
+
+func addresses(listens []config.Listen) (all []string) {
+	for _, l := range listens {
+		all = append(all, l.String())
+	}
+	return all
+}
+
+// lookAt sees what of these addresses a generation does not wait on.
+func (w *world) lookAt(a *actor, generation int, addresses []string, others []int, atOnce int) services.Proved {
+	p := a.procs[generation-1]
+	in := services.Proved{Generation: generation}
+	switch {
+	case p.fate.unseen:
+		in.Missing, in.Unseen = addresses, "it uses io_uring"
+	case !p.waits(w.now) || w.chance(p.fate.busy):
+		in.Missing = addresses
+	case atOnce < p.fate.greedy && w.otherWaits(a, others):
+		in.Missing, in.Other = addresses, true
+	}
+	return in
+}
+
+func (w *world) otherWaits(a *actor, others []int) bool {
+	return slices.ContainsFunc(others, func(n int) bool { return a.procs[n-1].waits(w.now) })
 }
 
 func (w *world) dir() string { return fmt.Sprintf("/releases/%d", w.current) }
@@ -144,6 +226,13 @@ func (w *world) launch(a *actor, e services.Launch) {
 	w.nextPID++
 	p := &proc{service: a.machine.Name, number: e.Generation, instance: e.Instance, pid: w.nextPID, release: e.Release, fate: w.draw(w.flaws[e.Release.Dir])}
 	p.warmup = e.Release.Service.Warmup
+	if e.Release.Service.Ready == nil {
+		for _, l := range e.Release.Service.Listen {
+			if slices.Contains(a.waited, l.String()) {
+				p.mustWait = append(p.mustWait, l.String())
+			}
+		}
+	}
 	for len(a.procs) < p.number { // some numbers never get a process
 		a.procs = append(a.procs, &proc{service: p.service, number: len(a.procs) + 1, ghost: true, procWatch: procWatch{toldExit: true, toldEmpty: true}})
 	}
@@ -191,6 +280,13 @@ func (w *world) draw(f0 flaw) fate {
 	if w.chance(8) {
 		f.wilts = 1 + w.upTo(4*time.Second)
 	}
+	if w.chance(30) {
+		f.greedy = w.between(1, 16)
+	}
+	if w.chance(20) {
+		f.busy = w.between(1, 60)
+	}
+	f.unseen = w.chance(5)
 	f.pleads = w.chance(15)
 	f.belated = w.chance(4)
 	if w.chance(4) {

@@ -53,9 +53,10 @@ type actor struct {
 	live  []*proc // those of which something may still live
 	open  []config.Listen
 
-	hooks  map[int]*hook  // by their tokens
-	public map[string]int // which generation a public path leads to
-	guard  services.Guard // the last one
+	proofs map[int]services.Prove // the last look at each generation
+	hooks  map[int]*hook          // by their tokens
+	public map[string]int         // which generation a public path leads to
+	guard  services.Guard         // the last one
 
 	machineWatch
 }
@@ -266,7 +267,7 @@ func (w *world) carryOutForRollout(e effect) {
 func (w *world) addActor(c *config.Service) {
 	a := &actor{machine: services.NewMachine(c), deadline: services.Never, opensItself: w.chance(50)}
 	a.asked = make(map[uint64]*ask)
-	a.hooks, a.public = make(map[int]*hook), make(map[string]int)
+	a.hooks, a.public, a.proofs = make(map[int]*hook), make(map[string]int), make(map[int]services.Prove)
 	a.slots = make(map[int]*slotWatch)
 	a.wanted = c.Autostart
 	w.waitsFor(a, c)
@@ -318,6 +319,8 @@ func (w *world) carryOut(a *actor, e services.Effect) {
 		w.launch(a, e)
 	case services.Prove:
 		w.prove(a, e)
+	case services.Observe:
+		w.observe(a, e)
 	case services.Signal:
 		w.note("  "+name, e)
 		w.signal(a.procs[e.Generation-1], e)

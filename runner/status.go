@@ -1,12 +1,10 @@
 package runner
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"hupwatch/config"
 	"hupwatch/runner/control"
 	"hupwatch/services"
 )
@@ -92,10 +90,13 @@ func incomingOf(sl *services.Slot, c clock) control.Incoming {
 			i.Until = c.at(old.KillAt)
 		}
 	case services.PhaseProving:
-		i.Why = lacks(g)
+		i.Why = g.Lacks()
 	case services.PhaseWarming:
 		if g.Proof.Asked { // once more, at the end of it
 			i.Until = control.Time{}
+		}
+		if g.Proof.Again {
+			i.Why = g.Lacks()
 		}
 	case services.PhaseHandover:
 		if sl.Active != nil {
@@ -112,24 +113,6 @@ func (c clock) hookEnd(g *services.Generation) control.Time {
 		return control.Time{}
 	}
 	return c.at(g.Hook.Deadline)
-}
-
-// lacks says what a generation that runs lacks to be ready, if that is known.
-func lacks(g *services.Generation) string {
-	r := g.Release.Service.Ready
-	switch {
-	case g.Proof.Failure != "":
-		return g.Proof.Failure
-	case len(g.Proof.Missing) > 0:
-		return "it does not listen on " + strings.Join(g.Proof.Missing, ", ") + ", as the active one does"
-	case r == nil:
-		return ""
-	case r.Kind == config.ReadyNotify:
-		return "no READY=1 so far"
-	case r.Kind == config.ReadyFD:
-		return fmt.Sprintf("no line on descriptor %d so far", r.FD)
-	}
-	return ""
 }
 
 func drainingOf(sl *services.Slot, g *services.Generation, c clock) control.Draining {

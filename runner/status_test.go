@@ -77,12 +77,17 @@ func TestAStatusTellsHowFarTheIncomingOneIs(t *testing.T) {
 		{"waiting for the old one to be gone", func(g *services.Generation) { g.Phase, g.Deadline = services.PhaseWaiting, services.Never }, 9 * time.Second, "", ""},
 		{"a probe fails", func(g *services.Generation) { g.Proof.Failure = "connection refused" }, 42 * time.Second, "connection refused", ""},
 		{"no probe yet", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyTCP}) }, 42 * time.Second, "", ""},
-		{"it says nothing", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyNotify}) }, 42 * time.Second, "no READY=1 so far", ""},
+		{"it says nothing", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyNotify}) }, 42 * time.Second, "it has not said READY=1", ""},
 		{"it says what it does", func(g *services.Generation) {
 			g.Release, g.Proof.Status = ready(config.Ready{Kind: config.ReadyNotify}), "loading 3/7"
-		}, 42 * time.Second, "no READY=1 so far", "loading 3/7"},
-		{"it writes nothing", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyFD, FD: 5}) }, 42 * time.Second, "no line on descriptor 5 so far", ""},
-		{"it does not listen", func(g *services.Generation) { g.Proof.Missing = []string{"tcp :80"} }, 42 * time.Second, "it does not listen on tcp :80, as the active one does", ""},
+		}, 42 * time.Second, "it has not said READY=1", "loading 3/7"},
+		{"it writes nothing", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyFD, FD: 5}) }, 42 * time.Second, "it has not written a line to descriptor 5", ""},
+		{"it does not listen", func(g *services.Generation) {
+			g.Proof.Way, g.Proof.Missing = services.WayListening, []string{"tcp :80"}
+		}, 42 * time.Second, "it does not listen on tcp :80, as the active one does", ""},
+		{"it does not wait", func(g *services.Generation) {
+			g.Proof.Way, g.Proof.Missing = services.WayWaiting, []string{"tcp://:80"}
+		}, 42 * time.Second, "it does not wait for connections on tcp://:80", ""},
 		{"warm-up", func(g *services.Generation) { g.Phase, g.Proof.Failure = services.PhaseWarming, "of before" }, 42 * time.Second, "", ""},
 		{"the last look", func(g *services.Generation) { g.Phase, g.Proof.Asked = services.PhaseWarming, true }, 0, "", ""},
 		{"before_stop runs", func(g *services.Generation) { g.Phase, g.Deadline = services.PhaseHandover, services.Never }, 7 * time.Second, "", ""},

@@ -337,9 +337,11 @@ func TestEventsOfAStopSayWhoAskedForIt(t *testing.T) {
 }
 
 // listening is a service that listens on a port.
-func listening(port string) *config.Service {
+func listening(ports ...string) *config.Service {
 	c := web()
-	c.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:" + port, Name: "web"}}
+	for _, port := range ports {
+		c.Listen = append(c.Listen, config.Listen{Network: "tcp", Address: "127.0.0.1:" + port, Name: "web"})
+	}
 	return c
 }
 

@@ -29,12 +29,28 @@ type (
 		Instance   int
 		Release    *Release
 	}
-	// Prove asks whether a generation is ready: by Ready or, where that is nil, in
-	// that it listens on every address the active one listens on. Proved answers
-	// it.
+	// Prove asks for a look at whether a generation is ready. Proved answers it.
 	Prove struct {
-		Generation, Active int
-		Ready              *config.Ready
+		Generation int
+		Way        Way
+		// Others live beside it, and may answer for it.
+		Others []int
+		// Ready is how to probe it, with so many connections at once.
+		Ready  *config.Ready
+		AtOnce int
+		// Waits are the sockets on which it has to wait for connections.
+		Waits []config.Listen
+		// Active is the generation whose addresses it has to listen on, but for Own, a
+		// path that only that one was to open.
+		Active int
+		Own    string
+	}
+	// Observe asks on which of these sockets a generation that serves waits for
+	// connections. Observed answers it, after several looks if need be.
+	Observe struct {
+		Generation int
+		Listen     []config.Listen
+		Others     []int
 	}
 	// RunHook asks for one of a service's own commands to be run. HookDone answers
 	// it, unless KillHook comes first.
@@ -127,6 +143,7 @@ type (
 func (Resolve) effect()     {}
 func (Launch) effect()      {}
 func (Prove) effect()       {}
+func (Observe) effect()     {}
 func (RunHook) effect()     {}
 func (KillHook) effect()    {}
 func (Publish) effect()     {}

@@ -3,7 +3,6 @@ package services
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -139,10 +138,10 @@ func (g *Generation) early(now Instant) string {
 	}
 	var text string
 	switch {
-	case g.Phase == PhaseProving && len(g.Proof.Missing) > 0:
-		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.StartedAt)), strings.TrimSuffix(g.Proof.lacks(), ","), listenRemedy)
-	case g.Phase == PhaseProving && g.proves() != "":
-		text = fmt.Sprintf("%s %s after its start, before it was ready (%s)", e, round(now.Sub(g.StartedAt)), g.proves())
+	case g.Phase == PhaseProving && g.Proof.Way == WayListening && len(g.Proof.Missing) > 0:
+		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.StartedAt)), g.Lacks(), listenRemedy)
+	case g.Phase == PhaseProving && g.lacked() != "":
+		text = fmt.Sprintf("%s %s after its start, before it was ready (%s)", e, round(now.Sub(g.StartedAt)), g.lacked())
 	case g.Phase == PhaseProving, g.Phase == PhaseWarming:
 		text = fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(now.Sub(g.StartedAt)), g.service().Warmup)
 	case g.Published || g.Phase == PhaseHandover:

@@ -74,6 +74,22 @@ func (e ear) close() {
 	}
 }
 
+// catchUp returns what a generation has said that nobody was told of yet, if it is one
+// that speaks: what it said before it ended, or before its time was over while
+// hupwatch was paused, comes before that is judged.
+func (w *Watcher) catchUp(s *started) (said Said, speaks bool) {
+	said.Generation = s.generation
+	switch it := s.ear; {
+	case it.socket != nil:
+		it.socket.CatchUp()
+		return w.take(utterance{Said: said, socket: it.socket}), true
+	case it.pipe != nil:
+		said.Ready = it.pipe.CatchUp()
+		return said, said.Ready
+	}
+	return said, false
+}
+
 // take makes of an utterance what was said. Whom it names as its main process must
 // be one of its own.
 func (w *Watcher) take(u utterance) Said {

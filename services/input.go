@@ -88,14 +88,24 @@ type (
 	}
 	// Execed says that the command of a generation runs.
 	Execed struct{ Generation int }
-	// Proved answers Prove: Failure says why it is not ready; without Ready,
-	// Missing are the addresses that only the active generation listens on, and
-	// Needless says that it listens on none.
+	// Proved answers Prove: Failure says why a probe failed, and Other that it did
+	// since another generation took the connection. Missing are the addresses on
+	// which it does not wait, or that only the active generation listens on;
+	// Needless says that this listens on none. Unseen says why not all could be seen.
 	Proved struct {
 		Generation int
 		Failure    string
+		Other      bool
 		Missing    []string
 		Needless   bool
+		Unseen     string
+	}
+	// Observed answers Observe: Seen are the addresses on which it was seen to wait,
+	// Unseen says why no more could be seen.
+	Observed struct {
+		Generation int
+		Seen       []string
+		Unseen     string
 	}
 	// Said is what a generation says of itself.
 	Said struct {
@@ -146,6 +156,7 @@ func (Spawned) input()       {}
 func (SpawnFailed) input()   {}
 func (Execed) input()        {}
 func (Proved) input()        {}
+func (Observed) input()      {}
 func (Await) input()         {}
 func (Said) input()          {}
 func (HookDone) input()      {}

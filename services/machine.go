@@ -36,6 +36,10 @@ type Machine struct {
 
 	// Awaits are the services that are to be ready before it comes up.
 	Awaits []string
+	// Waiting is what is known of who waits on its sockets. Observing is the generation
+	// that is looked at before the reload under way goes on, or 0.
+	Waiting   Waiting
+	Observing int
 	// Stood is what the services that depend on it were told last.
 	Stood bool
 	// Guarded is set while the paths of its sockets are watched.
@@ -102,7 +106,7 @@ func (m *Machine) Warming(now Instant) int {
 			continue
 		}
 		switch {
-		case g.Phase == PhaseOverlapping, g.Phase == PhaseHandover, g.Phase == PhaseWarming && sl.proven():
+		case g.Phase == PhaseOverlapping, g.Phase == PhaseHandover, g.Phase == PhaseWarming && m.proven(sl):
 			return g.Number
 		}
 	}
@@ -231,6 +235,8 @@ func (s *step) take(in Input) {
 		s.await(in)
 	case Proved:
 		s.proved(in)
+	case Observed:
+		s.observed(in)
 	case Said:
 		s.said(in)
 	case HookDone:

@@ -78,7 +78,7 @@ func (s *step) watched() {
 	sl := &s.Slots[r.Slot]
 	if ready := sl.Active.ready(); ready != nil && !speaks(ready) {
 		sl.Active.Proof.Asked = true
-		s.do(Prove{Generation: sl.Active.Number, Active: sl.Active.Number, Ready: ready})
+		s.do(Prove{Generation: sl.Active.Number, Way: WayProbe, Ready: ready, AtOnce: 1})
 		return
 	}
 	s.signalled(sl, "")

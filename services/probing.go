@@ -18,38 +18,31 @@ const (
 	errorVariable  = "HUPWATCH_ERROR"
 )
 
-// subject is what is probed: a generation and the one that serves meanwhile.
-type subject struct {
-	release          *Release
-	variables        []string
-	incoming, active *process.Process
-}
-
 // probe has a look at a generation.
 func (w *Watcher) probe(e Prove) {
-	about := subject{incoming: w.process(e.Generation), active: w.process(e.Active)}
-	if e.Ready == nil {
-		own := ""
-		if _, active := w.machine.find(e.Active); active != nil && active.service().Publish != "" {
-			own = config.BindPath(active.service().Publish, active.Number)
-		}
-		w.host.Resolving.Pass(func() { w.Post(look(e, about.incoming, about.active, own)) })
-		return
-	}
-	sl, g := w.machine.find(e.Generation)
-	if g == nil || about.incoming == nil {
+	it := w.subject(e.Generation, e.Others)
+	if it.process == nil {
 		return // its end is on the way
 	}
-	about.release = g.Release
-	about.variables = commandEnv(g.service(), e.Generation, sl.Instance, about.incoming.PID())
 	ctx, cancel := context.WithCancel(context.Background())
 	w.started(e.Generation).unprobe = cancel
-	w.host.Probing.Pass(func() {
+	gate, look := w.host.Probing, func() Proved { return it.listens(w.process(e.Active), e.Own) }
+	switch e.Way {
+	case WayProbe:
+		_, g := w.machine.find(e.Generation)
+		it.release, it.variables = g.Release, commandEnv(g.service(), e.Generation, it.instance, it.process.PID())
+		look = func() Proved { return w.attempt(ctx, e.Ready, e.AtOnce, it) }
+	case WayWaiting:
+		sockets := w.listeners(e.Waits)
+		look = func() Proved { return it.waits(ctx, sockets, e.AtOnce) }
+	case WayListening:
+		gate = w.host.Resolving
+	case WayNone, WaySaid:
+	}
+	gate.Pass(func() {
 		defer cancel()
-		in := Proved{Generation: e.Generation}
-		if err := w.attempt(ctx, e.Ready, about); err != nil {
-			in.Failure = err.Error()
-		}
+		in := look()
+		in.Generation = e.Generation
 		w.Post(in)
 	})
 }
@@ -63,31 +56,26 @@ func (w *Watcher) unprobe(generation int) {
 }
 
 // attempt makes one attempt to see whether a generation is ready.
-func (w *Watcher) attempt(ctx context.Context, r *config.Ready, about subject) error {
+func (w *Watcher) attempt(ctx context.Context, r *config.Ready, atOnce int, it subject) Proved {
 	if r.Kind == config.ReadyExec {
-		return w.execute(ctx, r, about)
+		return Proved{Failure: text(w.execute(ctx, r, it))}
 	}
-	target, err := about.release.target(r, about.variables)
+	target, err := it.release.target(r, it.variables)
 	if err != nil {
-		return err
+		return Proved{Failure: err.Error()}
 	}
-	if err := probe.Check(ctx, target); err != nil {
-		return fmt.Errorf("%s: %w", target, err)
+	in := it.probe(ctx, target, atOnce)
+	if in.Failure != "" {
+		in.Failure = target.String() + ": " + in.Failure
 	}
-	return about.answers(target)
+	return in
 }
 
-// answers reports whether it may have been the incoming generation that answered.
-func (s subject) answers(target probe.Target) error {
-	if s.active == nil || s.active == s.incoming {
-		return nil
+func text(err error) string {
+	if err == nil {
+		return ""
 	}
-	there := target.Listeners()
-	listens := func(p *process.Process) bool { return process.ListensAt(p.PID(), there) }
-	if len(there) == 0 || !listens(s.active) || listens(s.incoming) {
-		return nil
-	}
-	return fmt.Errorf("%s: it is the generation before it that answers, it does not listen there itself; %s", target, listenRemedy)
+	return err.Error()
 }
 
 // target expands what is to be probed.
@@ -106,8 +94,8 @@ func (rel *Release) target(r *config.Ready, variables []string) (probe.Target, e
 }
 
 // execute runs the command of an exec probe.
-func (w *Watcher) execute(ctx context.Context, r *config.Ready, about subject) error {
-	spec, err := about.release.command(r.Exec, about.variables)
+func (w *Watcher) execute(ctx context.Context, r *config.Ready, it subject) error {
+	spec, err := it.release.command(r.Exec, it.variables)
 	if err != nil {
 		return fmt.Errorf("ready.exec: %w", err)
 	}

@@ -7,85 +7,187 @@ import (
 	"time"
 
 	"hupwatch/config"
-	"hupwatch/services/process"
 )
 
-// Time alone is no proof. A generation is ready when a probe says so, or when it
-// says so itself. Where nobody said how to see it, and hupwatch does not own the
-// address: a server that opens its address itself may not get it while the old
-// generation has it, and go on trying; it is alive, and serves nobody. So the
-// incoming one has to listen on all that the active one listens on.
-//
-// Both are looked at before the warm-up, and once more at its end.
+// Time alone is no proof, whatever the load and however long the warm-up: a
+// generation is believed for what it itself is seen to do. It is looked at before
+// the warm-up, and once more at its end.
 
-// The pauses between two looks.
+// Way is how a generation proves that it is ready.
+type Way string
+
+// The ways.
+const (
+	WayNone      Way = ""          // not at all: only the warm-up counts
+	WayProbe     Way = "probe"     // it answers a probe, or its command does
+	WaySaid      Way = "said"      // it says so itself
+	WayWaiting   Way = "waiting"   // it waits for connections where a generation before it was seen to
+	WayListening Way = "listening" // it listens on every address that the active one listens on
+)
+
+// The pauses between two looks, and how long the last of them may take.
 const (
 	firstLook = 10 * time.Millisecond
 	everyLook = 250 * time.Millisecond
+	lastLook  = 5 * time.Second
 )
+
+// lastingLooks is how long a generation that was ready has to be seen so again at
+// the end of its warm-up: at any one moment its workers may be busy.
+const lastingLooks = 10 * time.Second
+
+// mostAtOnce is how many connections a probe opens at the same time at most, where
+// another generation takes those that come one after the other.
+const mostAtOnce = 16
 
 // Proof is how far an incoming generation has come in proving itself.
 type Proof struct {
+	// Way is that of the last look.
+	Way Way
 	// Asked is set while a Prove is under way; Next is when to ask again.
 	Asked bool
 	Next  Instant
 	Pause time.Duration
+	// AtOnce is how many connections the next probe opens; 0 is one.
+	AtOnce int
 	// Failure is why the last probe failed.
 	Failure string
-	// Missing is what the last look found missing.
+	// Missing is what the last look found missing, and Unseen why more could not be
+	// seen.
 	Missing []string
+	Unseen  string
 	// Needless is set once the active one was seen to listen on nothing.
 	Needless bool
-	// Lasting is set once the look at the end of the warm-up found it ready still.
-	Lasting bool
+	// Again is set while it is looked at once more at the end of the warm-up, Lasting
+	// once that found it ready still.
+	Again, Lasting bool
+	// Overdue is set if its time was over while it was being looked at, Last while
+	// the look is under way that decides.
+	Overdue, Last bool
 	// Said is set once it said that it is ready, and Status is what it says it does.
 	Said   bool
 	Status string
 }
 
-// provable tells whether there is something to look at in the incoming generation.
-func (sl *Slot) provable() bool {
+// way is how the incoming generation proves itself.
+func (m *Machine) way(sl *Slot) Way {
 	g := sl.Incoming
-	if r := g.ready(); r != nil {
-		return !speaks(r)
+	c := g.service()
+	switch r := g.ready(); {
+	case c.Ready != nil && c.Ready.Kind == config.ReadyWarmup:
+		return WayNone
+	case speaks(r):
+		return WaySaid
+	case r != nil:
+		return WayProbe
+	case len(c.Listen) > 0 && (m.observes(g) || len(m.mustWait(c)) > 0):
+		return WayWaiting
+	case len(c.Listen) == 0 && sl.Active != nil && sl.Active.PID != 0 && !g.Proof.Needless:
+		return WayListening
 	}
-	return len(g.service().Listen) == 0 && sl.Active != nil && sl.Active.PID != 0 && !g.Proof.Needless
+	return WayNone
 }
 
-// proven tells whether nothing is to be looked at any more.
-func (sl *Slot) proven() bool { return sl.Incoming.Proof.Lasting || !sl.provable() }
+// looked reports whether it is looked at whether a generation is ready.
+func (w Way) looked() bool { return w != WayNone && w != WaySaid }
+
+// proven reports whether nothing is to be looked at any more.
+func (m *Machine) proven(sl *Slot) bool { return sl.Incoming.Proof.Lasting || !m.way(sl).looked() }
 
 // prove has a look at the incoming generation.
 func (s *step) prove(sl *Slot) {
 	g := sl.Incoming
-	g.Proof.Asked, g.Proof.Next = true, Never
-	p := Prove{Generation: g.Number, Ready: g.ready()}
-	if sl.Active != nil {
+	g.Proof.Asked, g.Proof.Next, g.Proof.Way = true, Never, s.way(sl)
+	p := Prove{Generation: g.Number, Way: g.Proof.Way, Others: s.others(g), AtOnce: max(1, g.Proof.AtOnce)}
+	switch p.Way {
+	case WayProbe:
+		p.Ready = g.ready()
+	case WayWaiting:
+		p.Waits = s.mustWait(g.service())
+	case WayListening:
 		p.Active = sl.Active.Number
+		if public := sl.Active.service().Publish; public != "" {
+			p.Own = config.BindPath(public, sl.Active.Number)
+		}
+	case WayNone, WaySaid:
 	}
 	s.do(p)
 }
 
+// others are the generations of the service that live beside one: each of them may
+// answer for it.
+func (m *Machine) others(g *Generation) []int {
+	var numbers []int
+	for i := range m.Slots {
+		for _, other := range m.Slots[i].generations() {
+			if other != g && other.PID != 0 {
+				numbers = append(numbers, other.Number)
+			}
+		}
+	}
+	return numbers
+}
+
 // proveOn has the next look when its time has come, or none any more.
 func (s *step) proveOn(sl *Slot) {
-	switch p := &sl.Incoming.Proof; {
-	case p.Asked, speaks(sl.Incoming.ready()):
-	case !sl.provable():
+	p, way := &sl.Incoming.Proof, s.way(sl)
+	switch {
+	case p.Asked, way == WaySaid:
+	case way == WayWaiting && s.observes(sl.Incoming): // first it is known what it has to do
+	case !way.looked() && sl.Incoming.Phase == PhaseProving:
 		s.warm(sl)
-	case p.Next <= s.now:
+	case !way.looked():
+		sl.Incoming.Deadline = s.now
+	case p.Next <= s.now || p.Next == Never:
 		s.prove(sl)
 	}
 }
 
-// proveAgain has the last look, at the end of the warm-up.
+// proveAgain begins the looks at the end of the warm-up.
 func (s *step) proveAgain(sl *Slot) {
 	g := sl.Incoming
-	if g.Proof.Asked {
-		s.fail(sl, g.unproven())
-		return
+	g.Proof.Again, g.Proof.Pause = true, 0
+	g.Deadline = s.now.Add(min(g.service().StartTimeout, lastingLooks))
+	if s.way(sl) == WayProbe {
+		g.Deadline = s.now.Add(g.service().StartTimeout)
 	}
-	g.Deadline = s.now.Add(g.service().StartTimeout)
 	s.prove(sl)
+}
+
+// outOfTime ends a proof whose time is over: by a last look that begins after that.
+// What a generation did while hupwatch was paused, it is believed for.
+func (s *step) outOfTime(sl *Slot) {
+	g := sl.Incoming
+	p := &g.Proof
+	switch {
+	case s.observes(g):
+		s.Observing = 0 // the file system does not answer
+		g.Deadline = s.now.Add(lastLook)
+		s.proveOn(sl)
+	case p.Last, p.Asked && p.Overdue, !s.way(sl).looked():
+		s.fail(sl, g.unproven())
+	case p.Asked:
+		p.Overdue = true
+		g.Deadline = s.now.Add(g.lookTakes())
+	default:
+		s.lookLast(sl)
+	}
+}
+
+// lookLast has the look that decides.
+func (s *step) lookLast(sl *Slot) {
+	g := sl.Incoming
+	g.Proof.Overdue, g.Proof.Last = true, true
+	g.Deadline = s.now.Add(g.lookTakes())
+	s.prove(sl)
+}
+
+// lookTakes is how long a look may take at most.
+func (g *Generation) lookTakes() time.Duration {
+	if r := g.ready(); r != nil {
+		return r.Timeout + lastLook
+	}
+	return lastLook
 }
 
 // proved takes the result of a look.
@@ -101,21 +203,28 @@ func (s *step) proved(in Proved) {
 		}
 		return
 	}
-	g.Proof.Failure, g.Proof.Missing, g.Proof.Needless = in.Failure, in.Missing, in.Needless
+	p := &g.Proof
+	p.Failure, p.Missing, p.Needless, p.Unseen = in.Failure, in.Missing, in.Needless, in.Unseen
 	proven := in.Failure == "" && len(in.Missing) == 0
+	if proven {
+		s.learn(sl, in)
+	}
+	if in.Other {
+		p.AtOnce = min(mostAtOnce, 2*max(1, p.AtOnce))
+	}
 	switch {
 	case proven && g.Phase == PhaseProving:
 		s.warm(sl)
 	case proven: // the next Tick goes on: its process may have ended meanwhile
-		g.Proof.Lasting = true
+		p.Lasting = true
 		g.Deadline = s.now
-	case g.Phase == PhaseWarming && in.Failure != "":
-		s.fail(sl, "it was not ready any more at the end of its warm-up: "+in.Failure)
-	case g.Phase == PhaseWarming:
-		s.fail(sl, g.Proof.lacks()+" any more at the end of its warm-up")
+	case p.Last, g.Phase == PhaseWarming && p.Way == WayProbe && !in.Other, g.Phase == PhaseWarming && p.Way == WayListening:
+		s.fail(sl, g.unproven())
+	case p.Overdue:
+		s.lookLast(sl)
 	default:
-		g.Proof.Pause = g.pause()
-		g.Proof.Next = s.now.Add(g.Proof.Pause)
+		p.Pause = g.pause()
+		p.Next = s.now.Add(p.Pause)
 	}
 }
 
@@ -133,41 +242,82 @@ func (g *Generation) pause() time.Duration {
 	return min(max(firstLook, 2*g.Proof.Pause), every)
 }
 
-// lacks says what is missing.
-func (p *Proof) lacks() string {
-	return "it does not listen on " + strings.Join(p.Missing, ", ") + ", as the active one does,"
+// Lacks says what the generation has not done yet to be ready, empty if there is
+// nothing to say.
+func (g *Generation) Lacks() string {
+	p, r := &g.Proof, g.ready()
+	switch {
+	case p.Way == WayWaiting && len(p.Missing) > 0:
+		return withUnseen("it does not wait for connections on "+strings.Join(p.Missing, ", "), p.Unseen)
+	case p.Way == WayListening && len(p.Missing) > 0:
+		return "it does not listen on " + strings.Join(p.Missing, ", ") + ", as the active one does"
+	case p.Failure != "" || r == nil:
+		return p.Failure
+	case r.Kind == config.ReadyNotify:
+		return "it has not said READY=1"
+	case r.Kind == config.ReadyFD:
+		return fmt.Sprintf("it has not written a line to descriptor %d", r.FD)
+	}
+	return ""
+}
+
+// lacked is what it lacked when its end was judged.
+func (g *Generation) lacked() string {
+	text := g.Lacks()
+	switch r := g.ready(); {
+	case r == nil:
+	case r.Kind == config.ReadyNotify && g.Proof.Status != "":
+		text += ", but STATUS=" + g.Proof.Status
+	case text == "":
+		text = string(r.Kind)
+	}
+	return text
+}
+
+func withUnseen(text, unseen string) string {
+	if unseen != "" {
+		text += " as far as can be seen: " + unseen
+	}
+	return text
+}
+
+// remedy is what to do about a generation that has not proven itself, for whoever
+// meant it to be as it is.
+func (g *Generation) remedy() string {
+	switch p := &g.Proof; {
+	case p.Way == WayListening && len(p.Missing) > 0:
+		return "; " + listenRemedy
+	case p.Way == WayWaiting && len(p.Missing) > 0:
+		return "; " + waitRemedy
+	}
+	return ""
 }
 
 // unproven says why the time to prove itself was not enough.
 func (g *Generation) unproven() string {
-	if text := g.proves(); text != "" {
-		return fmt.Sprintf("not ready within start_timeout (%s): %s", g.service().StartTimeout, text)
+	text, limit := g.lacked(), g.service().StartTimeout
+	switch {
+	case g.Phase == PhaseWarming && text != "":
+		return "it was not ready any more at the end of its warm-up: " + text + g.remedy()
+	case g.Phase == PhaseWarming:
+		return "it could not be seen whether it was still ready at the end of its warm-up"
+	case text != "":
+		return fmt.Sprintf("not ready within start_timeout (%s): %s%s", limit, text, g.remedy())
 	}
-	if len(g.Proof.Missing) == 0 {
-		return fmt.Sprintf("what it listens on could not be seen within start_timeout (%s)", g.service().StartTimeout)
-	}
-	return fmt.Sprintf("%s within start_timeout (%s); %s", g.Proof.lacks(), g.service().StartTimeout, listenRemedy)
+	return fmt.Sprintf("what it listens on could not be seen within start_timeout (%s)", limit)
 }
 
-const listenRemedy = "a server that opens its address itself cannot have it twice: give the address to the key listen, and let the server take the socket from hupwatch; where it cannot, set reload to stop-first, with a gap; or, if the address is to change, stop the service and start it"
+const (
+	listenRemedy = "a server that opens its address itself cannot have it twice: give the address to the key listen, and let the server take the socket from hupwatch; where it cannot, set reload to stop-first, with a gap; or, if the address is to change, stop the service and start it"
+	waitRemedy   = `a generation before it did: does it take the sockets of listen, and serve? An address that it shall not serve any more is to be taken out of listen; if it shall not accept connections before the old one has gone, set ready = "warmup"`
+)
 
-// look compares what two generations listen on. Own is the path that only the active
-// one was to open, if there is such.
-func look(e Prove, incoming, active *process.Process, own string) Proved {
-	in := Proved{Generation: e.Generation}
-	if incoming == nil || active == nil {
-		return in
+// addressesOf are the addresses as they stand in the file.
+func addressesOf(listens []config.Listen) []string {
+	all := make([]string, len(listens))
+	for i, l := range listens {
+		all[i] = l.String()
 	}
-	wanted := slices.DeleteFunc(process.Listening(active.PID()), func(address string) bool { return address == "unix "+own })
-	if len(wanted) == 0 {
-		in.Needless = true
-		return in
-	}
-	has := process.Listening(incoming.PID())
-	for _, address := range wanted {
-		if !slices.Contains(has, address) {
-			in.Missing = append(in.Missing, address)
-		}
-	}
-	return in
+	slices.Sort(all)
+	return all
 }

@@ -31,7 +31,7 @@ func (b *bench) wantLooks(n int) {
 	b.t.Helper()
 	got := 0
 	for _, e := range b.saw {
-		if e == (services.Prove{Generation: 2, Active: 1}) {
+		if p, ok := e.(services.Prove); ok && p.Generation == 2 && p.Way == services.WayListening && p.Active == 1 {
 			got++
 		}
 	}

@@ -1,7 +1,6 @@
 package services
 
 import (
-	"fmt"
 	"time"
 
 	"hupwatch/config"
@@ -21,33 +20,18 @@ const bindVariable = "HUPWATCH_BIND"
 // ready is how to see that a generation is ready; nil where nobody said how.
 func (g *Generation) ready() *config.Ready {
 	c := g.service()
-	if c.Ready == nil && c.Publish != "" {
+	switch {
+	case c.Ready != nil && c.Ready.Kind == config.ReadyWarmup:
+		return nil
+	case c.Ready == nil && c.Publish != "":
 		return &config.Ready{Kind: config.ReadyUnix, Address: "${" + bindVariable + "}", Interval: everyLook, Timeout: defaultProbe}
 	}
 	return c.Ready
 }
 
-// speaks tells whether a generation says itself that it is ready.
+// speaks reports whether a generation says itself that it is ready.
 func speaks(r *config.Ready) bool {
 	return r != nil && (r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD)
-}
-
-// proves says what a generation that is not ready yet has to do.
-func (g *Generation) proves() string {
-	r := g.ready()
-	switch {
-	case r == nil:
-		return ""
-	case r.Kind == config.ReadyNotify && g.Proof.Status != "":
-		return fmt.Sprintf("it has not said READY=1, but STATUS=%s", g.Proof.Status)
-	case r.Kind == config.ReadyNotify:
-		return "it has not said READY=1"
-	case r.Kind == config.ReadyFD:
-		return fmt.Sprintf("it has not written a line to descriptor %d", r.FD)
-	case g.Proof.Failure != "":
-		return g.Proof.Failure
-	}
-	return string(r.Kind)
 }
 
 // said takes what a generation says of itself.

@@ -93,7 +93,7 @@ func TestWhatIsNotReadyAnyMoreAtTheEndOfItsWarmUpIsKeptOut(t *testing.T) {
 func TestALastLookThatNeverComesBackKeepsTheOldOne(t *testing.T) {
 	b := incomer(t, config.ReadyExec)
 	b.tell(services.Proved{Generation: 2})
-	b.pass(time.Second + time.Minute)
+	b.pass(time.Second + time.Minute + 7*time.Second) // and those that the look itself may take
 	b.want(services.StateRunning, "TERM to the main of 2", "answer [7] kept_old")
 	b.tell(services.Proved{Generation: 2}) // too late
 	b.want(services.StateRunning)
@@ -185,6 +185,6 @@ func TestSignalsGoToWhomAServiceNamesAsItsMainProcess(t *testing.T) {
 
 func TestAProbeThatHangsAtStartTimeoutFailsTheStart(t *testing.T) {
 	b := incomer(t, config.ReadyExec)
-	b.pass(time.Minute)
+	b.pass(time.Minute + 7*time.Second) // those that the look itself may take
 	b.want(services.StateRunning, "TERM to the main of 2", "answer [7] kept_old")
 }

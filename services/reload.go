@@ -159,6 +159,9 @@ func (s *step) beginInstance(r *Run) {
 	sl := &s.Slots[r.Slot]
 	r.Served = r.Served || sl.Active != nil
 	sl.Backoff.clear()
+	if sl.Active != nil && s.observe(sl.Active) {
+		s.Observing = sl.Active.Number
+	}
 	s.launch(sl, CauseReload, r.Made)
 }
 
@@ -269,6 +272,7 @@ func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 	if g != nil && g.Phase == PhaseActive {
 		g.Reloads = nil // what becomes of it now is no part of the reload
 	}
+	s.Observing = 0
 	s.returnTurn(r)
 	a := Answer{IDs: r.IDs, Told: true, Result: result, Reason: reason}
 	if active := sl.Active; active != nil {

@@ -207,12 +207,17 @@ func (s *step) execed(in Execed) {
 		return
 	}
 	g.StartedAt = s.now
-	s.emit(sl, g, Event{Kind: KindStarted, Wait: g.service().Warmup})
-	switch said := speaks(g.ready()); {
-	case sl.provable():
+	way := s.way(sl)
+	begun := Event{Kind: KindStarted}
+	if way == WayNone {
+		begun.Wait = g.service().Warmup
+	}
+	s.emit(sl, g, begun)
+	switch {
+	case way.looked():
 		g.Phase = PhaseProving
-		s.prove(sl)
-	case said && !g.Proof.Said:
+		s.proveOn(sl)
+	case way == WaySaid && !g.Proof.Said:
 		g.Phase = PhaseProving
 	default:
 		s.warm(sl)
@@ -226,7 +231,7 @@ func (s *step) warm(sl *Slot) {
 	g.ReadyAt = s.now
 	g.Deadline = s.now.Add(g.service().Warmup)
 	g.Proof.Next = Never
-	if g.ready() != nil {
+	if g.Proof.Way != WayNone && !g.Proof.Needless || g.Proof.Said {
 		s.emit(sl, g, Event{Kind: KindReady, Wait: g.service().Warmup, Elapsed: s.now.Sub(g.StartedAt)})
 	}
 	s.publishEarly(sl)
@@ -258,7 +263,7 @@ func (s *step) advance(sl *Slot) {
 	late := g.Deadline <= s.now
 	limit := g.service().StartTimeout
 	switch {
-	case g.Phase == PhaseProving && !late:
+	case !late && (g.Phase == PhaseProving || g.Phase == PhaseWarming && g.Proof.Again):
 		s.proveOn(sl)
 	case g.Phase == PhaseWaiting:
 		if sl.draining() == 0 {
@@ -277,11 +282,11 @@ func (s *step) advance(sl *Slot) {
 		s.fail(sl, fmt.Sprintf("its directory, env files or binary could not be read within start_timeout (%s): does the file system answer?", limit))
 	case g.Phase == PhaseStarting:
 		s.fail(sl, fmt.Sprintf("its command did not begin within start_timeout (%s)", limit))
-	case g.Phase == PhaseProving:
-		s.fail(sl, g.unproven())
+	case g.Phase == PhaseProving, g.Phase == PhaseWarming && g.Proof.Again && !s.proven(sl):
+		s.outOfTime(sl)
 	case g.Phase == PhasePublishing:
 		s.fail(sl, fmt.Sprintf("publish: the file system did not answer within start_timeout (%s)", limit))
-	case !sl.proven():
+	case !s.proven(sl):
 		s.proveAgain(sl)
 	case g.Number == s.warmed:
 		s.takeOver(sl)
@@ -304,6 +309,7 @@ func (s *step) promote(sl *Slot) {
 		s.publish(sl, g) // it may lead elsewhere by now
 	}
 	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
+	s.observe(g)
 	if old != nil {
 		s.show(sl)
 		old.Reloads = g.Reloads
@@ -369,6 +375,9 @@ func (s *step) exited(in Exited) {
 	case sl.Incoming:
 		s.fail(sl, g.early(s.now))
 	case sl.Active:
+		if s.Observing == g.Number {
+			s.Observing = 0
+		}
 		s.killHook(g)
 		s.crashed(sl, g)
 		s.unopposed(sl)

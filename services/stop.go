@@ -52,6 +52,7 @@ func (s *step) stop(in Stop) {
 }
 
 func (s *step) stopSlots() {
+	s.Waiting, s.Observing = Waiting{}, 0
 	for i := range s.Slots {
 		s.stopSlot(&s.Slots[i])
 	}

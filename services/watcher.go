@@ -186,6 +186,9 @@ func (w *Watcher) safely(do func()) bool {
 // tick does what is due, unless the exit of what would be promoted is on the
 // way: that goes first.
 func (w *Watcher) tick() bool {
+	for _, s := range slices.Clone(w.processes) {
+		w.hear(s.generation)
+	}
 	if w.ended(w.machine.Warming(w.host.Now())) {
 		return false
 	}
@@ -267,6 +270,7 @@ func (w *Watcher) step(in Input) {
 		w.repair()
 		return
 	case Exited:
+		w.hear(x.Generation)
 		w.unprobe(x.Generation)
 		w.repair()
 	case HookDone:
@@ -280,6 +284,15 @@ func (w *Watcher) step(in Input) {
 	w.mu.Unlock()
 	for _, e := range effects {
 		w.carryOut(e)
+	}
+}
+
+// hear has the machine told what a generation has said by now.
+func (w *Watcher) hear(generation int) {
+	if s := w.started(generation); s != nil {
+		if said, speaks := w.catchUp(s); speaks {
+			w.step(said)
+		}
 	}
 }
 
@@ -297,6 +310,8 @@ func (w *Watcher) carryOut(e Effect) {
 		w.launch(e)
 	case Prove:
 		w.probe(e)
+	case Observe:
+		w.observe(e)
 	case RunHook:
 		w.runHook(e)
 	case KillHook:

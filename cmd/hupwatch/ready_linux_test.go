@@ -43,11 +43,11 @@ var readinesses = []readiness{
 	{
 		name: "notify", ready: `{ notify = true }`, before: `notify STATUS=loading the index`, after: `notify READY=1\nSTATUS=serving`,
 		never: `notify STATUS=loading for ever`,
-		lacks: "no READY=1 so far", why: "it has not said READY=1, but STATUS=loading for ever",
+		lacks: "it has not said READY=1", why: "it has not said READY=1, but STATUS=loading for ever",
 	},
 	{
 		name: "fd", ready: `{ fd = 7 }`, before: "write 7 half a line", after: `write 7 , and the rest\n`,
-		never: "write 7 no line", lacks: "no line on descriptor 7 so far", why: "it has not written a line to descriptor 7",
+		never: "write 7 no line", lacks: "it has not written a line to descriptor 7", why: "it has not written a line to descriptor 7",
 	},
 }
 
@@ -142,7 +142,7 @@ func TestAnAnswerOfTheOldGenerationAloneIsNotBelieved(t *testing.T) {
 	d := startDaemon(t, config("listen 127.0.0.1:"+port+"; serve", ""))
 	d.up("web", 1)
 	d.configure(config("serve", `start_timeout = "2s"`))
-	wants(t, d.keepsOld("web", "1"), "http://127.0.0.1:"+port, "it is the generation before it that answers", "listen")
+	wants(t, d.keepsOld("web", "1"), "http://127.0.0.1:"+port, "it is generation 1 (pid ", "that answers, not this one: 200 OK", "does not listen there itself")
 	d.configure(config("listen 127.0.0.1:"+port+"; serve", ""))
 	d.signal(syscall.SIGHUP) // the same address, and it listens there
 	d.sees("msg=reload ended", "service=web", "reload=2", "result=promoted")
@@ -252,7 +252,7 @@ func TestWhatAGenerationSaysItDoesIsShownUntilItIsReady(t *testing.T) {
 		}
 		return in.Status == "reading 3 of 7"
 	})
-	if in.Phase != "proving" || in.Why != "no READY=1 so far" {
+	if in.Phase != "proving" || in.Why != "it has not said READY=1" {
 		t.Errorf("incoming is %+v", in)
 	}
 	d.asks(exitUnknown, "status").says(exitUnknown, "reading 3 of 7")
@@ -283,7 +283,7 @@ func TestAServiceThatPestersDelaysNoOther(t *testing.T) {
 	d.says("dribbling", "slow", 1)
 	d.says("half", "halves", 1)
 	d.up("other", 1)
-	d.lacks("pest", "no READY=1 so far")
+	d.lacks("pest", "it has not said READY=1")
 	before := d.status("pest").Incoming[0].Status
 	for reload := 1; reload <= 5; reload++ {
 		d.name("other\n")

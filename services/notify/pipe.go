@@ -26,6 +26,7 @@ type Pipe struct {
 	pace    pace
 	held    bool // not read for now
 	told    bool // hear was called
+	ready   bool // a newline was read
 }
 
 // Pipe makes the pipe of one generation, for a program that runs as somebody else
@@ -117,6 +118,26 @@ func (p *Pipe) Readable(d *poller.Descriptor, buffer []byte) {
 	}
 }
 
+// CatchUp reads what is there already, and reports whether a newline was ever read:
+// what was said before an end is known before that end is judged. hear may be told of
+// it too.
+func (p *Pipe) CatchUp() (ready bool) {
+	buffer := make([]byte, poller.BufferSize)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for range mostLeft {
+		if p.reader < 0 || p.ready {
+			break
+		}
+		n, err := unix.Read(p.reader, buffer)
+		if err != nil && !errors.Is(err, unix.EINTR) || err == nil && n == 0 {
+			break // nothing more now, or its end, which is noticed elsewhere
+		}
+		p.ready = bytes.IndexByte(buffer[:max(n, 0)], '\n') >= 0
+	}
+	return p.ready
+}
+
 // read reads once, and reports whether hear is to be called, and what with.
 func (p *Pipe) read(d *poller.Descriptor, buffer []byte) (call, ready bool) {
 	if p.reader < 0 || p.held {
@@ -137,13 +158,15 @@ func (p *Pipe) read(d *poller.Descriptor, buffer []byte) (call, ready bool) {
 	case err != nil || n == 0:
 		p.close()
 	case bytes.IndexByte(buffer[:n], '\n') >= 0:
-		ready = true
+		p.ready = true
 	default:
-		return false, false
+		if !p.ready || p.told { // CatchUp may have read it
+			return false, false
+		}
 	}
 	call = !p.told
 	p.told = true
-	return call, ready
+	return call, p.ready
 }
 
 // release has the pipe read again.

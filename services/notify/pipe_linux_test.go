@@ -62,6 +62,26 @@ func TestNewlineSaysReady(t *testing.T) {
 	}
 }
 
+// The exit of a process could be told before what it had said.
+func TestWhatWasWrittenBeforeAnEndIsKnownAtOnce(t *testing.T) {
+	s := newServer(t)
+	for range 100 {
+		g := openPipe(t, s)
+		if g.CatchUp() {
+			t.Fatal("it is ready, and has written nothing")
+		}
+		g.write(t, strings.Repeat("x", 50000)+"\n")
+		unix.Close(g.fd)
+		if !g.CatchUp() || !g.CatchUp() {
+			t.Fatal("it is not ready, and has written a newline")
+		}
+		if !soon(t, g.heard, "nothing was heard") {
+			t.Fatal("it is heard to have ended without a newline")
+		}
+		g.Close()
+	}
+}
+
 func TestEndWithoutANewlineIsNotReady(t *testing.T) {
 	s := newServer(t)
 	for _, text := range []string{"", "ready", "\r"} {

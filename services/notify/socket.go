@@ -19,7 +19,7 @@ const maxDatagram = 4096
 // mostSent is how many descriptors Linux lets a datagram carry.
 const mostSent = 253
 
-// mostLeft is how many datagrams Close still reads. Linux keeps ten and one unless
+// mostLeft is how many datagrams Close and CatchUp still read. Linux keeps ten and one unless
 // it is told otherwise, and somebody may still be sending.
 const mostLeft = 64
 
@@ -84,8 +84,33 @@ func (k *Socket) Close() {
 	}
 	_ = os.Remove(k.path) // a later hupwatch does, if this one cannot
 	k.watched.Remove()
-	buffer := make([]byte, poller.BufferSize)
+	discarded := k.receiveAll()
+	discarded = append(discarded, k.fd)
+	k.fd = -1
+	k.mu.Unlock()
+
+	k.server.forgetSocket(k)
+	k.server.closeAll(k.service, discarded, func() {})
+}
+
+// CatchUp reads what is there already: what was said before an end can be taken
+// before that end is judged.
+func (k *Socket) CatchUp() {
+	k.mu.Lock()
 	var discarded []int
+	if k.fd >= 0 {
+		discarded = k.receiveAll()
+	}
+	k.mu.Unlock()
+	if len(discarded) > 0 {
+		k.server.closeAll(k.service, discarded, func() {})
+	}
+}
+
+// receiveAll takes in what is there, up to a limit. The descriptors that came with
+// it are to be closed.
+func (k *Socket) receiveAll() (discarded []int) {
+	buffer := make([]byte, poller.BufferSize)
 	for range mostLeft {
 		got, fds := k.receive(buffer)
 		discarded = append(discarded, fds...)
@@ -93,12 +118,7 @@ func (k *Socket) Close() {
 			break
 		}
 	}
-	discarded = append(discarded, k.fd)
-	k.fd = -1
-	k.mu.Unlock()
-
-	k.server.forgetSocket(k)
-	k.server.closeAll(k.service, discarded, func() {})
+	return discarded
 }
 
 // begin makes the socket and has it read from now on.

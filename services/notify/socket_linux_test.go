@@ -35,6 +35,19 @@ func TestHearIsCalledOnceUntilItIsTaken(t *testing.T) {
 	}
 }
 
+func TestWhatWasSaidBeforeAnEndCanBeTakenAtOnce(t *testing.T) {
+	for range 100 {
+		e := open(t, newServer(t), "web", nil)
+		m := newMouth(t, e.Path())
+		m.say(t, "STATUS=a")
+		m.say(t, "READY=1")
+		e.CatchUp()
+		if got, want := e.Take(), (notify.Message{Ready: true, Status: "a"}); got != want {
+			t.Fatalf("took %+v, want %+v", got, want)
+		}
+	}
+}
+
 func TestSocketMayBeClosedByWhoHears(t *testing.T) {
 	opened, taken := make(chan *notify.Socket, 1), make(chan notify.Message)
 	k, err := newServer(t).Open("web", 1, nil, func(*notify.Socket) {

@@ -11,36 +11,64 @@ import (
 	"unicode"
 )
 
-// judge says why an answer is no success: by its status, and where it leads to or
-// the first line of what it says.
+// judge says why an answer is no success.
 func judge(resp *http.Response, sent http.Header) error {
 	if resp.StatusCode/100 == 2 {
 		return nil
 	}
-	_, reason, _ := strings.Cut(resp.Status, " ")
-	says := strconv.Itoa(resp.StatusCode) + " " + cmp.Or(reason, http.StatusText(resp.StatusCode))
-	if to := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && to != "" {
-		says += ": redirects are not followed, this one leads to " + to
-	} else if line := firstLine(resp); line != "" {
-		says += ": " + line
-	}
-	return errors.New(presentable(says, sent))
+	return errors.New(says(resp, sent))
 }
 
-// firstLine is the first line of the body that has a word in it. A page of HTML
-// is not for messages.
+// says is what an answer says: its status, and where it leads to or how its body
+// begins.
+func says(resp *http.Response, sent http.Header) string {
+	_, reason, _ := strings.Cut(resp.Status, " ")
+	text := strconv.Itoa(resp.StatusCode) + " " + cmp.Or(reason, http.StatusText(resp.StatusCode))
+	if to := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && to != "" {
+		text += ": redirects are not followed, this one leads to " + to
+	} else if line := firstLine(resp); line != "" {
+		text += ": " + line
+	}
+	return presentable(text, sent)
+}
+
+// firstLine is the first line of the body that has a word in it, 100 bytes of it at
+// most. Of a page of HTML that is its title.
 func firstLine(resp *http.Response) string {
-	if strings.Contains(resp.Header.Get("Content-Type"), "html") || resp.Header.Get("Content-Encoding") != "" {
+	if resp.Header.Get("Content-Encoding") != "" {
 		return ""
 	}
-	const most = 1 << 10
+	const most, longest = 4 << 10, 100
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, most)) // what came in time
-	for line := range strings.Lines(string(body)) {
-		if strings.ContainsFunc(line, unicode.IsLetter) {
-			return strings.TrimSpace(line)
+	text := string(body)
+	if strings.Contains(resp.Header.Get("Content-Type"), "html") {
+		text = title(text)
+	}
+	for line := range strings.Lines(text) {
+		if !strings.ContainsFunc(line, unicode.IsLetter) {
+			continue
 		}
+		if line = strings.TrimSpace(line); len(line) > longest {
+			line = strings.ToValidUTF8(line[:longest], "") + "..."
+		}
+		return line
 	}
 	return ""
+}
+
+// title is that of a page of HTML; empty if it has none.
+func title(page string) string {
+	lower := strings.ToLower(page)
+	begin := strings.Index(lower, "<title>")
+	if begin < 0 || len(lower) != len(page) {
+		return ""
+	}
+	begin += len("<title>")
+	end := strings.Index(lower[begin:], "</title>")
+	if end < 0 {
+		return ""
+	}
+	return page[begin : begin+end]
 }
 
 // secrets hides the words of what was sent.

@@ -36,7 +36,7 @@ func attempts(b *testing.B, target probe.Target) {
 	b.Helper()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := probe.Check(context.Background(), target); err != nil {
+		if err := probe.Check(context.Background(), target, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -27,7 +27,7 @@ const (
 // get asks once, on a connection of its own, and is content with any 2xx. An
 // http.Transport would take three goroutines for that, and go on connecting when
 // nobody waits any more.
-func (t Target) get(ctx context.Context) error {
+func (t Target) get(ctx context.Context, accepted Accepted) error {
 	req, err := t.request()
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (t Target) get(ctx context.Context) error {
 	if err := req.Write(&text); err != nil {
 		return fmt.Errorf("write the request: %w", err)
 	}
-	conn, err := t.reach(ctx, req)
+	conn, raw, err := t.reach(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -44,16 +44,34 @@ func (t Target) get(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 
 	limited := &io.LimitedReader{R: conn, N: answerLimit}
-	resp, err := exchange(conn, text.Bytes(), limited)
+	head, end := bytes.CutSuffix(text.Bytes(), []byte(lineEnd))
+	if !end {
+		return errors.New("the request does not end with an empty line")
+	}
+	if _, err := conn.Write(head); err != nil {
+		return t.unanswered(err, false, req.Header)
+	}
+	whose := accepted(ctx, raw)
+	resp, err := exchange(conn, []byte(lineEnd), limited)
 	if err != nil {
-		return t.unanswered(err, limited.N <= 0, req.Header)
+		err = t.unanswered(err, limited.N <= 0, req.Header)
+		if whose != nil {
+			return &Unanswered{Err: whose}
+		}
+		return err
 	}
 	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > bodyWait {
 		_ = conn.SetReadDeadline(time.Now().Add(bodyWait))
 	}
 	defer resp.Body.Close() // which reads the rest of it
+	if whose != nil {
+		return &Unanswered{Err: whose, Answer: says(resp, req.Header)}
+	}
 	return judge(resp, req.Header)
 }
+
+// lineEnd is what a request ends with, and what is held back of it.
+const lineEnd = "\r\n"
 
 // request is what is sent.
 func (t Target) request() (*http.Request, error) {
@@ -85,18 +103,19 @@ func (t Target) request() (*http.Request, error) {
 	return req, nil
 }
 
-// reach connects to where the request goes.
-func (t Target) reach(ctx context.Context, req *http.Request) (net.Conn, error) {
+// reach connects to where the request goes. The raw connection is the one of TCP below
+// that of TLS.
+func (t Target) reach(ctx context.Context, req *http.Request) (conn, raw net.Conn, err error) {
 	network, address := "tcp", hostPort(req.URL)
 	if path := t.socket(); path != "" {
 		network, address = "unix", path
 	}
-	conn, err := t.connect(ctx, network, address)
+	conn, err = t.connect(ctx, network, address)
 	if err != nil || req.URL.Scheme == "http" {
-		return conn, err
+		return conn, conn, err
 	}
 	named := url.URL{Host: req.Host} // the certificate has to be that of whom the request is for
-	return tls.Client(conn, &tls.Config{ServerName: named.Hostname()}), nil
+	return tls.Client(conn, &tls.Config{ServerName: named.Hostname()}), conn, nil
 }
 
 // exchange sends the request, and reads the header of the final answer.

@@ -26,7 +26,7 @@ import (
 func answering(t testing.TB, answer string) probe.Target {
 	t.Helper()
 	address := serve(t, "tcp", func(conn net.Conn) {
-		_, _ = conn.Read(make([]byte, 4<<10))
+		_, _ = http.ReadRequest(bufio.NewReader(conn))
 		_, _ = io.WriteString(conn, answer)
 	})
 	return probe.Target{Kind: config.ReadyHTTP, URL: "http://" + address + "/healthz"}
@@ -62,7 +62,8 @@ func TestAnyOtherAnswerIsTold(t *testing.T) {
 		{"not modified", "304 Not Modified\r\n\r\n", "304 Not Modified"},
 		{"upgrade", "101 Switching Protocols\r\n\r\n", "101 Switching Protocols"},
 		{"terminal", "500 \x1b[2J\r\n\r\n\x1b]0;x\a\xff", "500 ?[2J: ?]0;x?\ufffd"},
-		{"long", "500 No\r\n\r\n" + strings.Repeat("é", 3000), "500 No: " + strings.Repeat("é", 76) + "..."},
+		{"long", "500 No\r\n\r\n" + strings.Repeat("é", 3000), "500 No: " + strings.Repeat("é", 50) + "..."},
+		{"a page with a title", "502 Bad\r\nContent-Type: text/html\r\n\r\n<html><head><TITLE>app is down</title>", "502 Bad: app is down"},
 		{"unusual", "099 Low\r\n\r\n", "99 Low"},
 	} {
 		t.Run(c.name, func(t *testing.T) { mustFail(t, answering(t, "HTTP/1.1 "+c.answer), c.want) })
@@ -108,7 +109,7 @@ func TestAServerThatDoesNotAnswerIsGivenUpInTime(t *testing.T) {
 				}
 				err := errors.New("not tried")
 				for tries := 0; tries == 0 || tries < 20 && err != nil && err.Error() == "no connection within 50ms"; tries++ { // on a busy host
-					err = probe.Check(t.Context(), target)
+					err = probe.Check(t.Context(), target, nil)
 				}
 				if err == nil || err.Error() != "no answer within 50ms" {
 					t.Errorf("%v, want no answer within 50ms", err)
@@ -158,7 +159,7 @@ func TestAServerCanWriteItsWholeBody(t *testing.T) {
 		})}
 		err := errors.New("not tried")
 		for tries := 0; tries < 5 && !errors.Is(err, io.EOF); tries++ { // a busy host may keep it from reading in time
-			_ = probe.Check(t.Context(), target)
+			_ = probe.Check(t.Context(), target, nil)
 			err = <-end
 		}
 		if !errors.Is(err, io.EOF) {
@@ -246,7 +247,7 @@ func TestAServerThatQuotesTheRequestGivesNoSecretAway(t *testing.T) {
 		target.URL = strings.Replace(target.URL, "http://", "http://user:pass@", 1)
 		target.Headers = map[string]string{"X-Token": "Bearer " + token[:6] + " " + token, "Cookie": `session="` + session + `"; x=y`}
 		target.Timeout = patience
-		err := probe.Check(t.Context(), target)
+		err := probe.Check(t.Context(), target, nil)
 		if err == nil || !strings.Contains(err.Error(), "***") {
 			t.Errorf("%q came to %v, want *** in it", answer, err)
 		}
@@ -278,7 +279,7 @@ func TestHTTPSWantsACertificateForWhomTheRequestIsFor(t *testing.T) {
 		mustSucceed(t, target)
 	}
 	target.Headers["Host"], target.Timeout = "example.net", patience
-	err := probe.Check(t.Context(), target)
+	err := probe.Check(t.Context(), target, nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "its certificate is not trusted: ") {
 		t.Errorf("for another host: %v", err)
 	}

@@ -12,30 +12,59 @@ import (
 	"hupwatch/config"
 )
 
+// Accepted is asked who has the other end of a connection, once it is made. Of a
+// request over it the end is held back until Accepted returns, so that the other end
+// cannot have closed it yet. An error means that what is answered does not count.
+type Accepted func(ctx context.Context, conn net.Conn) error
+
 // Check makes one attempt, and returns nil if it succeeded. It takes no longer
 // than the target's Timeout, and ends at once with the error of ctx when that is
-// done. Its errors are sentences that come after the name of the target.
-func Check(ctx context.Context, t Target) error {
+// done. Where accepted is given, only what it lets pass is a success: its error is
+// returned, in an *Unanswered with the answer, and a request is brought to its end all
+// the same. Other errors are sentences that come after the name of the target.
+func Check(ctx context.Context, t Target, accepted Accepted) error {
 	limited, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
 
-	err := t.attempt(limited)
+	if accepted == nil {
+		accepted = func(context.Context, net.Conn) error { return nil }
+	}
+	err := t.attempt(limited, accepted)
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return err
 }
 
-func (t Target) attempt(ctx context.Context) error {
+// Unanswered says that an answer does not count.
+type Unanswered struct {
+	// Err is what Accepted returned, Answer what was answered; empty for nothing.
+	Err    error
+	Answer string
+}
+
+func (u *Unanswered) Error() string {
+	if u.Answer == "" {
+		return u.Err.Error()
+	}
+	return u.Err.Error() + ": " + u.Answer
+}
+
+func (u *Unanswered) Unwrap() error { return u.Err }
+
+func (t Target) attempt(ctx context.Context, accepted Accepted) error {
 	switch t.Kind {
 	case config.ReadyHTTP:
-		return t.get(ctx)
+		return t.get(ctx, accepted)
 	case config.ReadyTCP, config.ReadyUnix:
 		conn, err := t.connect(ctx, string(t.Kind), t.Address)
 		if err != nil {
 			return err
 		}
-		conn.Close()
+		defer conn.Close()
+		if err := accepted(ctx, conn); err != nil {
+			return &Unanswered{Err: err}
+		}
 		return nil
 	default:
 		return fmt.Errorf("%q is nothing to connect to", t.Kind)

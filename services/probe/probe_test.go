@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -57,7 +58,7 @@ func listen(t testing.TB, network string) net.Listener {
 }
 
 // stall holds on to a connection until it is closed.
-func stall(conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<10)); _, _ = conn.Read(make([]byte, 1)) }
+func stall(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 // mustFail fails unless the attempt does, with just this error.
 func mustFail(t *testing.T, target probe.Target, want string) {
@@ -65,7 +66,7 @@ func mustFail(t *testing.T, target probe.Target, want string) {
 	if target.Timeout == 0 {
 		target.Timeout = patience
 	}
-	err := probe.Check(t.Context(), target)
+	err := probe.Check(t.Context(), target, nil)
 	if err == nil || err.Error() != want {
 		t.Errorf("%s: %v, want %s", target, err, want)
 	}
@@ -74,7 +75,7 @@ func mustFail(t *testing.T, target probe.Target, want string) {
 func mustSucceed(t *testing.T, target probe.Target) {
 	t.Helper()
 	target.Timeout = patience
-	if err := probe.Check(t.Context(), target); err != nil {
+	if err := probe.Check(t.Context(), target, nil); err != nil {
 		t.Errorf("%s: %v", target, err)
 	}
 }
@@ -130,7 +131,7 @@ func TestWhatCannotBeReachedIsSaidInWords(t *testing.T) {
 
 func TestANameThatIsNotFoundIsSaid(t *testing.T) {
 	t.Parallel()
-	err := probe.Check(t.Context(), probe.Target{Kind: config.ReadyTCP, Address: "no.such.host.invalid:80", Timeout: patience})
+	err := probe.Check(t.Context(), probe.Target{Kind: config.ReadyTCP, Address: "no.such.host.invalid:80", Timeout: patience}, nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "look up no.such.host.invalid: ") {
 		t.Errorf("%v, want what the look-up came to", err)
 	}
@@ -200,11 +201,11 @@ func TestAnAttemptEndsWithItsContext(t *testing.T) {
 		cancel()
 		stall(conn)
 	})
-	err := probe.Check(ctx, probe.Target{Kind: config.ReadyHTTP, URL: "http://" + address, Timeout: patience})
+	err := probe.Check(ctx, probe.Target{Kind: config.ReadyHTTP, URL: "http://" + address, Timeout: patience}, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want %v", err, context.Canceled)
 	}
-	if err := probe.Check(ctx, probe.Target{Kind: config.ReadyTCP, Address: address, Timeout: patience}); !errors.Is(err, context.Canceled) {
+	if err := probe.Check(ctx, probe.Target{Kind: config.ReadyTCP, Address: address, Timeout: patience}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("when it is done already: %v, want %v", err, context.Canceled)
 	}
 }

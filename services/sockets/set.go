@@ -126,6 +126,19 @@ func (s *Set) sockets() []*socket {
 	})
 }
 
+// Descriptors returns those of the sockets that are open for listens, in their order;
+// -1 for one that is not. They stay the set's.
+func (s *Set) Descriptors(listens []config.Listen) []int {
+	fds := make([]int, len(listens))
+	for i, l := range listens {
+		fds[i] = -1
+		if open := s.open[keyOf(l)]; open != nil {
+			fds[i] = open.fd
+		}
+	}
+	return fds
+}
+
 // Close closes every socket.
 func (s *Set) Close() error { return s.Keep(nil) }
 

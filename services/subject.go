@@ -1,0 +1,322 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services/probe"
+	"hupwatch/services/process"
+)
+
+// subject is a generation that is looked at, and those that live beside it: where
+// they have its address too, each of them may answer for it.
+type subject struct {
+	generation, instance int
+	process              *process.Process
+	others               []rival
+	release              *Release
+	variables            []string
+}
+
+// rival is a generation that is not the one that is looked at.
+type rival struct {
+	generation int
+	process    *process.Process
+}
+
+// listeningSocket is a socket of listen, with what a look needs of it.
+type listeningSocket struct {
+	config.Listen
+	process.Listener
+}
+
+func (w *Watcher) subject(generation int, others []int) subject {
+	it := subject{generation: generation, process: w.process(generation)}
+	if sl, _ := w.machine.find(generation); sl != nil {
+		it.instance = sl.Instance
+	}
+	for _, number := range others {
+		if p := w.process(number); p != nil {
+			it.others = append(it.others, rival{number, p})
+		}
+	}
+	return it
+}
+
+// listeners are the sockets. On one that is not open nobody is going to be seen.
+func (w *Watcher) listeners(listens []config.Listen) []listeningSocket {
+	sockets := make([]listeningSocket, len(listens))
+	for i, fd := range w.sockets.Descriptors(listens) {
+		sockets[i].Listen = listens[i]
+		if l, err := process.NewListener(fd); err == nil {
+			sockets[i].Listener = l
+		}
+	}
+	return sockets
+}
+
+// How often a generation that serves is looked at to learn where it waits for
+// connections, and the first pause between, which doubles.
+const (
+	observations = 6
+	observeAfter = 10 * time.Millisecond
+)
+
+// observe learns where a generation that serves waits for connections.
+func (w *Watcher) observe(e Observe) {
+	it, sockets := w.subject(e.Generation, e.Others), w.listeners(e.Listen)
+	if it.process == nil {
+		w.Post(Observed{Generation: e.Generation})
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.started(e.Generation).unprobe = cancel
+	w.host.Probing.Pass(func() {
+		defer cancel()
+		in := Observed{Generation: e.Generation}
+		defer func() { w.Post(in) }()
+		pause := observeAfter
+		for n := 1; ; n++ {
+			proved := it.waits(ctx, sockets, min(n, mostAtOnce))
+			in.Unseen = proved.Unseen
+			in.Seen = slices.DeleteFunc(addressesOf(e.Listen), func(address string) bool { return slices.Contains(proved.Missing, address) })
+			if len(proved.Missing) == 0 || n == observations || !wait(ctx, pause) {
+				return
+			}
+			pause *= 2
+		}
+	})
+}
+
+// waits looks at whether the generation waits for connections on all of these
+// sockets.
+func (s subject) waits(ctx context.Context, sockets []listeningSocket, atOnce int) (in Proved) {
+	listeners := make([]process.Listener, len(sockets))
+	for i := range sockets {
+		listeners[i] = sockets[i].Listener
+	}
+	for i, sight := range s.process.Look(listeners) {
+		switch {
+		case sight.Waits:
+			continue
+		case sight.Registered: // the rest is told by a connection that it accepts
+			accepted := s.probe(ctx, sockets[i].target(), atOnce)
+			if accepted.Failure == "" && accepted.Unseen == "" {
+				continue
+			}
+			in.Other, in.Unseen = in.Other || accepted.Other, accepted.Unseen
+		}
+		in.Missing = append(in.Missing, sockets[i].Listen.String())
+		if sight.Unseen != "" {
+			in.Unseen = sight.Unseen
+		}
+	}
+	return in
+}
+
+// target is the socket as something to connect to.
+func (l listeningSocket) target() probe.Target {
+	t := probe.Target{Kind: config.ReadyTCP, Address: l.Address, Timeout: defaultProbe}
+	if l.Network == "unix" {
+		t.Kind = config.ReadyUnix
+		return t
+	}
+	if host, port, err := net.SplitHostPort(l.Address); err == nil && host == "" {
+		host = "127.0.0.1"
+		if l.Network == "tcp6" {
+			host = "::1"
+		}
+		t.Address = net.JoinHostPort(host, port)
+	}
+	return t
+}
+
+// probe connects to a target so many times at once, and takes only what the
+// generation itself answers. Where there is no other one, what an address that the
+// generation does not have answers must come from it in the end.
+func (s subject) probe(ctx context.Context, target probe.Target, atOnce int) Proved {
+	attempts := make([]attempt, max(1, atOnce))
+	var all sync.WaitGroup
+	for i := range attempts {
+		all.Go(func() {
+			a := &attempts[i]
+			a.err = probe.Check(ctx, target, func(ctx context.Context, conn net.Conn) (err error) {
+				a.unseen, err = s.answers(ctx, conn)
+				a.own = err == nil
+				return err
+			})
+		})
+	}
+	all.Wait()
+	return s.judge(attempts, target)
+}
+
+// attempt is what came of one connection.
+type attempt struct {
+	own    bool   // the generation itself had it, as far as can be seen
+	unseen string // why that cannot be seen
+	err    error
+}
+
+// judge makes one result of several attempts: what the generation itself did
+// counts, and the worst of it; then what another one did.
+func (s subject) judge(attempts []attempt, target probe.Target) (in Proved) {
+	var other, none error
+	good := false
+	for _, a := range attempts {
+		if a.unseen != "" {
+			in.Unseen = a.unseen
+		}
+		_, isOther := errors.AsType[*otherAnswers](a.err)
+		switch {
+		case a.err == nil:
+			good = true
+		case a.own:
+			return Proved{Failure: a.err.Error(), Unseen: in.Unseen}
+		case isOther:
+			other = a.err
+		default:
+			none = a.err
+		}
+	}
+	switch {
+	case good:
+	case other != nil:
+		in.Failure, in.Other = other.Error(), true
+		if rel := s.release; rel != nil && len(rel.Service.Listen) == 0 && !process.ListensAt(s.process.PID(), target.Listeners()) {
+			in.Failure += "; it does not listen there itself; " + listenRemedy
+		}
+	default:
+		in.Failure = none.Error()
+	}
+	return in
+}
+
+// errNotAccepted says that a connection waits in the queue of a socket.
+var errNotAccepted = errors.New("nobody accepted the connection in time")
+
+// errNobody says that whoever answers is no process of the service.
+var errNobody = errors.New("no process of the service has the connection, so that nothing tells which generation answers: probe the service at its own address, or use exec")
+
+// otherAnswers says that another generation took a connection.
+type otherAnswers struct{ generation, pid int }
+
+func (o *otherAnswers) Error() string {
+	return fmt.Sprintf("it is generation %d (pid %d) that answers, not this one", o.generation, o.pid)
+}
+
+// The pauses between two looks at who has accepted a connection: it takes a server
+// that is idle less than the first one. What is passed from one process to another
+// is nobody's for a moment.
+const (
+	firstPause   = 200 * time.Microsecond
+	longestPause = 20 * time.Millisecond
+	passedOn     = 100 * time.Millisecond
+)
+
+// answers waits until a connection is accepted, and returns an error unless it is the
+// generation that has done so. Where that cannot be seen it says why, and whoever
+// answers is believed.
+func (s subject) answers(ctx context.Context, conn net.Conn) (unseen string, err error) {
+	inode, err := s.otherEnd(ctx, conn)
+	switch {
+	case errors.Is(err, process.ErrElsewhere) && len(s.others) == 0:
+		return "", nil
+	case errors.Is(err, process.ErrElsewhere):
+		return "", errNobody
+	case errors.Is(err, process.ErrNotSeen):
+		return err.Error(), nil
+	case err != nil:
+		return "", err
+	}
+	for pause, late := firstPause, time.Now().Add(passedOn); ; pause = min(2*pause, longestPause) {
+		pid, unseen := s.process.Holder(inode)
+		if pid != 0 {
+			return "", nil
+		}
+		for _, other := range s.others {
+			holder, hidden := other.process.Holder(inode)
+			if holder != 0 {
+				return "", &otherAnswers{other.generation, holder}
+			}
+			if unseen == "" {
+				unseen = hidden
+			}
+		}
+		switch {
+		case unseen != "":
+			return unseen, nil
+		case len(s.others) == 0:
+			return "", nil
+		case time.Now().After(late) || !wait(ctx, pause):
+			return "", errNobody
+		}
+	}
+}
+
+// otherEnd waits until the other end of a connection is somebody's, and returns its
+// inode.
+func (s subject) otherEnd(ctx context.Context, conn net.Conn) (inode uint64, err error) {
+	raw, ok := conn.(syscall.Conn)
+	if !ok {
+		return 0, process.ErrNotSeen
+	}
+	control, err := raw.SyscallConn()
+	if err != nil {
+		return 0, process.ErrNotSeen
+	}
+	among := []*process.Process{s.process}
+	for _, other := range s.others {
+		among = append(among, other.process)
+	}
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		if closed := control.Control(func(fd uintptr) { inode, err = process.OtherEnd(int(fd), among...) }); closed != nil {
+			return 0, closed
+		}
+		switch {
+		case err != nil || inode != 0:
+			return inode, err
+		case !wait(ctx, pause):
+			return 0, errNotAccepted
+		}
+	}
+}
+
+// wait reports whether the context lasts so long.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// listens compares what the generation and the active one listen on. Own is the path
+// that only the active one was to open, if there is such.
+func (s subject) listens(active *process.Process, own string) (in Proved) {
+	if active == nil {
+		return in
+	}
+	wanted := slices.DeleteFunc(process.Listening(active.PID()), func(address string) bool { return address == "unix "+own })
+	if len(wanted) == 0 {
+		in.Needless = true
+		return in
+	}
+	has := process.Listening(s.process.PID())
+	for _, address := range wanted {
+		if !slices.Contains(has, address) {
+			in.Missing = append(in.Missing, address)
+		}
+	}
+	return in
+}
