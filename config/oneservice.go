@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+// Default returns what a service is where a file says nothing of it.
+func Default() *Service {
+	s := newLoader("", func(string) (string, bool) { return "", false }).base.service
+	return &s
+}
+
 // OneService returns the configuration of one service that is given as a
 // command, without a file: everything not said here is as in an empty file. It
 // is named after the command and essential, and its output is hupwatch's own; it

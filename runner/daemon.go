@@ -15,6 +15,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -28,6 +29,7 @@ import (
 	"hupwatch/config"
 	"hupwatch/runner/control/server"
 	"hupwatch/runner/journal"
+	"hupwatch/runner/state"
 	"hupwatch/services"
 	"hupwatch/services/mistake"
 	"hupwatch/services/notify"
@@ -38,10 +40,11 @@ import (
 )
 
 // logPatience is how long the end of hupwatch waits for its log to be read,
-// outputPatience the same for what services wrote.
+// outputPatience the same for what services wrote, archivePatience for a disk.
 const (
-	logPatience    = 2 * time.Second
-	outputPatience = 2 * time.Second
+	archivePatience = 2 * time.Second
+	logPatience     = 2 * time.Second
+	outputPatience  = 2 * time.Second
 )
 
 // probesAtOnce is how many probes may wait for their answers at the same time: one
@@ -86,7 +89,13 @@ func Run(o Options) (code int, err error) {
 	mistakes := mistake.Report(func(err error) { trouble("", err.Error()) })
 	eventLog := startLog(events, o.Log, o.Config.Daemon, mistakes)
 	defer eventLog.wait(logPatience)
-	record := journal.Open(dir.file("journal"), func(err error) { trouble("", err.Error()) })
+	kept, lost := holdState(o.Config.Daemon.StateDir)
+	defer kept.release()
+	if lost != "" {
+		why = append(why, lost)
+	}
+	told := func(err error) { trouble("", err.Error()) }
+	record := journal.Open(cmp.Or(kept.file("journal"), dir.file("journal")), told)
 	feed := startFeed(record, events, mistakes)
 	defer feed.wait(logPatience)
 	defer events.Close()
@@ -128,6 +137,13 @@ func Run(o Options) (code int, err error) {
 		Mark:      dir.ledger.Mark(),
 		Now:       monotonic,
 	}
+	begin := boot{config: o.Config, wanted: dir.wanted}
+	if path := kept.file("releases"); path != "" {
+		var archive *state.Archive
+		archive, begin.known = state.OpenArchive(path, o.Config.File, told)
+		defer archive.Close(archivePatience)
+		host.Archive = archive
+	}
 	f := newFleet(host, o.Config, o.Load)
 	f.rollout.lastID = record.LastID()
 	a := newAPI(o.Version, f, feed)
@@ -139,7 +155,7 @@ func Run(o Options) (code int, err error) {
 		eventLog.apply(d)
 		a.admit(d.ControlGroup, control)
 	}
-	err = group(table, f, o, dir.wanted, control).Run()
+	err = group(table, f, o, begin, control).Run()
 	events.Publish(services.Event{Kind: services.KindEndedAll, Code: f.code})
 	return f.code, err
 }
@@ -168,7 +184,7 @@ func watchPaths(trouble func(service, text string), mistakes mistake.Report) (*s
 // group puts together what runs. Only the fleet returns by itself, when
 // everything has ended; the others go on until then, so that signals are heard
 // and processes reaped to the last.
-func group(table *process.Table, f *fleet, o Options, wanted map[string]services.Wanted, control *server.Server) *run.Group {
+func group(table *process.Table, f *fleet, o Options, begin boot, control *server.Server) *run.Group {
 	var g run.Group
 	reaping, stopReaping := context.WithCancel(context.Background())
 	g.Add(func() error { return table.Run(reaping) }, func(error) { stopReaping() })
@@ -186,7 +202,7 @@ func group(table *process.Table, f *fleet, o Options, wanted map[string]services
 		}, func(error) { stopServing() })
 	}
 	// Only a broken invariant of another actor can interrupt the fleet.
-	g.Add(func() error { return f.run(o.Config, wanted) }, func(error) { f.stop("TERM") })
+	g.Add(func() error { return f.run(begin) }, func(error) { f.stop("TERM") })
 	return &g
 }
 

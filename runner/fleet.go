@@ -81,13 +81,13 @@ func (f *fleet) Standing(service string, ready bool) { f.inbox.Put(standing{serv
 func (f *fleet) Ended(service string) { f.inbox.Put(ended{service}) }
 
 // run brings the services up and returns when everything has ended after stop.
-func (f *fleet) run(c *config.Config, wanted map[string]services.Wanted) error {
+func (f *fleet) run(b boot) error {
 	defer f.asking.end()
 	ctx, cancel := context.WithCancel(context.Background())
 	f.ending = ctx
 	defer f.cohorts.Wait()
 	defer cancel()
-	done := f.step(boot{c, wanted})
+	done := f.step(b)
 	close(f.booted)
 	for !done {
 		<-f.inbox.Wake
@@ -106,7 +106,7 @@ func (f *fleet) step(in input) (done bool) {
 	for _, e := range f.rollout.step(in) {
 		switch e := e.(type) {
 		case add:
-			w := services.NewWatcher(e.config, f.host, f)
+			w := services.NewWatcher(e.config, e.known, f.host, f)
 			f.watchers[e.config.Name] = w
 			added = append(added, w)
 		case tell:

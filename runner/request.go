@@ -20,6 +20,8 @@ type (
 	boot struct {
 		config *config.Config
 		wanted map[string]services.Wanted
+		// known is what an earlier hupwatch knew of their releases.
+		known map[string]services.Record
 	}
 	// hangup asks for a reload of everything.
 	hangup struct{}
@@ -98,7 +100,10 @@ type (
 		input   services.Input
 	}
 	// add makes the watcher of a service that had none.
-	add struct{ config *config.Service }
+	add struct {
+		config *config.Service
+		known  services.Record
+	}
 	// readConfig asks for the configuration file to be read.
 	readConfig struct{}
 	// claimNames asks for the name file to be taken and read.
@@ -138,6 +143,7 @@ const (
 	verbStop    verb = "stop"
 	verbRestart verb = "restart"
 	verbSignal  verb = "signal"
+	verbBack    verb = "rollback"
 )
 
 // demand is what somebody asks for.
@@ -147,6 +153,7 @@ type demand struct {
 	names   []string // nil for all
 	changed bool     // leave alone what would be started with nothing new
 	signal  syscall.Signal
+	to      string // the directory of a release, empty for the one before
 }
 
 // forService is what is asked of one service.
@@ -160,9 +167,12 @@ func (d demand) forService(id uint64, s *config.Service) services.Input {
 		return services.Restart{ID: id, Config: s}
 	case verbSignal:
 		return services.Forward{ID: id, Signal: d.signal}
+	case verbBack:
+		return services.RollBack{ID: id, To: d.to}
 	case verbReload:
 	}
-	return services.Reload{ID: id, Config: s, Changed: d.changed}
+	unnamed := d.names == nil && s.ReloadWhen == config.ReloadChanged
+	return services.Reload{ID: id, Config: s, Changed: d.changed || unnamed}
 }
 
 // cause is how events say what was asked where it is no reload.

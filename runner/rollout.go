@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -18,8 +19,10 @@ import (
 // returns effects, and nothing else changes it.
 type rollout struct {
 	config *config.Config
-	// runtimeDir is the one hupwatch began with, whatever the file says now.
-	runtimeDir string
+	// runtimeDir and stateDir are those hupwatch began with, whatever the file says now.
+	runtimeDir, stateDir string
+	// known is what an earlier hupwatch knew of each service.
+	known map[string]services.Record
 
 	declared map[string]bool // every service that has a watcher, and whether the file names it
 
@@ -115,7 +118,8 @@ func (r *rollout) step(in input) []effect {
 // boot brings up the services: all at once, for max_parallel is about reloads.
 func (r *rollout) boot(in boot) []effect {
 	c := in.config
-	r.config, r.runtimeDir = c, c.Daemon.RuntimeDir
+	r.known = in.known
+	r.config, r.runtimeDir, r.stateDir = c, c.Daemon.RuntimeDir, c.Daemon.StateDir
 	r.order.learn(c)
 	effects := []effect{apply{c.Daemon}}
 	for _, s := range c.Services {
@@ -126,7 +130,7 @@ func (r *rollout) boot(in boot) []effect {
 				Kind: services.KindAdvice, Service: s.Name, Reason: "it was stopped on request and stays so: hupwatch start " + s.Name + " brings it up",
 			}})
 		}
-		effects = append(effects, add{s})
+		effects = append(effects, add{s, r.known[s.Name]})
 		effects = append(effects, r.hold(s)...)
 		effects = append(effects, tell{s.Name, services.Start{Wanted: wanted}})
 	}
@@ -140,13 +144,13 @@ func (r *rollout) hangup() []effect {
 	return r.read(purpose{signal: demand{what: verbReload, by: "signal HUP"}})
 }
 
-// asked takes what a client asks for. To stop a service or to signal it takes no
-// look at the file.
+// asked takes what a client asks for. To stop a service, to signal it or to roll it
+// back takes no look at the file.
 func (r *rollout) asked(in asked) []effect {
 	switch {
 	case r.ending:
 		return []effect{tooLate(in)}
-	case in.what == verbStop, in.what == verbSignal:
+	case in.what == verbStop, in.what == verbSignal, in.what == verbBack:
 		return r.directly(in)
 	}
 	return r.read(purpose{asked: []asked{in}})
@@ -392,7 +396,7 @@ func (r *rollout) ask(q *request, s *config.Service) []effect {
 	named, known := r.declared[s.Name]
 	switch {
 	case !known:
-		effects = append(effects, add{s})
+		effects = append(effects, add{s, r.known[s.Name]})
 	case !named:
 		effects = append(effects, tell{s.Name, services.Declare{Config: s}})
 	}
@@ -418,14 +422,20 @@ func (r *rollout) remove(q *request, c *config.Config) []effect {
 	return effects
 }
 
-// applyDaemon puts the daemon's keys into force; runtime_dir stays what it is,
-// and so does a name file that is in it by default.
+// applyDaemon puts the daemon's keys into force; runtime_dir and state_dir stay what
+// they are, and so does a name file that is in the first by default.
 func (r *rollout) applyDaemon(c *config.Config) []effect {
 	var effects []effect
 	daemon := c.Daemon
-	if held := r.runtimeDir; held != daemon.RuntimeDir {
-		r.configError = "daemon.runtime_dir cannot be changed while hupwatch runs; it stays " + held + " until hupwatch is started again"
+	stays := func(key, held string) {
+		r.configError = "daemon." + key + " cannot be changed while hupwatch runs; it stays " + cmp.Or(held, "none") + " until hupwatch is started again"
 		effects = append(effects, emit{services.Event{Kind: services.KindTrouble, Reason: r.configError}})
+	}
+	if r.stateDir != daemon.StateDir {
+		stays("state_dir", r.stateDir)
+	}
+	if held := r.runtimeDir; held != daemon.RuntimeDir {
+		stays("runtime_dir", held)
 		if daemon.NameFile == filepath.Join(daemon.RuntimeDir, nameFileDefault) {
 			daemon.NameFile = filepath.Join(held, nameFileDefault)
 		}

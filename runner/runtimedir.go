@@ -81,7 +81,7 @@ func holdDir(path string) (*runtimeDir, error) {
 	if err := os.MkdirAll(path, 0o711); err != nil {
 		return nil, fmt.Errorf("make runtime_dir: %w; set daemon.runtime_dir to a directory that hupwatch can write to", err)
 	}
-	if err := ownDirectory(path); err != nil {
+	if err := ownDirectory("runtime_dir", path); err != nil {
 		return nil, err
 	}
 	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
@@ -135,26 +135,26 @@ func (d *runtimeDir) refuse(survivors []state.Survivor) error {
 
 // ownDirectory refuses a directory in which somebody else could put things in
 // the place of ours.
-func ownDirectory(path string) error {
+func ownDirectory(key, path string) error {
 	link, err := os.Lstat(path)
 	if err != nil {
-		return fmt.Errorf("runtime_dir: %w", err)
+		return fmt.Errorf("%s: %w", key, err)
 	}
 	if stat, ok := link.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() && stat.Uid != 0 {
-		return fmt.Errorf("runtime_dir %s: it belongs to uid %d; give hupwatch a directory of its own", path, stat.Uid)
+		return fmt.Errorf("%s %s: it belongs to uid %d; give hupwatch a directory of its own", key, path, stat.Uid)
 	}
 	info, err := os.Stat(path) // in /tmp, somebody else's link was refused above
 	if err != nil {
-		return fmt.Errorf("runtime_dir: %w", err)
+		return fmt.Errorf("%s: %w", key, err)
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !info.IsDir():
-		return fmt.Errorf("runtime_dir %s: it is not a directory", path)
+		return fmt.Errorf("%s %s: it is not a directory", key, path)
 	case ok && int(stat.Uid) != os.Geteuid() && stat.Uid != 0:
-		return fmt.Errorf("runtime_dir %s: it belongs to uid %d; give hupwatch a directory of its own", path, stat.Uid)
+		return fmt.Errorf("%s %s: it belongs to uid %d; give hupwatch a directory of its own", key, path, stat.Uid)
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("runtime_dir %s: its mode %#o lets others write to it; chmod go-w it", path, info.Mode().Perm())
+		return fmt.Errorf("%s %s: its mode %#o lets others write to it; chmod go-w it", key, path, info.Mode().Perm())
 	}
 	return nil
 }

@@ -34,11 +34,17 @@ type machineWatch struct {
 	turn       int  // the ticket of the turn it has, or 0
 	partial    bool // the reload last begun did not come to its end: some instances may be missing
 	made       *services.Release
-	signals    bool         // some instances reload themselves
-	reused     map[int]bool // generations that were started with an earlier release
-	stood      bool         // it was ready, or not wanted, at some time
-	waited     []string     // the addresses on which a generation was seen to wait for connections
-	firstAfter []string     // whom its first start has to wait for
+	signals    bool                // some instances reload themselves
+	reused     map[int]bool        // generations that were started with an earlier release
+	stood      bool                // it was ready, or not wanted, at some time
+	refused    *services.Release   // before the reboot
+	instead    bool                // another one is started in its place
+	past       []*pastWatch        // of each instance
+	observing  int                 // the generation whose successor has to do what it is seen to
+	settling   []uint64            // requests of which was told that what they did can be taken back
+	unborn     []*services.Release // of the incoming generations that had no process yet
+	waited     []string            // the addresses on which a generation was seen to wait for connections
+	firstAfter []string            // whom its first start has to wait for
 	minDelay   time.Duration
 	minMax     time.Duration // the least restart_max_delay so far, and the largest
 	maxMax     time.Duration
@@ -48,8 +54,6 @@ type machineWatch struct {
 type slotWatch struct {
 	drained    int               // so many drain; more than max_draining where a stop added to them
 	good       *services.Release // the one last promoted, or rolled back to
-	fallback   *services.Release // the one before, while good is on probation
-	onTrial    services.Instant  // until then
 	rolledBack bool              // and the release rolled back to does not serve yet
 	restarts   int               // restarts since the last calm run, reload or stop
 	lastEnd    services.Instant
@@ -66,6 +70,7 @@ func (a *actor) slot(i int) *slotWatch {
 type procWatch struct {
 	toldSpawned, toldExit, toldEmpty bool
 	mustWait                         []string // where a generation before it was seen to wait for connections
+	met                              int      // so many looks met another generation instead of it
 	ready                            services.Instant
 	proven                           services.Instant // when it was first known to be ready
 	proof                            services.Instant // when it was last seen to be
@@ -100,6 +105,7 @@ type slotBefore struct {
 	deadline     services.Instant
 	hookDeadline services.Instant
 	looking      bool // at whether it is ready
+	onTrial      bool // what serves can be taken back
 	way          services.Way
 	late         bool // it is looked at although its time is over
 	spawned      bool
@@ -121,6 +127,7 @@ func (b before) slot(i int) slotBefore {
 // before notes what a machine is about to be told, and how it is.
 func (w *world) before(a *actor, in services.Input) before {
 	w.heard(a, in)
+	a.unborn = a.withoutProcess(in)
 	m := a.machine
 	was := before{ending: m.Ending != nil, due: m.Deadline() <= w.now, running: m.State() == services.StateRunning}
 	was.asking = m.Under != nil && m.Under.Turn == services.TurnAsked
@@ -143,6 +150,7 @@ func (w *world) slotBefore(a *actor, sl *services.Slot, in services.Input) slotB
 	}
 	if sl.Active != nil {
 		was.active, was.passed = sl.Active.Number, sl.Active.Passed
+		was.onTrial = a.pastOf(sl.Instance).onTrial(w.now)
 	}
 	for _, g := range sl.Draining {
 		was.draining = append(was.draining, g.Number)
@@ -183,6 +191,9 @@ func (w *world) heard(a *actor, in services.Input) {
 		p.said = p.said || in.Ready
 	case services.Proved:
 		p := a.procs[in.Generation-1]
+		if in.Other {
+			p.met++
+		}
 		if in.Failure == "" && len(in.Missing) == 0 {
 			_, g := a.find(in.Generation)
 			if e := a.proofs[in.Generation]; e.Way == services.WayWaiting && g != nil && g.Phase != services.PhaseDraining {
@@ -194,6 +205,9 @@ func (w *world) heard(a *actor, in services.Input) {
 			}
 		}
 	case services.Observed:
+		if in.Generation == a.observing {
+			a.observing = 0
+		}
 		if _, g := a.find(in.Generation); g != nil && a.machine.Ending == nil {
 			a.seenToWait(in.Seen)
 		}
@@ -214,7 +228,7 @@ func (w *world) heard(a *actor, in services.Input) {
 	case services.Stop:
 		a.stopping, a.final = true, a.final || in.Final
 		a.stood = true // nobody waits for it any more
-		a.forget()
+		a.forget(in.Leave)
 		a.hears(in.ID, nil)
 	case services.Declare:
 		if a.stopping && !a.final {
@@ -245,6 +259,12 @@ func (w *world) heardResolved(a *actor, in services.Resolved) {
 			a.reused = make(map[int]bool)
 		}
 		a.reused[a.machine.Generations+1] = in.Reused
+		if !in.Reused && a.instead { // there is no other one any more
+			a.refused = nil
+			if past, good := a.pastOf(0), a.slot(0).good; i == 0 && g.Cause == services.CauseStart && len(past.undone) > 0 && good != nil {
+				past.undone = append(slices.Clone(past.undone), good)
+			}
+		}
 		if g.Cause == services.CauseReload {
 			a.made = in.Release
 			a.signals = a.signals || in.Release.Service.Reload == config.ReloadSignal
@@ -280,12 +300,19 @@ func (w *world) checkEffect(a *actor, was before, e services.Effect) {
 		w.checkHook(a, e)
 	case services.Publish:
 		w.checkPublish(a, e)
+	case services.Prove:
+		w.checkProve(a, e)
+	case services.Observe:
+		if a.machine.Observing == e.Generation {
+			a.observing = e.Generation
+		}
 	case services.Amend:
 		a.amended(e)
 	case services.Ended:
 		a.over = true
 	case services.Launch:
 		w.checkStart(a)
+		w.checkBoot(a, e)
 		w.checkPrepared(a, e)
 		w.checkAlone(a, e)
 		living := a.machine.Living()
@@ -307,6 +334,7 @@ func (a *actor) amended(e services.Amend) {
 	for i := range a.machine.Slots {
 		if g := a.machine.Slots[i].Active; g != nil && g.Release.Service == e.Config {
 			a.slot(i).good = g.Release
+			a.pastOf(i).newest(g.Release)
 			a.procs[g.Number-1].release = g.Release
 		}
 	}
@@ -352,6 +380,9 @@ func (w *world) checkResolve(a *actor, e services.Resolve) {
 		w.violated("%s is started again, but generation %d serves", name, sl.Active.Number)
 	}
 	if g.Cause == services.CauseReload {
+		if m.Under.Back && a.made == nil {
+			a.made = e.Reuse
+		}
 		if e.Reuse == nil != (a.made == nil) || e.Reuse != nil && !same(e.Reuse, a.made) {
 			w.violated("%s reloads instance %d with another release than the others", name, sl.Instance)
 		}
@@ -482,11 +513,17 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 		for _, s := range a.slots {
 			s.restarts = 0
 		}
+		if r := a.machine.Under; r != nil && r.Back { // what was asked beside it is for another one
+			break
+		}
 		if a.begun++; a.begun > 1 {
 			w.violated("%s reloads %d times for one request", name, a.begun)
 		}
 	case services.KindReloadEnded:
 		a.told = &e
+		if e.Wait > 0 {
+			a.settling = append(a.settling, e.Reloads...)
+		}
 		switch e.Result {
 		case services.ResultPromoted, services.ResultStarted, services.ResultSignalled:
 			for i := range a.slots { // there are fewer now
@@ -506,6 +543,12 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 		}
 	case services.KindStartFailed:
 		slot.lastEnd = w.now
+		goesBack := e.Cause == services.CauseRestart || e.Cause == services.CauseStart && a.instead
+		if past := a.pastOf(e.Instance); len(past.undone) > 0 && goesBack && a.machine.WantedUp && !a.stopping {
+			if more, again := past.failed(w.releaseOf(a, e)); !more && again != nil {
+				slot.good = again
+			}
+		}
 	case services.KindStopped:
 		if !a.final { // else what was let go of lives on
 			w.checkAllGone(a)
@@ -520,9 +563,14 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 		}
 	case services.KindRolledBack:
 		w.checkRolledBack(a, e)
+	case services.KindInstead:
+		w.checkInstead(a, e)
+	case services.KindSettled:
+		a.settling = slices.DeleteFunc(a.settling, func(id uint64) bool { return slices.Contains(e.Reloads, id) })
 	case services.KindLeft:
 		w.checkLeft(a, a.procs[e.Generation-1])
 	case services.KindPromoted:
+		a.instead, a.refused = false, nil
 		w.checkPromoted(a, was.slot(e.Instance), e)
 	}
 }
@@ -532,7 +580,11 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 func (w *world) checkPromoted(a *actor, was slotBefore, e services.Event) {
 	name, p, slot := a.machine.Name, a.procs[e.Generation-1], a.slot(e.Instance)
 	p.promoted = true
-	a.trial(slot, w.now, e.Cause, p.release)
+	var old *services.Release
+	if was.active != 0 && a.procs[was.active-1].promoted && (w.livesOn(a, was.active)) {
+		old = a.procs[was.active-1].release
+	}
+	a.pastOf(e.Instance).promoted(w.now, e.Cause, e.Reloads, p.release, old)
 	slot.rolledBack = false
 	slot.good = p.release
 	w.checkProof(a, p, was.active)
@@ -553,38 +605,6 @@ func (w *world) checkPromoted(a *actor, was slotBefore, e services.Event) {
 	}
 }
 
-// checkRolledBack: what goes back to a release before was on probation, or had the
-// old generation stopped first.
-func (w *world) checkRolledBack(a *actor, e services.Event) {
-	m, slot := a.machine, a.slot(e.Instance)
-	if m.Under != nil && m.Under.FellBack != "" && m.Under.Slot == e.Instance && e.Reason == m.Under.FellBack {
-		if g := m.Slots[e.Instance].Active; g != nil || slot.good == nil || slot.good.Dir != e.ServingRelease {
-			w.violated("%s falls back to %s, and that is not what served", m.Name, e.ServingRelease)
-		}
-		slot.restarts = 0
-		return
-	}
-	if slot.fallback == nil || w.now >= slot.onTrial {
-		w.violated("%s is rolled back, and nothing was on probation", m.Name)
-	}
-	slot.good, slot.fallback, slot.restarts, slot.rolledBack = slot.fallback, nil, 0, true
-}
-
-// trial notes what a promotion puts on probation: a new release, as long as
-// there is one that stood its own.
-func (a *actor) trial(slot *slotWatch, now services.Instant, cause services.Cause, r *services.Release) {
-	if cause != services.CauseReload {
-		return
-	}
-	if slot.fallback == nil || now >= slot.onTrial {
-		slot.fallback = slot.good
-	}
-	slot.onTrial = now.Add(r.Service.Probation)
-	if r.Service.Probation == 0 {
-		slot.fallback = nil
-	}
-}
-
 // checkProof: where the service opens its address itself, no generation takes the
 // place of one that listens unless it does so too.
 func (w *world) checkProof(a *actor, p *proc, active int) {
@@ -602,7 +622,7 @@ func (w *world) checkProof(a *actor, p *proc, active int) {
 // checkWaits: no generation takes over that does not wait for connections where one
 // before it was seen to.
 func (w *world) checkWaits(a *actor, p *proc) {
-	if len(p.mustWait) > 0 && !p.dead && !p.didWait(w.now) {
+	if len(p.mustWait) > 0 && !p.dead && !p.didWait(w.now, p.mustWait) {
 		w.violated("generation %d of %s is promoted, and has never waited for connections, as one before it did on %v", p.number, p.service, p.mustWait)
 	}
 }
@@ -642,6 +662,10 @@ func (w *world) checkMachine(a *actor, was before, in services.Input, effects []
 			w.violated("%s forgets instance %d, which lives", m.Name, i)
 		}
 	}
+	w.expirePasts(a)
+	w.checkSettled(a)
+	w.checkKnown(a, was)
+	w.checkWrittenDown(a)
 	w.checkState(a)
 	w.checkKept(a)
 	w.checkGuard(a, slices.ContainsFunc(effects, func(e services.Effect) bool { g, ok := e.(services.Guard); return ok && len(g.Kept) > 0 }))
@@ -678,10 +702,10 @@ func (w *world) checkState(a *actor) {
 
 // gaveUp tells whether an incoming generation had a reason of its own to be given
 // up.
-func (w *world) gaveUp(was slotBefore, in services.Input) bool {
+func (a *actor) gaveUp(was slotBefore, in services.Input) bool {
 	switch in := in.(type) {
 	case services.Resolved:
-		return was.nothing
+		return was.nothing || in.Attempt == was.incoming && a.refused != nil && a.reloads == 0 && in.Release.Same(a.refused)
 	case services.ResolveFailed:
 		return in.Attempt == was.incoming
 	case services.HookDone:
@@ -707,7 +731,7 @@ func (w *world) gaveUp(was slotBefore, in services.Input) bool {
 func (w *world) checkIncoming(a *actor, i int, was slotBefore, in services.Input) {
 	sl := &a.machine.Slots[i]
 	is := func(g *services.Generation) bool { return g != nil && g.Attempt == was.incoming }
-	if was.incoming == 0 || a.ends() || is(sl.Incoming) || is(sl.Active) || w.gaveUp(was, in) {
+	if was.incoming == 0 || a.ends() || is(sl.Incoming) || is(sl.Active) || a.gaveUp(was, in) {
 		return
 	}
 	switch {
@@ -746,12 +770,17 @@ func (w *world) checkActive(a *actor, i int, was slotBefore, in services.Input) 
 		if sl.Active == nil && !a.stopsFirst(i) && (i < a.instances || a.instances == 0) {
 			w.violated("%s lets go of generation %d, which serves", a.machine.Name, was.active)
 		}
+		a.pastOf(i).well(a.procs[was.active-1].release)
 		return
 	}
 	p := a.procs[was.active-1]
 	askedFor := exit.Exit.Signal != 0 && exit.Exit.Signal == was.passed
-	if slot.fallback != nil && w.now < slot.onTrial && !askedFor && p.release.Service.Restart == config.RestartAlways {
-		w.violated("%s ends within its probation, and is not rolled back", a.machine.Name)
+	if was.onTrial && !askedFor && p.release.Service.Restart == config.RestartAlways && !slot.rolledBack {
+		if more, again := a.pastOf(i).failed(p.release); more {
+			w.violated("%s ends within its probation, and is not rolled back", a.machine.Name)
+		} else if again != nil {
+			slot.good = again
+		}
 	}
 	calm := w.now.Sub(p.ready) >= 10*time.Second
 	if calm && p.release.Service.Restart == config.RestartAlways && sl.Incoming == nil && sl.Active == nil {
@@ -897,4 +926,25 @@ func (w *world) checkGone(a *actor, why string) {
 // KILL: that may keep its own.
 func (w *world) forgetUnkillable(a *actor) {
 	maps.DeleteFunc(a.public, func(_ string, generation int) bool { return a.procs[generation-1].fate.unkillable })
+}
+
+// livesOn reports whether a generation had not ended, as far as the machine knows.
+func (w *world) livesOn(a *actor, number int) bool { return !a.procs[number-1].toldExit }
+
+// withoutProcess returns the releases of what has no process yet, nil for an instance
+// where there is no such thing.
+func (a *actor) withoutProcess(in services.Input) []*services.Release {
+	releases := make([]*services.Release, len(a.machine.Slots))
+	for i := range a.machine.Slots {
+		g := a.machine.Slots[i].Incoming
+		resolved, ok := in.(services.Resolved)
+		switch {
+		case g == nil || g.PID != 0:
+		case ok && g.Attempt == resolved.Attempt && g.Phase == services.PhaseResolving:
+			releases[i] = resolved.Release
+		default:
+			releases[i] = g.Release
+		}
+	}
+	return releases
 }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"fmt"
 	"syscall"
 	"time"
 )
@@ -38,7 +39,7 @@ func (w *world) drawDemand(names ...string) demand {
 	if names == nil {
 		names = w.drawNames()
 	}
-	d := demand{what: pick(w, verbReload, verbReload, verbStart, verbStart, verbStop, verbRestart, verbRestart, verbSignal), names: names}
+	d := demand{what: pick(w, verbReload, verbReload, verbStart, verbStart, verbStop, verbRestart, verbRestart, verbSignal, verbBack), names: names}
 	switch d.what {
 	case verbReload:
 		d.changed = w.chance(60)
@@ -47,6 +48,10 @@ func (w *world) drawDemand(names ...string) demand {
 	case verbStop:
 		if w.chance(70) { // else nothing would run after a while
 			w.askLater(w.upTo(30*time.Second), demand{what: verbStart, names: names})
+		}
+	case verbBack:
+		if w.chance(20) {
+			d.to = fmt.Sprintf("/releases/%d", w.rng.IntN(w.current+1))
 		}
 	case verbStart, verbRestart:
 	}
@@ -58,6 +63,9 @@ func (w *world) drawDemand(names ...string) demand {
 func (w *world) drawNames() []string {
 	if w.chance(25) {
 		return nil
+	}
+	if len(w.list) == 0 { // it has only begun
+		return []string{w.file.services[w.rng.IntN(len(w.file.services))].name}
 	}
 	names := []string{w.list[w.rng.IntN(len(w.list))].machine.Name}
 	for w.chance(40) {

@@ -40,6 +40,8 @@ func (a *actor) isAsked(in services.Input) {
 		q.revision, q.changed, q.reload = revision(in.Config), in.Changed, true
 	case services.Restart:
 		q.revision, q.reload = revision(in.Config), true
+	case services.RollBack:
+		q.reload = true
 	}
 	if id := requestID(in); id != 0 {
 		a.asked[id] = q
@@ -49,8 +51,9 @@ func (a *actor) isAsked(in services.Input) {
 // ends tells whether what lives of the service is to end, whatever becomes of it.
 func (a *actor) ends() bool { return a.stopping || !a.wanted || a.restarting }
 
-// forget is for a service that stops: what it ran is no more than history.
-func (a *actor) forget() {
+// forget is for a service that stops, or is left: what it ran is no more than history.
+func (a *actor) forget(left bool) {
+	a.stopPasts(left)
 	clear(a.slots)
 	a.restarting, a.kept, a.waited = false, nil, nil
 }
@@ -77,7 +80,7 @@ func (a *actor) heardDemand(in services.Input) {
 			return
 		}
 		if !a.restarting {
-			a.forget()
+			a.forget(false)
 			a.kept = slices.Clone(a.open)
 		}
 		a.wanted, a.commanded = true, true
@@ -85,11 +88,13 @@ func (a *actor) heardDemand(in services.Input) {
 	case services.Down:
 		if !a.stopping {
 			a.undo()
-			a.forget()
+			a.forget(false)
 			a.wanted, a.commanded = false, true
 		}
 		a.hears(in.ID, nil)
 	case services.Forward:
+		a.hears(in.ID, nil)
+	case services.RollBack:
 		a.hears(in.ID, nil)
 	}
 }
@@ -285,6 +290,7 @@ func (w *world) checkLeftAlone(a *actor, sl *services.Slot, in services.Resolved
 		w.violated("%s is left alone, and what takes effect without a new process does not", a.machine.Name)
 	}
 	a.slot(sl.Instance).good = sl.Active.Release
+	a.pastOf(sl.Instance).newest(sl.Active.Release)
 	a.procs[sl.Active.Number-1].release = sl.Active.Release
 }
 
@@ -311,6 +317,8 @@ func (q *ask) results() []services.Result {
 	switch q.input.(type) {
 	case services.Stop, services.Down:
 		return []services.Result{services.ResultStopped}
+	case services.RollBack:
+		return []services.Result{services.ResultStarted, services.ResultPromoted, services.ResultKeptOld, services.ResultFailed, services.ResultPartial, services.ResultRolledBack, services.ResultSignalled}
 	case services.Forward:
 		return []services.Result{services.ResultSignalled, services.ResultFailed}
 	case services.Restart:

@@ -3,6 +3,7 @@ package runner
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -63,6 +64,7 @@ type fate struct {
 	unseen      bool          // the kernel does not show what it does
 	greedy      int           // of so many connections at once it takes one, where others live
 	busy        int           // so many looks of a hundred do not see it, though it waits
+	shuns       bool          // it never waits on its second socket
 	belated     bool          // it dies just before its warm-up is over, and nobody hears at once
 }
 
@@ -74,9 +76,16 @@ func (p *proc) listens(now services.Instant) bool {
 // waits reports whether it waits for connections.
 func (p *proc) waits(now services.Instant) bool { return p.isReady(now) }
 
-// didWait reports whether it ever did.
-func (p *proc) didWait(now services.Instant) bool {
-	return p.execed != 0 && !p.fate.deaf && now >= p.execed.Add(p.fate.ready)
+// shunned are those of these addresses that it never waits on.
+func (p *proc) shunned(addresses []string) []string {
+	return slices.DeleteFunc(slices.Clone(addresses), func(address string) bool {
+		return !p.fate.shuns || !strings.HasSuffix(address, ".second")
+	})
+}
+
+// didWait reports whether it ever did, and on these addresses.
+func (p *proc) didWait(now services.Instant, addresses []string) bool {
+	return p.execed != 0 && !p.fate.deaf && now >= p.execed.Add(p.fate.ready) && len(p.shunned(addresses)) == 0
 }
 
 // seenToWait notes where a generation waits for connections.
@@ -185,6 +194,8 @@ func (w *world) lookAt(a *actor, generation int, addresses []string, others []in
 		in.Missing = addresses
 	case atOnce < p.fate.greedy && w.otherWaits(a, others):
 		in.Missing, in.Other = addresses, true
+	default:
+		in.Missing = p.shunned(addresses)
 	}
 	return in
 }
@@ -208,8 +219,17 @@ func (w *world) resolve(a *actor, e services.Resolve) {
 		w.faults++
 	}
 	w.after(took, func() {
-		if e.Reuse != nil && (w.healthy || w.chance(95)) {
-			w.post(service, services.Resolved{Attempt: e.Attempt, Release: e.Reuse, Reused: true, Paths: paths})
+		for _, reuse := range append([]*services.Release{e.Reuse}, e.Older...) {
+			if reuse != nil && (w.healthy || w.chance(95)) {
+				if reuse.Stored != nil { // it is equipped anew
+					reuse = &services.Release{Service: reuse.Service, Dir: reuse.Dir, Path: reuse.Path, Program: reuse.Program}
+				}
+				w.post(service, services.Resolved{Attempt: e.Attempt, Release: reuse, Reused: true, Paths: paths})
+				return
+			}
+		}
+		if e.Only {
+			w.post(service, services.ResolveFailed{Attempt: e.Attempt, Reason: "the release cannot be started again"})
 			return
 		}
 		if !w.healthy && (w.flaws[w.dir()].noResolve || w.chance(5)) {
@@ -286,6 +306,7 @@ func (w *world) draw(f0 flaw) fate {
 	if w.chance(20) {
 		f.busy = w.between(1, 60)
 	}
+	f.shuns = w.chance(8)
 	f.unseen = w.chance(5)
 	f.pleads = w.chance(15)
 	f.belated = w.chance(4)

@@ -128,11 +128,19 @@ func (f *file) text() string {
 		fmt.Fprintf(&b, "max_draining = %d\nrestart = %q\nrestart_limit = %d\nkill_mode = %q\n", s.maxDraining, s.restart, s.restartLimit, s.killMode)
 		fmt.Fprintf(&b, "restart_delay = %q\nrestart_max_delay = %q\nautostart = %v\n", s.restartDelay, s.restartMax, s.autostart)
 		if s.port > 0 {
-			fmt.Fprintf(&b, "listen = [\"tcp://127.0.0.1:%d\"]\n", s.port)
+			fmt.Fprintf(&b, "listen = [\"tcp://127.0.0.1:%d\"%s]\n", s.port, s.second())
 		}
 		s.fileFeatures.text(&b, s.name, there)
 	}
 	return b.String()
+}
+
+// second is a socket that some have besides.
+func (s *fileService) second() string {
+	if s.port%2 == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", \"unix:/run/%s.second\"", s.name)
 }
 
 // write puts a new revision of the file into its place.
@@ -205,7 +213,7 @@ func (w *world) begin() {
 			told[s.Name] = pick(w, services.WantedUp, services.WantedDown)
 		}
 	}
-	w.inbox = append(w.inbox, boot{c, told})
+	w.inbox = append(w.inbox, boot{config: c, wanted: told})
 }
 
 func (w *world) drawShutdown() {

@@ -42,7 +42,7 @@ func (l line) String() string {
 	return fmt.Sprintf("%12.6f %s", time.Duration(l.at-bootTime).Seconds(), text)
 }
 
-// show prints the set fields of a struct.
+// show prints the set fields of a struct, as far as they are the same in every run.
 func show(v any) string {
 	if v == nil {
 		return ""
@@ -52,7 +52,8 @@ func show(v any) string {
 	fmt.Fprint(&b, rv.Type().Name())
 	for i := range rv.NumField() {
 		f := rv.Field(i)
-		if f.IsZero() || f.Kind() == reflect.Struct || f.Kind() == reflect.Pointer || f.Kind() == reflect.Interface {
+		if f.IsZero() || f.Kind() == reflect.Struct || f.Kind() == reflect.Pointer || f.Kind() == reflect.Interface ||
+			f.Kind() == reflect.Map && f.Type().Elem().Kind() == reflect.Struct {
 			continue
 		}
 		fmt.Fprintf(&b, " %s=%v", rv.Type().Field(i).Name, f)

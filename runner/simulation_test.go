@@ -97,7 +97,17 @@ func simulate(seed uint64) (w *world) {
 	w = newWorld(rand.New(rand.NewPCG(seed, 1)))
 	defer w.recovered()
 	w.begin()
-	for range w.between(5, 40) {
+	w.live(w.between(5, 40))
+	for w.chance(30) {
+		w.reboot()
+		w.live(w.between(0, 10))
+	}
+	return w
+}
+
+// live is the life of one hupwatch, with so much mischief in it.
+func (w *world) live(mischief int) {
+	for range mischief {
 		w.run(w.now.Add(w.upTo(20 * time.Second)))
 		if w.rollout.ending {
 			break
@@ -108,7 +118,6 @@ func simulate(seed uint64) (w *world) {
 		w.heal()
 	}
 	w.end()
-	return w
 }
 
 // recovered turns a panic, of an invariant or of the code, into the failure of

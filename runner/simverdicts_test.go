@@ -156,6 +156,8 @@ func requestID(in services.Input) uint64 {
 		return in.ID
 	case services.Forward:
 		return in.ID
+	case services.RollBack:
+		return in.ID
 	case services.Stop:
 		return in.ID
 	}
@@ -225,7 +227,7 @@ func namesOf(c *config.Config) []string {
 
 // checkDirect: what needs no look at the file is done, or refused, at once.
 func (w *world) checkDirect(in asked, all []judged) {
-	needsFile := in.what != verbStop && in.what != verbSignal
+	needsFile := in.what != verbStop && in.what != verbSignal && in.what != verbBack
 	switch {
 	case w.rollout.ending && len(all) == 1:
 		return
@@ -336,6 +338,8 @@ func (w *world) checkToldTruly(j judged, service string, in services.Input) {
 		ok = j.what == verbStop
 	case services.Forward:
 		ok = j.what == verbSignal && in.Signal == j.signal
+	case services.RollBack:
+		ok = j.what == verbBack && in.To == j.to
 	}
 	if !ok || requestID(in) != j.id {
 		w.violated("%s is told %T %+v, asked was %s %d", service, in, in, j.what, j.id)

@@ -30,6 +30,9 @@ type world struct {
 	done    bool
 	endBy   services.Instant // once hupwatch ends: when it must have
 
+	archive  archive
+	rebooted archive // what it was when hupwatch began; nil for the first
+
 	operators
 	kernel
 
@@ -69,6 +72,7 @@ func newWorld(rng *rand.Rand) *world {
 		actors:  make(map[string]*actor),
 		watch:   newRolloutWatch(),
 		endBy:   services.Never,
+		archive: make(archive),
 		kernel:  kernel{nextPID: 100, flaws: make(map[string]flaw)},
 	}
 }
@@ -245,7 +249,7 @@ func (w *world) stepRollout(in input) {
 func (w *world) carryOutForRollout(e effect) {
 	switch e := e.(type) {
 	case add:
-		w.addActor(e.config)
+		w.addActor(e.config, e.known)
 	case tell:
 		w.actors[e.service].isAsked(e.input)
 		w.post(e.service, e.input)
@@ -264,13 +268,14 @@ func (w *world) carryOutForRollout(e effect) {
 	}
 }
 
-func (w *world) addActor(c *config.Service) {
-	a := &actor{machine: services.NewMachine(c), deadline: services.Never, opensItself: w.chance(50)}
+func (w *world) addActor(c *config.Service, known services.Record) {
+	a := &actor{machine: services.NewMachine(c, known), deadline: services.Never, opensItself: w.chance(50)}
 	a.asked = make(map[uint64]*ask)
 	a.hooks, a.public, a.proofs = make(map[int]*hook), make(map[string]int), make(map[int]services.Prove)
 	a.slots = make(map[int]*slotWatch)
 	a.wanted = c.Autostart
 	w.waitsFor(a, c)
+	w.begins(a)
 	if w.actors[c.Name] != nil {
 		w.violated("%s gets a second watcher", c.Name)
 	}
@@ -337,6 +342,8 @@ func (w *world) carryOut(a *actor, e services.Effect) {
 	case services.KeepSockets:
 		a.open = slices.DeleteFunc(a.open, func(l config.Listen) bool { return !slices.Contains(e.Listen, l) })
 		maps.DeleteFunc(a.public, func(path string, _ int) bool { return !slices.Contains(e.Publish, path) })
+	case services.Remember:
+		w.archive.keep(name, e.Record)
 	case services.RunHook:
 		w.note("  "+name, e)
 		w.runHook(a, e)

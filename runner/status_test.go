@@ -20,7 +20,7 @@ func in(d time.Duration) services.Instant { return now.Add(d) }
 
 // machine is one of a service that is wanted up and has these slots.
 func machine(slots ...services.Slot) *services.Machine {
-	m := services.NewMachine(&config.Service{Name: "web", Autostart: true, Instances: len(slots)})
+	m := services.NewMachine(&config.Service{Name: "web", Autostart: true, Instances: len(slots)}, services.Record{})
 	for i := range slots {
 		slots[i].Instance = i
 		if slots[i].NextStart == 0 {

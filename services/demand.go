@@ -1,5 +1,11 @@
 package services
 
+import (
+	"fmt"
+
+	"hupwatch/config"
+)
+
 // up brings the service up, and keeps it wanted up.
 func (s *step) up(in Up) {
 	if s.isGone(in.ID) {
@@ -61,6 +67,44 @@ func (s *step) restart(in Restart) {
 	s.Under, s.Merged = nil, nil
 	s.Ending = &Ending{Until: Never, Asked: true, Again: again, Silent: s.living() == 0}
 	s.stopSlots()
+}
+
+// rollBackTo asks for a release that served before, as a reload does for a new one.
+func (s *step) rollBackTo(in RollBack) {
+	if s.isGone(in.ID) {
+		return
+	}
+	sl := &s.Slots[0]
+	var now []*Release
+	if sl.Good != nil {
+		now = append(now, sl.Good)
+	}
+	made := sl.History.before(now)
+	if in.To != "" {
+		made = sl.History.in(in.To)
+	}
+	reason := ""
+	switch {
+	case !s.WantedUp:
+		reason = "it is wanted down"
+	case s.Ending != nil || s.Under != nil:
+		reason = "something else was asked of it and is under way; try again when that has ended"
+	case made == nil && in.To != "":
+		reason = fmt.Sprintf("no release in %s served before; it has %s", in.To, sl.History)
+	case made != nil && made.Service.Reload == config.ReloadSignal:
+		reason = `it reloads itself (reload = "signal"): no other release is ever started by hupwatch`
+	case made == nil:
+		reason = "no other release is known to have served before"
+	}
+	if reason != "" {
+		a := Answer{IDs: []uint64{in.ID}, Result: ResultFailed, Reason: reason}
+		if g := sl.Active; g != nil {
+			a.Result, a.Generation, a.PID = ResultKeptOld, g.Number, g.PID
+		}
+		s.do(a)
+		return
+	}
+	s.demand(in.ID, Run{Back: true, Made: made})
 }
 
 // forward passes a signal on to what serves.

@@ -11,14 +11,17 @@ import (
 type Effect interface{ effect() }
 
 type (
-	// Resolve asks for a release made of this configuration; or for Reuse,
-	// where it is set and its directory and binary are still there. Resolved or
+	// Resolve asks for a release made of this configuration; or for Reuse, where it is
+	// set and its directory and binary are still there, or else for the first of the
+	// Older ones of which that is so. Only says that no other one will do. Resolved or
 	// ResolveFailed answers it.
 	Resolve struct {
 		Attempt int
 		Cause   Cause
 		Config  *config.Service
 		Reuse   *Release
+		Older   []*Release
+		Only    bool
 		// Active is the generation that serves meanwhile, or 0.
 		Active int
 	}
@@ -127,6 +130,8 @@ type (
 		Listen  []config.Listen
 		Publish []string
 	}
+	// Remember keeps over a reboot what is known of the service.
+	Remember struct{ Record Record }
 	// Amend says that what serves does so with this configuration from now on, and
 	// without a new process.
 	Amend struct{ Config *config.Service }
@@ -158,6 +163,7 @@ func (AskTurn) effect()     {}
 func (ReturnTurn) effect()  {}
 func (Answer) effect()      {}
 func (KeepSockets) effect() {}
+func (Remember) effect()    {}
 func (Amend) effect()       {}
 func (Emit) effect()        {}
 func (DownForGood) effect() {}

@@ -37,7 +37,7 @@ func TestOnlyASocketOfItsOwnUserIsTakenForAServicesOwn(t *testing.T) {
 func TestWhatIsDoneToAPathAgainAndAgainIsToldOnce(t *testing.T) {
 	events := &Stream{}
 	seen := events.Subscribe(100)
-	w := &Watcher{machine: NewMachine(&config.Service{Name: "web"}), host: &Host{Events: events}}
+	w := &Watcher{machine: NewMachine(&config.Service{Name: "web"}, Record{}), host: &Host{Events: events}}
 	for range 10 {
 		w.putBack("/run/web.sock")
 		w.told(errors.New("guard /run/web.sock: there is a file"))

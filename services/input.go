@@ -45,6 +45,12 @@ type (
 		ID     uint64
 		Signal syscall.Signal
 	}
+	// RollBack asks for a release that served before: the one in that directory, or the
+	// last one before what serves. It is answered exactly once.
+	RollBack struct {
+		ID uint64
+		To string
+	}
 	// Turn grants what AskTurn asked for.
 	Turn struct{ Ticket int }
 	// Stop ends every generation. Nothing of it lives on after Until. A
@@ -146,6 +152,7 @@ func (Up) input()            {}
 func (Down) input()          {}
 func (Restart) input()       {}
 func (Forward) input()       {}
+func (RollBack) input()      {}
 func (Turn) input()          {}
 func (Stop) input()          {}
 func (Kill) input()          {}

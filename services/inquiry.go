@@ -45,8 +45,18 @@ func (w *Watcher) answered(i *inquiry) {
 }
 
 func (w *Watcher) resolve(e Resolve, active opener) Input {
-	if e.Reuse != nil && Usable(e.Reuse) {
-		return Resolved{Attempt: e.Attempt, Release: e.Reuse, Reused: true, Paths: active.paths(e.Reuse)}
+	var reuse []*Release
+	if e.Reuse != nil {
+		reuse = append([]*Release{e.Reuse}, e.Older...)
+	}
+	for _, rel := range reuse {
+		usable, err := w.host.Resolver.Again(rel)
+		switch {
+		case err == nil:
+			return Resolved{Attempt: e.Attempt, Release: usable, Reused: true, Paths: active.paths(usable)}
+		case e.Only:
+			return ResolveFailed{Attempt: e.Attempt, Reason: "the release in " + rel.Dir + " cannot be started again: " + err.Error()}
+		}
 	}
 	release, err := w.host.Resolver.Resolve(e.Config)
 	if err != nil {

@@ -260,7 +260,7 @@ func TestNoInstanceGetsTheOldReleaseFromAReload(t *testing.T) {
 		t.Errorf("the reload ended %s: %q", e.Result, e.Reason)
 	}
 	b.exit(2, services.Exit{})
-	b.want(services.StateStarting, "answer [8] partial", "resolve /releases/1")
+	b.want(services.StateStarting, "answer [8] partial", "resolve /releases/2")
 }
 
 func TestAnInstanceThatCrashesIsStartedBesideTheReloadOfOthers(t *testing.T) {

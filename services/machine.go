@@ -40,6 +40,14 @@ type Machine struct {
 	// that is looked at before the reload under way goes on, or 0.
 	Waiting   Waiting
 	Observing int
+	// Refused is the release that was no good last, Instead why another one was started
+	// than the file says; empty if none was.
+	Refused *Refusal
+	Instead string
+	// Booting is set while the release that hupwatch begins with is not promoted.
+	Booting bool
+	// Settling are the requests whose release can still be taken back.
+	Settling []uint64
 	// Stood is what the services that depend on it were told last.
 	Stood bool
 	// Guarded is set while the paths of its sockets are watched.
@@ -54,14 +62,17 @@ type Machine struct {
 	Tickets     int // the turn last asked for
 }
 
-// NewMachine returns the machine of a service that has nothing running.
-func NewMachine(c *config.Service) *Machine {
+// NewMachine returns the machine of a service that has nothing running, and of which
+// an earlier hupwatch knew that.
+func NewMachine(c *config.Service, known Record) *Machine {
 	return &Machine{
 		Name:     c.Name,
 		Config:   c,
 		WantedUp: c.Autostart,
 		Was:      StateStopped,
-		Slots:    []Slot{{Backoff: Backoff{NextStart: Never}}},
+		Slots:    []Slot{{Backoff: Backoff{NextStart: Never}, History: known.History}},
+		Refused:  known.Refused,
+		Waiting:  known.Waiting,
 	}
 }
 
@@ -74,6 +85,9 @@ func (m *Machine) Step(now Instant, in Input) []Effect {
 	}
 	s.take(in)
 	s.settle()
+	if s.keep {
+		s.do(Remember{m.record()})
+	}
 	if state := m.State(); state != m.Was {
 		m.Was, m.Since = state, now
 	}
@@ -173,6 +187,7 @@ type step struct {
 	now     Instant
 	ticked  bool // the input is a Tick
 	warmed  int  // the generation that it may take further: its process lives
+	keep    bool // what is to be remembered has changed
 	effects []Effect
 }
 
@@ -213,6 +228,8 @@ func (s *step) take(in Input) {
 		s.restart(in)
 	case Forward:
 		s.forward(in)
+	case RollBack:
+		s.rollBackTo(in)
 	case Reload:
 		s.ask(in)
 	case Turn:
@@ -268,6 +285,7 @@ func (s *step) settle() {
 		s.downForGood(&s.Slots[i])
 	}
 	s.finishEnding()
+	s.settled()
 	s.trim()
 	s.unguard()
 	s.stand()
@@ -288,6 +306,7 @@ func (s *step) declare(c *config.Service) {
 }
 
 func (s *step) start(in Start) {
+	s.Booting = true
 	if in.Wanted != "" {
 		s.WantedUp, s.Commanded = in.Wanted == WantedUp, true
 	}

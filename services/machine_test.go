@@ -36,7 +36,7 @@ func web() *config.Service {
 
 // newBench returns a machine that has nothing running.
 func newBench(t *testing.T, c *config.Service) *bench {
-	return &bench{Machine: services.NewMachine(c), t: t, now: services.Instant(time.Hour)}
+	return &bench{Machine: services.NewMachine(c, services.Record{}), t: t, now: services.Instant(time.Hour)}
 }
 
 // serving returns a machine whose generation 1 serves.

@@ -2,6 +2,7 @@ package services
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"hupwatch/config"
@@ -15,6 +16,7 @@ func (s *step) otherwise(sl *Slot, g *Generation) bool {
 	case config.ReloadStopFirst:
 		old := sl.Active
 		sl.Active = nil
+		sl.History, s.keep = sl.History.served(old.Release), true
 		old.Reloads = g.Reloads
 		s.retire(sl, old, old.service().StopTimeout)
 	case config.ReloadSignal:
@@ -32,7 +34,10 @@ func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
 	if g.service().Reload != config.ReloadStopFirst || !r.Served || sl.Active != nil || sl.Good == nil || !s.startable() {
 		return false
 	}
-	r.FellBack = reason
+	r.FellBack, sl.Probation.Requests = reason, r.IDs
+	if !sl.Good.Same(g.Release) {
+		sl.Undone = append(slices.Clone(sl.Undone), g.Release)
+	}
 	s.emit(sl, g, Event{Kind: KindRolledBack, ServingRelease: sl.Good.Dir, Reason: reason})
 	s.launch(sl, CauseRestart, sl.Good)
 	return true

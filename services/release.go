@@ -1,6 +1,9 @@
 package services
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+
 	"hupwatch/config"
 	"hupwatch/services/process"
 )
@@ -20,6 +23,25 @@ type Release struct {
 	Env        []string
 	Inherited  []string
 	Credential *process.Credential
+	// Stored is set for a release that an earlier hupwatch has written down: it has
+	// neither an environment nor a credential until it is renewed.
+	Stored *Stored
+}
+
+// Stored tells the environment of a release that was written down from another one.
+// What is in it, which may be secret, it does not tell.
+type Stored struct{ Salt, Sum string }
+
+// NewStored digests an environment.
+func NewStored(salt string, env []string) *Stored {
+	h := sha256.New()
+	h.Write([]byte(salt))
+	for _, entry := range env {
+		h.Write([]byte{0})
+		h.Write([]byte(entry))
+	}
+	const enough = 16
+	return &Stored{salt, hex.EncodeToString(h.Sum(nil)[:enough])}
 }
 
 // Program tells a program from one that was put in its place.

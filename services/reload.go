@@ -1,5 +1,7 @@
 package services
 
+import "slices"
+
 // Run is a reload of one service, from the moment it is asked for until its
 // result.
 type Run struct {
@@ -29,6 +31,8 @@ type Run struct {
 	Note     string
 	// Made is the release that all instances get.
 	Made *Release
+	// Back is set for a release that served before: Made is known.
+	Back bool
 	// New is set once an instance has it.
 	New bool
 	// Undone is why an instance that was done went back to the release before.
@@ -73,7 +77,7 @@ func (s *step) demand(id uint64, run Run) {
 	case r == nil:
 		run.IDs = []uint64{id}
 		s.Under = &run
-	case !r.Begun:
+	case !r.Begun && !r.Back:
 		r.IDs = append(r.IDs, id)
 		r.Up, r.Changed = r.Up && run.Up, r.Changed && run.Changed
 	default:
@@ -119,7 +123,7 @@ func (s *step) begin() {
 		r.Turn, r.Ticket = TurnAsked, s.Tickets
 		s.do(AskTurn{Ticket: r.Ticket})
 	case TurnHeld:
-		r.Begun = true
+		r.Begun, s.Booting = true, false
 		r.BegunAt = s.now
 		r.Instances = max(1, s.Config.Instances)
 		s.grow(r.Instances)
@@ -209,6 +213,9 @@ func (s *step) goOn() {
 
 // instanceFailed is called when it was no good.
 func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
+	if served := sl.Good != nil && sl.Good.Same(g.Release); g.Number != 0 && !s.Under.Back && !served {
+		s.refuse(g, g.Release, reason)
+	}
 	if s.fallBack(sl, g, reason) {
 		return
 	}
@@ -249,15 +256,19 @@ func (r *Run) orPartial(result Result) Result {
 func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 	r := s.Under
 	ended := Event{Kind: KindReloadEnded, Result: result, Reason: reason, Reloads: r.IDs, Elapsed: s.now.Sub(r.BegunAt)}
-	if g != nil {
-		ended.Tail = g.Tail
-	}
 	if g != nil && g.MainGone {
 		e := g.LastStatus
 		ended.Exit = &e
 	}
 	if g != nil {
 		ended.Tail = g.Tail
+	}
+	switch result {
+	case ResultPromoted, ResultStarted, ResultPartial, ResultRolledBack:
+		if ended.Wait = s.mayUndo(); ended.Wait > 0 {
+			s.Settling = slices.Concat(s.Settling, r.IDs)
+		}
+	default:
 	}
 	if active := sl.Active; active != nil {
 		ended.Serving, ended.ServingRelease = active.Number, active.Release.Dir
@@ -269,8 +280,10 @@ func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 	if result == ResultPromoted || result == ResultStarted || result == ResultSignalled {
 		s.shrink(r.Instances)
 	}
-	if g != nil && g.Phase == PhaseActive {
-		g.Reloads = nil // what becomes of it now is no part of the reload
+	for i := range s.Slots {
+		if done := &s.Slots[i]; done.Active != nil && done.Probation.Until == 0 {
+			done.Active.Reloads = nil // what becomes of it now is no part of the reload
+		}
 	}
 	s.Observing = 0
 	s.returnTurn(r)

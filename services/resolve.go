@@ -29,13 +29,7 @@ func (r Resolver) Resolve(c *config.Service) (*Release, error) {
 	if rel.Dir, err = r.dir(c); err != nil {
 		return nil, err
 	}
-	account, err := lookupAccount(c.User, c.Group)
-	if err != nil {
-		return nil, err
-	}
-	rel.Credential = account.credential
-	rel.Inherited = r.inherited(c)
-	if rel.Env, err = r.environment(c, rel, account); err != nil {
+	if err = r.equip(rel); err != nil {
 		return nil, err
 	}
 	if err = rel.find(); err != nil {
@@ -45,6 +39,19 @@ func (r Resolver) Resolve(c *config.Service) (*Release, error) {
 		return nil, err
 	}
 	return rel, nil
+}
+
+// equip gives a release its account and environment.
+func (r Resolver) equip(rel *Release) error {
+	c := rel.Service
+	account, err := lookupAccount(c.User, c.Group)
+	if err != nil {
+		return err
+	}
+	rel.Credential = account.credential
+	rel.Inherited = r.inherited(c)
+	rel.Env, err = r.environment(c, rel, account)
+	return err
 }
 
 // checkExpansions expands all that is going to be: a variable that is not set is
@@ -88,15 +95,29 @@ func (rel *Release) checkExpansions() error {
 	return nil
 }
 
-// Usable tells whether the directory and the binary of a release are still
-// there.
-func Usable(rel *Release) bool {
+// Again returns a release that was made before, if its directory and program are
+// still there. Of one that was written down the environment and the account are made
+// anew.
+func (r Resolver) Again(rel *Release) (*Release, error) {
 	info, err := os.Stat(rel.Dir)
-	if err != nil || !info.IsDir() {
-		return false
+	switch {
+	case err != nil:
+		return nil, plain(err)
+	case !info.IsDir():
+		return nil, errors.New("it is not a directory")
 	}
-	_, err = executable(rel.Path)
-	return err == nil
+	program, err := executable(rel.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", rel.Path, err)
+	}
+	if rel.Stored == nil {
+		return rel, nil
+	}
+	renewed := &Release{Service: rel.Service, Dir: rel.Dir, Path: rel.Path, Program: program}
+	if err := r.equip(renewed); err != nil {
+		return nil, err
+	}
+	return renewed, renewed.checkExpansions()
 }
 
 // Argv is the argument vector of a generation of the release that has these

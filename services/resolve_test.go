@@ -212,14 +212,45 @@ func TestAReleaseIsUsableWhileItsDirectoryAndBinaryAreThere(t *testing.T) {
 	dir := host(t)
 	r := resolve(t, services.Resolver{}, &config.Service{Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "current")})
 	link(t, "2", filepath.Join(dir, "current"))
-	if !services.Usable(r) {
-		t.Error("not usable, though nothing of it changed")
+	if same, err := (services.Resolver{}).Again(r); err != nil || same != r {
+		t.Errorf("not usable, though nothing of it changed: %v", err)
 	}
 	if err := os.Remove(r.Path); err != nil {
 		t.Fatal(err)
 	}
-	if services.Usable(r) {
-		t.Error("usable without its binary")
+	if _, err := (services.Resolver{}).Again(r); err == nil || !strings.Contains(err.Error(), "bin/server: no such file") {
+		t.Errorf("without its binary: %v", err)
+	}
+}
+
+// After a reboot a release is started from its own directory, wherever the link leads.
+func TestAReleaseThatWasWrittenDownIsEquippedAnew(t *testing.T) {
+	dir := host(t)
+	env := filepath.Join(dir, "env")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(env, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("A=secret\n")
+	c := &config.Service{Name: "web", Command: []string{"bin/server", "${A}"}, WorkingDir: filepath.Join(dir, "current"), EnvFiles: []config.EnvFile{{Path: env}}}
+	r := resolve(t, services.Resolver{}, c)
+	stored := &services.Release{Service: c, Dir: r.Dir, Path: r.Path, Program: r.Program, Stored: services.NewStored("salt", r.Env)}
+	link(t, "2", filepath.Join(dir, "current"))
+	again, err := services.Resolver{}.Again(stored)
+	if err != nil || !again.Same(r) || !slices.Equal(again.Env, r.Env) {
+		t.Errorf("it is %+v, %v, want %+v", again, err, r)
+	}
+	write("A=another\n")
+	if again, err = (services.Resolver{}).Again(stored); err != nil || again.Same(r) || !slices.Contains(again.Env, "A=another") {
+		t.Errorf("with another env file it is %+v, %v", again, err)
+	}
+	if err := os.Remove(env); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = (services.Resolver{}).Again(stored); err == nil || !strings.Contains(err.Error(), "env_file") {
+		t.Errorf("without its env file: %v", err)
 	}
 }
 

@@ -28,7 +28,11 @@ type Slot struct {
 	Incoming *Generation
 	Draining []*Generation
 	// Good is the release last promoted: what is started after a crash.
-	Good      *Release
+	Good *Release
+	// History is the releases that were promoted, Undone those that were no good since
+	// something was gone back to.
+	History   History
+	Undone    []*Release
 	Probation Probation
 	Backoff
 	// NextCause is why NextStart is going to be.
@@ -112,9 +116,22 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *Release) {
 		sl.Incoming.Reloads = s.Under.IDs
 	case CauseRestart:
 		s.Restarts++
+		switch {
+		case s.fellBack(sl):
+			sl.Incoming.Reloads = s.Under.IDs
+		case len(sl.Undone) > 0:
+			sl.Incoming.Reloads = sl.Probation.Requests
+		}
 	case CauseStart:
 	}
-	r := Resolve{Attempt: s.Attempts, Cause: cause, Config: s.Config, Reuse: reuse}
+	r := Resolve{Attempt: s.Attempts, Cause: cause, Config: s.Config, Reuse: reuse, Only: cause == CauseReload && reuse != nil}
+	if cause != CauseReload && reuse != nil {
+		for _, p := range sl.History {
+			if p.Well && !p.Release.Same(reuse) && !slices.ContainsFunc(sl.Undone, p.Release.Same) {
+				r.Older = append(r.Older, p.Release)
+			}
+		}
+	}
 	if sl.Active != nil {
 		r.Active = sl.Active.Number
 	}
@@ -138,7 +155,10 @@ func (s *step) resolved(in Resolved) {
 	if g.Cause == CauseReload {
 		s.Under.Made = in.Release
 	}
-	if s.nothingNew(sl, in.Release) {
+	if in.Reused {
+		sl.History, s.keep = sl.History.renewed(in.Release), true
+	}
+	if s.nothingNew(sl, in.Release) || !in.Reused && s.refusedBefore(sl, in.Release) {
 		return
 	}
 	s.Generations++
@@ -298,10 +318,7 @@ func (s *step) advance(sl *Slot) {
 func (s *step) promote(sl *Slot) {
 	g, old := sl.Incoming, sl.Active
 	sl.Incoming, sl.Active = nil, g
-	if g.Cause == CauseReload {
-		sl.Probation.begin(s.now, sl.Good, g.service().Probation)
-	}
-	sl.Good = g.Release
+	s.remember(sl, g, old)
 	g.Phase = PhaseActive
 	g.ActiveAt = s.now
 	g.Deadline = Never
@@ -341,6 +358,20 @@ func (s *step) fail(sl *Slot, reason string) {
 		return
 	}
 	s.emit(sl, g, Event{Kind: KindStartFailed, Reason: reason, Tail: g.Tail})
+	switch {
+	case g.Cause == CauseRestart && len(sl.Undone) > 0 && s.startable() && s.goBack(sl, g, reason):
+		if s.fellBack(sl) { // the reload goes on with that
+			s.launch(sl, CauseRestart, sl.Good)
+		} else {
+			s.again(sl, g.service(), true)
+		}
+		s.keepSockets()
+		return
+	case g.Cause == CauseStart && s.startable() && s.instead(sl, g, g.Release, reason):
+		sl.NextStart, sl.NextCause = s.now, CauseStart
+		s.keepSockets()
+		return
+	}
 	s.again(sl, g.service(), false)
 	if s.fellBack(sl) {
 		s.finish(s.Under.orPartial(ResultFailed), s.Under.FellBack+"; and the release before it: "+reason, sl, g)

@@ -52,7 +52,7 @@ func (s *step) stop(in Stop) {
 }
 
 func (s *step) stopSlots() {
-	s.Waiting, s.Observing = Waiting{}, 0
+	s.Waiting, s.Observing, s.Instead, s.Booting = Waiting{}, 0, "", false
 	for i := range s.Slots {
 		s.stopSlot(&s.Slots[i])
 	}
@@ -85,7 +85,7 @@ func (s *step) stopSlot(sl *Slot) {
 	sl.Backoff.clear()
 	sl.Resting = ""
 	sl.Good = nil
-	sl.Probation.Fallback = nil
+	sl.Probation, sl.Undone = Probation{}, nil
 	if g := sl.Incoming; g != nil {
 		sl.Incoming = nil
 		g.Reloads = asked
@@ -93,6 +93,7 @@ func (s *step) stopSlot(sl *Slot) {
 	}
 	if g := sl.Active; g != nil {
 		sl.Active = nil
+		sl.History, s.keep = sl.History.served(g.Release), true
 		g.Reloads = asked
 		s.retire(sl, g, g.service().StopTimeout)
 	}

@@ -83,7 +83,7 @@ func (s *step) learn(sl *Slot, in Proved) {
 }
 
 func (s *step) seen(c *config.Service, addresses []string) {
-	w := &s.Waiting
+	w, known := &s.Waiting, len(s.Waiting.Seen)
 	w.Seen = append(w.Seen, addresses...)
 	slices.Sort(w.Seen)
 	w.Seen = slices.Compact(w.Seen)
@@ -91,6 +91,7 @@ func (s *step) seen(c *config.Service, addresses []string) {
 	if len(addresses) > 0 {
 		w.Unseen = ""
 	}
+	s.keep = s.keep || len(w.Seen) > known
 }
 
 // unseen tells, once, why something cannot be seen.
@@ -99,5 +100,6 @@ func (s *step) unseen(what, why string) {
 		return
 	}
 	s.Waiting.Unseen = why
+	s.keep = true
 	s.emit(nil, nil, Event{Kind: KindAdvice, Reason: what + why + "; say in ready how it can be seen, by notify, fd or exec"})
 }

@@ -39,6 +39,7 @@ type Host struct {
 	// Probing is the gate for probes, which wait for others: a wide one.
 	Probing *Gate
 	Ledger  Ledger
+	Archive Archive // nil for none
 	Output  *output.Hub
 	Notify  *notify.Server
 	Watch   *sockets.Watch // nil where the system cannot watch paths
@@ -98,9 +99,9 @@ type started struct {
 }
 
 // NewWatcher returns the watcher of a service that has nothing running.
-func NewWatcher(c *config.Service, h *Host, r Rollout) *Watcher {
+func NewWatcher(c *config.Service, known Record, h *Host, r Rollout) *Watcher {
 	return &Watcher{
-		machine: NewMachine(c),
+		machine: NewMachine(c, known),
 		host:    h,
 		rollout: r,
 		inbox:   mailbox.New[Input](0),
@@ -343,6 +344,10 @@ func (w *Watcher) carryOut(e Effect) {
 		}
 		w.unpublish(e.Publish)
 		w.guardAgain()
+	case Remember:
+		if w.host.Archive != nil {
+			w.host.Archive.Keep(w.machine.Name, e.Record)
+		}
 	case Amend:
 		w.host.Output.Apply(e.Config)
 	case Emit:

@@ -132,7 +132,7 @@ func watchedOn(t *testing.T, c *config.Service, host *services.Host) *mailbox.Bo
 	if host.Ledger == nil {
 		host.Ledger = d
 	}
-	d.watcher = services.NewWatcher(c, host, d)
+	d.watcher = services.NewWatcher(c, services.Record{}, host, d)
 	go d.watcher.Run()
 	t.Cleanup(func() { d.watcher.Interrupt(nil) })
 	d.watcher.Post(services.Start{})

@@ -36,7 +36,7 @@ func serviceName(i int) string { return fmt.Sprintf("s%05d", i) }
 
 func (s *site) config(n int, keys string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[daemon]\nruntime_dir = %q\nmax_parallel = 64\n\n[defaults]\noutput = \"inherit\"\n%s\n", s.runtimeDir, keys)
+	fmt.Fprintf(&b, "[daemon]\nruntime_dir = %q\nstate_dir = %q\nmax_parallel = 64\n\n[defaults]\noutput = \"inherit\"\n%s\n", s.runtimeDir, filepath.Join(s.dir, "state"), keys)
 	for i := range n {
 		fmt.Fprintf(&b, "\n[services.%s]\ncommand = [%q, %q]\n", serviceName(i), s.service, serviceName(i))
 	}

@@ -50,7 +50,7 @@ func TestBadFileChangesNothingAtHangup(t *testing.T) {
 		d.configure(m.text)
 		d.signal(syscall.SIGHUP)
 		// startDaemon's own section comes first.
-		want := strings.ReplaceAll(m.want, "LINE", fmt.Sprintf("%s:%d", d.path("hupwatch.toml"), strings.Count(m.text, "\n")+3))
+		want := strings.ReplaceAll(m.want, "LINE", fmt.Sprintf("%s:%d", d.path("hupwatch.toml"), strings.Count(m.text, "\n")+4))
 		if m.text != "" {
 			if e := d.await("msg=config error", "by=signal HUP"); !strings.Contains(e["err"], want) {
 				t.Errorf("%s: the log says %q, want %q in it", m.name, e["err"], want)
@@ -137,7 +137,7 @@ func TestServiceWithoutAutostartStaysDown(t *testing.T) {
 
 func TestIncludedFilesAreReadAtHangup(t *testing.T) {
 	t.Parallel()
-	config := "include = [\"more/*.toml\"]\n[daemon]\nruntime_dir = \"run\"\n" + quick + service("web", "serve")
+	config := "include = [\"more/*.toml\"]\n[daemon]\nruntime_dir = \"run\"\nstate_dir = \"state\"\n" + quick + service("web", "serve")
 	d := newDaemon(t, t.TempDir())
 	if err := os.Mkdir(d.path("more"), 0o755); err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestDaemonKeysApplyAtHangup(t *testing.T) {
 	d := startDaemon(t, quick+service("web", "ignore TERM; say deaf; hang", `stop_timeout = "infinity"`))
 	d.says("deaf", "web", 1)
 	d.promoted("web", 1)
-	d.write("hupwatch.toml", "[daemon]\nruntime_dir = \"elsewhere\"\nname_file = \"names\"\nshutdown_timeout = \"100ms\"\nlog_format = \"json\"\n"+
+	d.write("hupwatch.toml", "[daemon]\nruntime_dir = \"elsewhere\"\nstate_dir = \"other\"\nname_file = \"names\"\nshutdown_timeout = \"100ms\"\nlog_format = \"json\"\n"+
 		quick+service("web", "ignore TERM; say deaf; hang", `stop_timeout = "infinity"`))
 	d.signal(syscall.SIGHUP)
 	d.says("deaf", "web", 2)
@@ -182,10 +182,12 @@ func TestDaemonKeysApplyAtHangup(t *testing.T) {
 	if !strings.Contains(d.log.text(), `"msg":"stopping all services"`) {
 		t.Errorf("log_format was not applied:\n%s", d.log.text())
 	}
-	if !strings.Contains(d.log.text(), "runtime_dir cannot be changed") {
-		t.Errorf("nothing was said of runtime_dir")
-	}
-	if _, err := os.Stat(d.path("elsewhere")); err == nil {
-		t.Errorf("another runtime_dir was made")
+	for key, dir := range map[string]string{"runtime_dir": "elsewhere", "state_dir": "other"} {
+		if !strings.Contains(d.log.text(), key+" cannot be changed") {
+			t.Errorf("nothing was said of %s", key)
+		}
+		if _, err := os.Stat(d.path(dir)); err == nil {
+			t.Errorf("another %s was made", key)
+		}
 	}
 }

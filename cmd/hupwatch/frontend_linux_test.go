@@ -53,7 +53,7 @@ func (f *front) copy(name string) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	own := strings.NewReplacer("/srv/front/", f.dir+"/", "/srv/", f.dir+"/", "/run/hupwatch", f.dir+"/run", "/run/haproxy", f.dir+"/haproxy", "127.0.0.1", f.host)
+	own := strings.NewReplacer("/srv/front/", f.dir+"/", "/srv/", f.dir+"/", "runtime_dir = \"/run/hupwatch\"", "runtime_dir = \"run\"\nstate_dir = \"state\"", "/run/hupwatch", f.dir+"/run", "/run/haproxy", f.dir+"/haproxy", "127.0.0.1", f.host)
 	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(own.Replace(string(text))), 0o755); err != nil {
 		f.t.Fatal(err)
 	}

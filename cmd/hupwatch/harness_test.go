@@ -161,7 +161,7 @@ func (d *daemon) path(elements ...string) string {
 // configure replaces the configuration file, whole.
 func (d *daemon) configure(config string) {
 	d.t.Helper()
-	d.write("hupwatch.toml", "[daemon]\nruntime_dir = \"run\"\nstate_dir = \"kept\"\n"+config)
+	d.write("hupwatch.toml", "[daemon]\nruntime_dir = \"run\"\nstate_dir = \"state\"\n"+config)
 }
 
 // write replaces a file below the daemon's directory, whole.

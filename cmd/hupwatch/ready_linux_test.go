@@ -30,7 +30,7 @@ var readinesses = []readiness{
 	},
 	{
 		name: "tcp", ready: `{ tcp = "127.0.0.1:PORT" }`, after: "listen 127.0.0.1:PORT",
-		lacks: "", why: "it is the generation before it that answers, it does not listen there itself",
+		lacks: "", why: "that answers, not this one; it does not listen there itself",
 	},
 	{
 		name: "unix", ready: `{ unix = "DIR/unix-${HUPWATCH_GENERATION}" }`, after: "listen DIR/unix-${HUPWATCH_GENERATION}",

@@ -162,7 +162,12 @@ func TestCrashRestartsTheReleaseThatRan(t *testing.T) {
 		t.Fatal(err)
 	}
 	crash(pid)
-	expect(4, "three") // nothing is left of two
+	pid = expect(4, "one") // nothing is left of two
+	if err := os.RemoveAll(dir + "/one"); err != nil {
+		t.Fatal(err)
+	}
+	crash(pid)
+	expect(5, "three")
 }
 
 func TestCrashDoesNotReadTheFile(t *testing.T) {

@@ -46,7 +46,7 @@ func supervised(t *testing.T, example, supervisor string, args ...string) *daemo
 // serveExample has the example's hupwatch run these services instead of its own.
 func (d *daemon) serveExample(services string) {
 	d.t.Helper()
-	d.write("example/hupwatch.toml", "[daemon]\nruntime_dir = \"../run\"\n"+quick+services)
+	d.write("example/hupwatch.toml", "[daemon]\nruntime_dir = \"../run\"\nstate_dir = \"../state\"\n"+quick+services)
 }
 
 // control runs a command that talks to the supervisor, and returns what it said.

@@ -63,6 +63,7 @@ func build(t *testing.T, command string) *matrix {
 	recipe := `
 [daemon]
 runtime_dir = "run"
+state_dir = "state"
 [services.app]
 working_dir = "."
 listen = ["unix:run/s"]

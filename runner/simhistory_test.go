@@ -1,0 +1,190 @@
+package runner
+
+import (
+	"slices"
+
+	"hupwatch/services"
+)
+
+// pastWatch is what the checks remember of the releases of an instance.
+type pastWatch struct {
+	list     []services.Past // that were promoted, the newest first
+	undone   []*services.Release
+	requests []uint64         // the requests that promoted what is taken back
+	trial    services.Instant // until then the newest can be taken back; Never while it is, 0 for not at all
+}
+
+// pastOf returns that of an instance.
+func (a *actor) pastOf(instance int) *pastWatch {
+	for len(a.past) <= instance {
+		a.past = append(a.past, &pastWatch{})
+	}
+	return a.past[instance]
+}
+
+// target is what is gone back to when these are no good.
+func (p *pastWatch) target(bad ...*services.Release) *services.Release {
+	var other *services.Release
+	for _, past := range p.list {
+		isBad := slices.ContainsFunc(bad, func(r *services.Release) bool { return r.Same(past.Release) })
+		switch {
+		case isBad:
+		case past.Well:
+			return past.Release
+		case other == nil:
+			other = past.Release
+		}
+	}
+	return other
+}
+
+func (p *pastWatch) well(r *services.Release) {
+	for i := range p.list {
+		p.list[i].Well = p.list[i].Well || p.list[i].Release.Same(r)
+	}
+}
+
+// newest makes a release the newest.
+func (p *pastWatch) newest(r *services.Release) {
+	news := []services.Past{{Release: r}}
+	for _, past := range p.list {
+		if past.Release.Same(r) {
+			news[0].Well = news[0].Well || past.Well
+		} else if len(news) < 5 {
+			news = append(news, past)
+		}
+	}
+	p.list = news
+}
+
+// promoted takes a promotion, beside what served or without.
+func (p *pastWatch) promoted(now services.Instant, cause services.Cause, requests []uint64, r, old *services.Release) {
+	if old != nil {
+		p.well(old)
+	}
+	p.newest(r)
+	if cause == services.CauseReload {
+		p.undone = nil
+	}
+	if cause == services.CauseReload || len(p.undone) > 0 {
+		p.trial = 0
+		if d := r.Service.Probation; d > 0 && p.target(append(slices.Clone(p.undone), r)...) != nil {
+			p.trial, p.requests = now.Add(d), requests
+		}
+	}
+	if p.trial == 0 {
+		p.undone = nil
+		p.well(r)
+	}
+}
+
+// expire ends the trial when its time has come.
+func (p *pastWatch) expire(now services.Instant, active *services.Release) {
+	if p.trial == 0 || now < p.trial {
+		return
+	}
+	p.trial, p.undone = 0, nil
+	if active != nil {
+		p.well(active)
+	}
+}
+
+// expirePasts does so for every instance, as the machine does with whatever it is
+// told.
+func (w *world) expirePasts(a *actor) {
+	for i := range a.machine.Slots {
+		var active *services.Release
+		if g := a.machine.Slots[i].Active; g != nil {
+			active = a.procs[g.Number-1].release
+		}
+		a.pastOf(i).expire(w.now, active)
+	}
+	if n := len(a.machine.Slots); len(a.past) > n {
+		a.past = a.past[:n]
+	}
+}
+
+// stopPasts notes that what serves is told to stop, or is left, and nothing is taken
+// back any more.
+func (a *actor) stopPasts(left bool) {
+	for i := range a.machine.Slots {
+		p := a.pastOf(i)
+		if g := a.machine.Slots[i].Active; g != nil && !left {
+			p.well(a.procs[g.Number-1].release)
+		}
+		p.undone, p.trial = nil, 0
+	}
+}
+
+// checkRolledBack: what goes back to a release before was on probation, or had the old
+// generation stopped first; it goes to the newest that served until it was told to
+// stop, and further back if that is no good either.
+func (w *world) checkRolledBack(a *actor, e services.Event) {
+	m, slot, past := a.machine, a.slot(e.Instance), a.pastOf(e.Instance)
+	bad := w.releaseOf(a, e)
+	slot.restarts, slot.rolledBack = 0, true
+	if m.Under != nil && m.Under.FellBack != "" && m.Under.Slot == e.Instance && e.Reason == m.Under.FellBack && e.Cause == services.CauseReload {
+		if g := m.Slots[e.Instance].Active; g != nil || slot.good == nil || slot.good.Dir != e.ServingRelease {
+			w.violated("%s falls back to %s, and that is not what served", m.Name, e.ServingRelease)
+		}
+		if !slot.good.Same(bad) {
+			past.undone = append(slices.Clone(past.undone), bad)
+		}
+		past.requests = e.Reloads
+		return
+	}
+	if past.trial == 0 && len(past.undone) == 0 {
+		w.violated("%s is rolled back, and nothing was on probation", m.Name)
+	}
+	w.checkBlame(a, past, e)
+	if len(past.undone) == 0 {
+		past.list = slices.DeleteFunc(slices.Clone(past.list), func(p services.Past) bool { return p.Release.Same(bad) })
+	}
+	past.undone = append(slices.Clone(past.undone), bad)
+	past.trial = services.Never
+	w.goesBack(a, e, past.target(past.undone...))
+}
+
+// checkInstead: what is started in the place of the release that the file says served
+// under an earlier hupwatch.
+func (w *world) checkInstead(a *actor, e services.Event) {
+	a.instead, a.slot(e.Instance).rolledBack = true, true
+	past := a.pastOf(e.Instance)
+	past.undone = append(slices.Clone(past.undone), w.releaseOf(a, e))
+	w.goesBack(a, e, past.target(past.undone...))
+}
+
+func (w *world) goesBack(a *actor, e services.Event, want *services.Release) {
+	if want == nil || want.Dir != e.ServingRelease {
+		w.violated("%s goes back to %s, and not to the newest release that served well", a.machine.Name, e.ServingRelease)
+	}
+	a.slot(e.Instance).good = want
+}
+
+// releaseOf is the release that an event says is no good.
+func (w *world) releaseOf(a *actor, e services.Event) *services.Release {
+	if n := e.Generation; n > 0 && n <= len(a.procs) && !a.procs[n-1].ghost {
+		return a.procs[e.Generation-1].release
+	}
+	if i := e.Instance; i < len(a.unborn) && a.unborn[i] != nil {
+		return a.unborn[i]
+	}
+	return &services.Release{Service: a.machine.Config, Dir: e.Release}
+}
+
+// failed takes it that a release is no good, and reports whether there is another one to
+// go back to. Where there is none, the newest that was good once is tried on: that is
+// returned.
+func (p *pastWatch) failed(bad *services.Release) (more bool, again *services.Release) {
+	undone := append(slices.Clone(p.undone), bad)
+	if p.target(undone...) != nil {
+		return true, nil
+	}
+	again = p.target(undone[:1]...)
+	p.undone, p.trial = nil, 0
+	return false, again
+}
+
+// onTrial reports whether what serves can be taken back, and there is something to go
+// back to.
+func (p *pastWatch) onTrial(now services.Instant) bool { return now < p.trial }

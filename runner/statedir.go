@@ -1,0 +1,85 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// stateDir is daemon.state_dir, which outlives a reboot, held by this hupwatch alone.
+type stateDir struct {
+	path string // empty for none
+	lock *os.File
+}
+
+// file returns the path of a file in the directory; empty where there is none.
+func (d *stateDir) file(name string) string {
+	if d.path == "" {
+		return ""
+	}
+	return filepath.Join(d.path, name)
+}
+
+func (d *stateDir) release() {
+	if d.lock != nil {
+		d.lock.Close()
+	}
+}
+
+// holdState takes the state directory. hupwatch runs without, and says why and what
+// that means: nothing that serves depends on it. In a container whose root is
+// read-only nothing could outlive it, and nobody expects that.
+func holdState(path string) (d *stateDir, why string) {
+	if path == "" {
+		return &stateDir{}, ""
+	}
+	lock, err := lockState(path)
+	if errors.Is(err, unix.EROFS) && os.Getpid() == 1 {
+		return &stateDir{}, ""
+	}
+	if err != nil {
+		return &stateDir{}, fmt.Sprintf("state_dir %s: %v; without it a reboot forgets the journal, and which release of a service was good last", path, err)
+	}
+	return &stateDir{path: path, lock: lock}, ""
+}
+
+func lockState(path string) (*os.File, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, plainPath(err)
+	}
+	if err := ownDirectory("state_dir", path); err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "state_dir "+path+": "))
+	}
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, plainPath(err)
+	}
+	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		text, _ := os.ReadFile(lock.Name())
+		err = fmt.Errorf("another hupwatch uses it, pid %s; give this one a state_dir of its own", strings.TrimSpace(string(text)))
+	case err == nil:
+		if err = lock.Truncate(0); err == nil {
+			_, err = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+		}
+	}
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
+}
+
+// plainPath leaves the path out of an error that stands behind it.
+func plainPath(err error) error {
+	if pathError, ok := errors.AsType[*os.PathError](err); ok {
+		return pathError.Err
+	}
+	return err
+}
