@@ -120,9 +120,6 @@ func (a *api) look(w *services.Watcher) (s control.Service, ok bool) {
 	}
 	if r, found := a.feed.journal.Last(w.Name()); found {
 		s.LastReload = outcomeOf(&r)
-		if back := r.RolledBack; back != nil {
-			s.LastReload.Result, s.LastReload.Error, s.LastReload.Tail = string(services.ResultRolledBack), back.Reason, back.Tail
-		}
 	}
 	return s, true
 }

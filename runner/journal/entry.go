@@ -55,6 +55,7 @@ type entry struct {
 	Cut       bool  `json:"cut,omitempty"`     // it Ended since hupwatch did
 	Probed    bool  `json:"probed,omitempty"`  // Ready is when it was seen to be ready
 	Undoing   bool  `json:"undoing,omitempty"` // the new one was no good, and had taken the place of the old one
+	Current   bool  `json:"current,omitempty"` // what serves was found to be what is configured
 	old       bool  // its service has ten newer ones
 
 	More *more `json:"more,omitempty"`
@@ -160,17 +161,24 @@ func (r *entry) public() Reload {
 	}
 	if m := r.More; m != nil {
 		p.Reason, p.Tail = m.Reason, slices.Clone(m.Tail)
-		if m.RolledBack != nil {
-			p.RolledBack = new(*m.RolledBack)
-		}
 	}
 	if r.HasExit {
 		p.Exit = r.publicExit()
+	}
+	if m := r.More; m != nil && m.RolledBack != nil {
+		p.undo(*m.RolledBack)
 	}
 	if r.Cut {
 		p.Result, p.Reason = services.ResultAborted, cutShort
 	}
 	return p
+}
+
+// undo makes it the result that the release was taken back.
+func (p *Reload) undo(back RollBack) {
+	p.RolledBack = &back
+	p.Result, p.Reason, p.Tail, p.Exit = services.ResultRolledBack, back.Reason, slices.Clone(back.Tail), back.Exit
+	p.Instance, p.Generation = back.Instance, back.Generation
 }
 
 func (r *entry) publicExit() *Exit {

@@ -198,9 +198,10 @@ func (f *fold) last(service string) *entry {
 	return cmp.Or(minor, own)
 }
 
-// minor tells whether it changed nothing: what a reload came to before says more.
+// minor tells whether it changed nothing, and found out nothing: what a reload came to
+// before says more.
 func (r *entry) minor() bool {
-	return r.Who.What == whatSignal || r.Result == services.ResultSkipped
+	return r.Who.What == whatSignal || r.Result == services.ResultSkipped && !r.Current
 }
 
 // entry returns the entry that an event of a service belongs to, and begins it
@@ -266,6 +267,25 @@ func (f *fold) push(r *entry) {
 // service takes note of what happened in the course of an entry.
 func (f *fold) service(r *entry, e *services.Event) {
 	at := e.At.UnixNano()
+	if r.open() {
+		r.progress(at, e)
+	}
+	switch e.Kind {
+	case services.KindKilled:
+		r.Killed = true
+	case services.KindAbandoned:
+		r.Abandoned = true
+	case services.KindExited:
+		r.exited(e)
+	case services.KindReloadEnded:
+		r.reloaded(e)
+	default:
+	}
+}
+
+// progress takes note of how far it has come. Once it is over, what a roll back starts
+// is no part of that any more.
+func (r *entry) progress(at int64, e *services.Event) {
 	switch e.Kind {
 	case services.KindReloadBegun:
 		r.Begun = at
@@ -284,18 +304,8 @@ func (f *fold) service(r *entry, e *services.Event) {
 		r.incoming(e)
 	case services.KindStopSignalled:
 		r.signalled(e)
-	case services.KindKilled:
-		r.Killed = true
-	case services.KindAbandoned:
-		r.Abandoned = true
-	case services.KindExited:
-		r.exited(e)
-	case services.KindReloadEnded:
-		r.reloaded(e)
 	case services.KindAnswered:
-		if r.open() {
-			r.end(at, e.Result, e.Reason, nil)
-		}
+		r.end(at, e.Result, e.Reason, nil)
 	default:
 	}
 }
@@ -311,7 +321,7 @@ func (r *entry) incoming(e *services.Event) {
 // good gets it too, and may do so before anything else was said of it; its number
 // is not smaller than that of the new one.
 func (r *entry) signalled(e *services.Event) {
-	if !r.open() || r.Generation != 0 && int32(e.Generation) >= r.Generation {
+	if r.Generation != 0 && int32(e.Generation) >= r.Generation {
 		return
 	}
 	r.Signalled = e.At.UnixNano()
@@ -342,6 +352,7 @@ func (r *entry) reloaded(e *services.Event) {
 		return
 	}
 	r.end(at, e.Result, e.Reason, e.Tail)
+	r.Current = e.Result == services.ResultSkipped
 	if r.failed() { // signalled may have taken it for the old one
 		r.mistaken(e.Generation)
 		r.Instance = int32(e.Instance)
@@ -393,7 +404,7 @@ func (r *entry) exited(e *services.Event) {
 		if r.HasExit {
 			return // what was left of it
 		}
-	case r.Draining > 0:
+	case r.Draining > 0 && (r.Generation == 0 || int32(e.Generation) < r.Generation):
 		r.Draining--
 		r.Drain = max(r.Drain, e.Elapsed)
 		if r.failed() {
@@ -416,14 +427,22 @@ func (f *fold) rolledBack(e *services.Event) {
 		r.undoing(e)
 		return
 	}
-	r = f.services[e.Service]
+	if r == nil || !r.replaced() { // nobody asked for it, as where hupwatch begins
+		r = f.services[e.Service]
+	}
 	for r != nil && !r.replaced() {
 		r = r.before
 	}
-	if r == nil {
+	switch {
+	case r == nil:
+		return
+	case r.More != nil && r.More.RolledBack != nil: // it goes back further
+		r.More.RolledBack.Release = e.ServingRelease
 		return
 	}
-	undone := &RollBack{At: moment(e.At.UnixNano()), Reason: e.Reason, Tail: e.Tail, Release: e.ServingRelease}
+	undone := &RollBack{
+		At: moment(e.At.UnixNano()), Reason: e.Reason, Tail: e.Tail, Release: e.ServingRelease, Instance: e.Instance, Generation: e.Generation,
+	}
 	if e.Exit != nil {
 		undone.Exit = newExit(*e.Exit, undone.At)
 	}
@@ -435,6 +454,9 @@ func (f *fold) rolledBack(e *services.Event) {
 func (f *fold) startFailed(e *services.Event) {
 	at := e.At.UnixNano()
 	r := f.entry(e)
+	if r != nil && !r.open() { // what a roll back started, which goes on
+		return
+	}
 	if r == nil {
 		r = f.own(e, cmp.Or(string(e.Cause), string(services.CauseStart)))
 	}

@@ -206,12 +206,58 @@ func TestRollBackIsNotedWithTheReloadItUndoes(t *testing.T) {
 	})).tell(reload("web", 3, 5)...)
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		h := j.History("web")
-		if len(h) != 3 || h[0].RolledBack != nil || h[1].RolledBack != nil || h[2].Result != services.ResultPromoted {
+		if len(h) != 3 || h[0].RolledBack != nil || h[1].RolledBack != nil || h[2].Result != services.ResultRolledBack {
 			t.Fatalf("the history is %+v", h)
 		}
 		b := h[2].RolledBack
 		if b == nil || b.Reason != "probation" || b.Release != "/srv/web/2" || b.Exit == nil || b.Exit.Signal != "SEGV" || b.At.IsZero() {
 			t.Errorf("the roll back is remembered as %+v", b)
+		}
+	})
+}
+
+// What a roll back starts belongs to the request it undoes, which is over.
+func TestARollBackIsTheResultOfTheReloadItUndoesWhateverComesOfIt(t *testing.T) {
+	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...)
+	s.tell(done(1, services.ResultPromoted, "web"),
+		with(of("web", services.KindRolledBack, 3, 1), func(e *services.Event) {
+			e.Exit, e.Reason, e.Tail, e.ServingRelease = &services.Exit{Code: 3}, "probation", []string{"no memory"}, "/srv/web/2"
+		}),
+		of("web", services.KindStarted, 4, 1), of("web", services.KindStopSignalled, 4, 1),
+		with(of("web", services.KindStartFailed, 4, 1), func(e *services.Event) { e.Cause, e.Reason = services.CauseRestart, "late" }),
+		with(of("web", services.KindRolledBack, 4, 1), func(e *services.Event) { e.Reason, e.ServingRelease = "late", "/srv/web/1" }),
+		exited("web", 4, services.Exit{Signal: syscall.SIGTERM}, time.Second, 1),
+		of("web", services.KindStarted, 5, 1), of("web", services.KindReady, 5, 1), of("web", services.KindPromoted, 5, 1),
+		exited("web", 2, services.Exit{}, 2*time.Second, 1))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		q, _ := j.Request(1)
+		if len(q.Services) != 1 || len(j.History("web")) != 1 {
+			t.Fatalf("the request came to %+v", q.Services)
+		}
+		r := q.Services[0]
+		if r.Result != services.ResultRolledBack || r.Reason != "probation" || !slices.Equal(r.Tail, []string{"no memory"}) || r.Exit == nil || r.Exit.Code != 3 || r.Generation != 3 {
+			t.Errorf("it came to %+v, %+v", r, r.Exit)
+		}
+		if r.RolledBack == nil || r.RolledBack.Release != "/srv/web/1" || r.Drain != 2*time.Second {
+			t.Errorf("it went back to %+v, and drained for %s", r.RolledBack, r.Drain)
+		}
+	})
+}
+
+func TestARefusedReleaseIsNoNewsAnyMoreOnceWhatServesIsWhatIsConfigured(t *testing.T) {
+	s := newStory().tell(request(1)).tell(failure("web", 3, nil, 1)...).tell(done(1, services.ResultKeptOld, "web"), request(2))
+	looked := *s
+	s.tell(with(of("web", services.KindAnswered, 0, 2), func(e *services.Event) { e.Result = services.ResultSkipped }), done(2, services.ResultSkipped))
+	both(t, s, func(t *testing.T, j *journal.Journal) {
+		if r := last(t, j, "web"); r.Result != services.ResultKeptOld {
+			t.Errorf("nobody looked, and the last reload is %+v", r)
+		}
+	})
+	looked.tell(services.Event{Kind: services.KindReloadBegun, Service: "web", Reloads: []uint64{2}},
+		with(ended("web", 2, services.ResultSkipped, "nothing new", nil, 2), func(e *services.Event) { e.Serving = 2 }), done(2, services.ResultSkipped))
+	both(t, &looked, func(t *testing.T, j *journal.Journal) {
+		if r := last(t, j, "web"); r.Result != services.ResultSkipped || r.Reason != "nothing new" {
+			t.Errorf("the last reload is %+v", r)
 		}
 	})
 }

@@ -229,6 +229,7 @@ func appendEntry(b []byte, r *entry) []byte {
 	b = appendTrue(b, "cut", r.Cut)
 	b = appendTrue(b, "probed", r.Probed)
 	b = appendTrue(b, "undoing", r.Undoing)
+	b = appendTrue(b, "current", r.Current)
 	if r.More != nil {
 		if text, err := json.Marshal(r.More); err == nil { // there is nothing in it that could not be
 			b = append(appendKey(b, "more"), text...)

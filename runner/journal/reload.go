@@ -16,7 +16,7 @@ type Reload struct {
 	By   string `json:"by,omitempty"`
 
 	// Result is empty while it is under way, and aborted where hupwatch ended
-	// first.
+	// first. It is as of now: rolled_back where the release was taken back later.
 	Result services.Result `json:"result,omitempty"`
 	Reason string          `json:"reason,omitempty"`
 	// Instance is which one failed, where there are several.
@@ -56,7 +56,8 @@ type Reload struct {
 	Killed    bool  `json:"killed,omitempty"`
 	Abandoned bool  `json:"abandoned,omitempty"`
 
-	// RolledBack is set where the release was taken back later.
+	// RolledBack is set where the release was taken back later; Reason, Tail and Exit
+	// are then those of that.
 	RolledBack *RollBack `json:"rolled_back,omitempty"`
 }
 
@@ -71,9 +72,11 @@ type Exit struct {
 
 // RollBack is how a reload was undone.
 type RollBack struct {
-	At     time.Time `json:"at"`
-	Reason string    `json:"reason"`
-	Tail   []string  `json:"tail,omitempty"`
+	At         time.Time `json:"at"`
+	Reason     string    `json:"reason"`
+	Tail       []string  `json:"tail,omitempty"`
+	Instance   int       `json:"instance,omitempty"`
+	Generation int       `json:"generation,omitempty"`
 	// Exit is how the generation ended that was no good after all.
 	Exit *Exit `json:"exit,omitempty"`
 	// Release is the one that was gone back to.
