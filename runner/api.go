@@ -173,7 +173,7 @@ func (a *api) Plan(ctx context.Context) (control.Plan, error) {
 
 // Ask implements server.Daemon.
 func (a *api) Ask(ctx context.Context, what, name string, q control.Request, by string) (uint64, error) {
-	d := demand{what: verb(what), by: by, changed: q.Changed}
+	d := demand{what: verb(what), by: by, changed: q.Changed, to: q.To}
 	switch name {
 	case "":
 		d.names = q.Services
@@ -221,6 +221,8 @@ func (a *api) down(d *demand) error {
 		case w == nil: // which is said later
 		case d.what == verbReload && w.Down():
 			return &control.Error{Message: fmt.Sprintf("%s is wanted down, nothing was reloaded: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
+		case d.what == verbBack && w.Down():
+			return &control.Error{Message: fmt.Sprintf("%s is wanted down, nothing was rolled back: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
 		case d.what == verbSignal && !w.Serves():
 			return &control.Error{Message: fmt.Sprintf("nothing of %s runs, nothing was signalled: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
 		}
@@ -263,7 +265,10 @@ func outcomeOf(r *journal.Reload) control.Outcome {
 	o := control.Outcome{
 		Result: string(r.Result), Error: r.Reason, Instance: r.Instance, Tail: r.Tail, By: r.By,
 		StartedAt: control.Time{Time: r.Asked}, EndedAt: control.Time{Time: r.Ended},
-		ReadySeconds: r.Ready.Seconds(), DrainSeconds: r.Drain.Seconds(),
+		ReadySeconds: r.Ready.Seconds(), DrainSeconds: r.Drain.Seconds(), Release: r.Release,
+	}
+	if r.Failed() {
+		o.FailedGeneration = r.Generation
 	}
 	if len(r.IDs) > 0 {
 		o.Reload = r.IDs[0]

@@ -49,7 +49,27 @@ func serviceOf(m *services.Machine, c clock) control.Service {
 	if state != services.StateBackoff {
 		s.NextStartAt = control.Time{}
 	}
+	addKnown(&s, m, c)
 	return s
+}
+
+// addKnown adds what is known of its releases.
+func addKnown(s *control.Service, m *services.Machine, c clock) {
+	for _, past := range m.Slots[0].History {
+		s.Releases = append(s.Releases, control.Release{Release: past.Release.Dir, Good: past.Well})
+	}
+	if r := m.Refused; r != nil {
+		s.Refused = control.Refused{Release: r.Release.Dir, Error: r.Reason}
+	}
+	s.Instead = m.Instead
+	if m.Looked() {
+		s.Unseen = m.Waiting.Unseen
+	}
+	for i := range m.Slots {
+		if until := c.at(m.Slots[i].Probation.Until); until.After(s.ProbationUntil.Time) {
+			s.ProbationUntil = until
+		}
+	}
 }
 
 func addSlot(s *control.Service, sl *services.Slot, c clock) {

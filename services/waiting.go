@@ -21,6 +21,14 @@ type Waiting struct {
 	Unseen string
 }
 
+// Looked reports whether it is looked at what the processes of the service do.
+func (m *Machine) Looked() bool {
+	if r := m.Config.Ready; r != nil {
+		return r.Kind == config.ReadyHTTP || r.Kind == config.ReadyTCP || r.Kind == config.ReadyUnix
+	}
+	return len(m.Config.Listen) > 0
+}
+
 // mustWait are the sockets of a configuration on which a generation has to be seen to
 // wait: a server that waits on all it has does so on a new one too.
 func (m *Machine) mustWait(c *config.Service) []config.Listen {

@@ -13,6 +13,8 @@ const (
 	VerbStop    = "stop"
 	VerbRestart = "restart"
 	VerbSignal  = "signal"
+	// VerbRollback starts the release that served before, as a reload does a new one.
+	VerbRollback = "rollback"
 )
 
 // Status answers GET /v1/status.
@@ -62,9 +64,34 @@ type Service struct {
 	Incoming    []Incoming `json:"incoming"`
 	Draining    []Draining `json:"draining"`
 	LastReload  Outcome    `json:"last_reload"`
+	// Releases are those that were promoted last, the newest first. One of them is
+	// gone back to where what serves is no good.
+	Releases []Release `json:"releases"`
+	// Refused is the release that was found to be no good last. Instead is why
+	// hupwatch started another one than the configured one when it began.
+	Refused Refused `json:"refused"`
+	Instead string  `json:"instead"`
+	// ProbationUntil is until when what was promoted can be taken back by itself.
+	ProbationUntil Time `json:"probation_until"`
+	// Unseen is why it cannot be seen whether a new generation serves: then only its
+	// warm-up tells.
+	Unseen string `json:"unseen"`
 	// MemoryBytes is the resident memory of all processes of the service; only
 	// where the request says ?memory=1.
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
+}
+
+// Release is one that was promoted.
+type Release struct {
+	Release string `json:"release"` // the directory it runs in
+	// Good is set once a generation of it served until it was told to stop.
+	Good bool `json:"good"`
+}
+
+// Refused is a release that is no good.
+type Refused struct {
+	Release string `json:"release"`
+	Error   string `json:"error"`
 }
 
 // Instance is the active generation of one instance.
@@ -132,8 +159,11 @@ type Outcome struct {
 	// Instance is which one failed, where there are several.
 	Instance int `json:"instance,omitempty"`
 	// Tail are the last lines the generation that failed wrote.
-	Tail      []string `json:"tail"`
-	StartedAt Time     `json:"started_at"`
+	Tail []string `json:"tail"`
+	// Release is the one it was about, and FailedGeneration the one that was no good.
+	Release          string `json:"release,omitempty"`
+	FailedGeneration int    `json:"failed_generation,omitempty"`
+	StartedAt        Time   `json:"started_at"`
 	EndedAt   Time     `json:"ended_at"`
 	// ReadySeconds is how long the new generation took to be seen ready or, where
 	// nobody said how to see that, to be promoted; DrainSeconds how long the old one
@@ -156,6 +186,8 @@ type Request struct {
 	// NoDrain ends the answer with the last result, not with the last old
 	// generation gone.
 	NoDrain bool `json:"no_drain,omitempty"`
+	// Probation ends the answer once what was promoted cannot be taken back any more.
+	Probation bool `json:"probation,omitempty"`
 	// NoWait ends the answer as soon as there is an id to ask for later.
 	NoWait bool `json:"no_wait,omitempty"`
 	// Connections asks for a line a second about each generation that drains, and
@@ -163,6 +195,9 @@ type Request struct {
 	Connections bool `json:"connections,omitempty"`
 	// Signal is the name of the signal to send, with or without SIG.
 	Signal string `json:"signal,omitempty"`
+	// To is the directory of the release to roll back to; none means the newest that
+	// served well before this one. The end of a path will do.
+	To string `json:"to,omitempty"`
 }
 
 // Event is one thing that happened: a line of the answer to a POST, and of GET
@@ -210,7 +245,7 @@ type Event struct {
 // Reload is a request and what became of it. GET /v1/reloads/ID answers with it.
 type Reload struct {
 	ID uint64 `json:"id"`
-	// What is reload, start, stop, restart or signal.
+	// What is reload, start, stop, restart, signal or rollback.
 	What      string          `json:"what"`
 	By        string          `json:"by"`
 	StartedAt Time            `json:"started_at"`

@@ -54,7 +54,7 @@ func (c *Client) Reload(ctx context.Context, q Request) (*Events, error) {
 	return c.post(ctx, "/v1/reload", q)
 }
 
-// Do asks for start, stop, restart or signal of the service, or of all.
+// Do asks for start, stop, restart, signal or rollback of the service, or of all.
 func (c *Client) Do(ctx context.Context, verb, name string, q Request) (*Events, error) {
 	return c.post(ctx, servicePath(name)+"/"+url.PathEscape(verb), q)
 }

@@ -114,12 +114,14 @@ func (r *entry) end(at int64, result services.Result, reason string, tail []stri
 }
 
 // failed tells whether the new generation was no good.
-func (r *entry) failed() bool {
-	switch r.Result {
+func (r *entry) failed() bool { return r.Undoing || failed(r.Result) }
+
+func failed(result services.Result) bool {
+	switch result {
 	case services.ResultKeptOld, services.ResultPartial, services.ResultFailed, services.ResultRolledBack:
 		return true
 	default:
-		return r.Undoing
+		return false
 	}
 }
 

@@ -61,6 +61,9 @@ type Reload struct {
 	RolledBack *RollBack `json:"rolled_back,omitempty"`
 }
 
+// Failed reports whether the new generation was no good.
+func (r *Reload) Failed() bool { return failed(r.Result) }
+
 // Exit is how a process ended.
 type Exit struct {
 	Code   int       `json:"code"`

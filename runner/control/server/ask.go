@@ -117,7 +117,7 @@ func (t *tale) tell(ctx context.Context, events []control.Event) {
 		case <-t.next.Wake:
 		case now := <-ticks:
 			events = t.progress.draining(now, t.connections)
-			if !t.progress.done {
+			if !t.progress.done || len(t.progress.undoing) > 0 {
 				events = append(events, t.progress.incoming(now, t.server.daemon.Status().Services, t.names)...)
 			}
 		case <-t.server.ending:

@@ -71,6 +71,7 @@ func TestEveryVerbReachesTheDaemon(t *testing.T) {
 		{"restart", "a.b-c_d", `{"no_drain":true}`, `restart a.b-c_d {"no_drain":true}`},
 		{"signal", "web", `{"signal":"sigusr1"}`, `signal web {"signal":"USR1"}`},
 		{"signal", "web", `{"signal":"10"}`, `signal web {"signal":"USR1"}`},
+		{"rollback", "web", `{"to":"/srv/1","probation":true}`, `rollback web {"probation":true,"to":"/srv/1"}`},
 		{"", "", `{"services":["b","a","b"],"changed":true}`, `reload  {"services":["a","b"],"changed":true}`},
 		{"", "", `null`, `reload  {}`},
 	} {
@@ -110,6 +111,98 @@ func TestNoDrainEndsWithTheLastResult(t *testing.T) {
 	if got := kinds(all(t, events)); got != "reload asked, web stop signal sent, reload done, result" {
 		t.Errorf("came %s", got)
 	}
+}
+
+// ofWeb is an event of generation 2, or of what it gives way to.
+func ofWeb(kind string, generation int, wait float64) control.Event {
+	return control.Event{Kind: kind, Service: "web", Generation: generation, Reloads: []uint64{1}, WaitSeconds: wait}
+}
+
+func TestAReloadThatIsTakenBackWhileItWaitsEndsOnceTheOneBeforeServesAgain(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]control.Event{
+		"it serves":            {Kind: "generation promoted", Service: "web", Generation: 3},
+		"it is no good either": ofWeb("restart", 0, 0.5),
+		"it is given up":       ofWeb("given up", 0, 0),
+		"it is stopped":        {Kind: "service stopped", Service: "web"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, &fake{})
+			events := reload(t, s, control.Request{})
+			s.daemon.publish(begun, promoted, told)
+			s.daemon.publish(ofWeb("reload ended", 2, 10))
+			s.daemon.finish(1)
+			s.daemon.publish(ofWeb("rolled back", 2, 0), gone, ofWeb("restart", 0, 0), ofWeb("generation started", 3, 0))
+			waitFor(t, events, "web generation started")
+			s.daemon.publish(end)
+			waitFor(t, events, "result")
+		})
+	}
+}
+
+// waitFor reads up to an event of that kind, and finds that nothing has ended before.
+func waitFor(t *testing.T, events *control.Events, kind string) {
+	t.Helper()
+	for {
+		e := next(t, events)
+		switch said := kinds([]control.Event{e}); said {
+		case kind:
+			return
+		case "result":
+			t.Fatalf("the answer ended before %s", kind)
+		}
+	}
+}
+
+func TestProbationEndsWhenNothingCanBeTakenBackAnyMore(t *testing.T) {
+	t.Parallel()
+	for _, end := range []control.Event{ofWeb("probation over", 0, 0), {Kind: "service stopped", Service: "web"}} {
+		s := start(t, &fake{})
+		events := reload(t, s, control.Request{Probation: true})
+		s.daemon.publish(begun, promoted, told, ofWeb("reload ended", 2, 10))
+		s.daemon.finish(1)
+		s.daemon.publish(gone, control.Event{Kind: "probation over", Service: "web", Reloads: []uint64{7}}, ofWeb("after", 0, 0))
+		waitFor(t, events, "web after")
+		s.daemon.publish(end)
+		waitFor(t, events, "result")
+	}
+}
+
+func TestProbationOfWhatCannotBeTakenBackIsOverAtOnce(t *testing.T) {
+	t.Parallel()
+	s := start(t, &fake{})
+	events := reload(t, s, control.Request{Probation: true})
+	s.daemon.publish(begun, promoted, ofWeb("reload ended", 2, 0))
+	s.daemon.finish(1)
+	waitFor(t, events, "result")
+}
+
+func TestAReaderThatLosesEventsStillWaitsForTheProbation(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	outcome := control.Outcome{Result: "promoted", Reload: 1}
+	f.status.Services = []control.Service{{Name: "web", State: "running", LastReload: outcome, ProbationUntil: moment(9)}}
+	f.room = 1
+	f.onAsk = func(_ context.Context, c call) (uint64, error) {
+		f.begin(1, c.what, c.by)
+		f.change(func() {
+			r := f.reloads[1]
+			r.Services[0].Outcome = outcome
+		})
+		f.finish(1)
+		return 1, nil
+	}
+	s := start(t, f)
+	events := reload(t, s, control.Request{Probation: true})
+	first := next(t, events)
+	if first.Kind != "reload asked" {
+		t.Fatalf("first came %s", jsonOf(t, first))
+	}
+	f.publish(ofWeb("after", 0, 0))
+	waitFor(t, events, "web after")
+	f.publish(ofWeb("probation over", 0, 0))
+	waitFor(t, events, "result")
 }
 
 func TestNoWaitEndsWithTheID(t *testing.T) {

@@ -16,10 +16,12 @@ type Daemon interface {
 	// Plan says what a HUP would do.
 	Plan(ctx context.Context) (control.Plan, error)
 
-	// Ask asks for reload, start, stop, restart or signal of a service, of all,
+	// Ask asks for reload, start, stop, restart, signal or rollback of a service, of all,
 	// or, with no name, of those in the request. It returns when the request was
 	// accepted, or with a *control.Error. Its end is an event "reload done", after
-	// which there is none "stop signal sent" that belongs to it.
+	// which there is none "stop signal sent" that belongs to it. One "reload ended"
+	// of it that says how long it can be taken back is followed by "probation over",
+	// or by "rolled back".
 	Ask(ctx context.Context, what, name string, q control.Request, by string) (id uint64, err error)
 	// Reload knows every id that Ask has returned, until it is forgotten. It says
 	// Done before the event "reload done" comes and after all others that matter.

@@ -37,6 +37,7 @@ func (s *Server) endpoints() []endpoint {
 		{post, "/v1/services/*/stop", master, s.post(control.VerbStop)},
 		{post, "/v1/services/*/restart", master, s.post(control.VerbRestart)},
 		{post, "/v1/services/*/signal", master, s.post(control.VerbSignal)},
+		{post, "/v1/services/*/rollback", master, s.post(control.VerbRollback)},
 	}
 }
 
@@ -77,7 +78,7 @@ func (s *Server) serve(a *answer, r *http.Request) error {
 		a.w.Header().Set("Allow", e.method)
 		return &refusal{usage("%s %s: the method must be %s", clip(r.Method), clip(r.URL.Path), e.method), http.StatusMethodNotAllowed}
 	case is < e.least:
-		return forbidden("%s may see the status and reload, but not read logs, or start, stop, restart or signal: become root or the user hupwatch runs as", client.peer)
+		return forbidden("%s may see the status and reload, but not read logs, or start, stop, restart, signal or roll back: become root or the user hupwatch runs as", client.peer)
 	}
 	return e.answer(a, r, name)
 }

@@ -18,7 +18,7 @@ import (
 func full() *fake {
 	outcome := control.Outcome{
 		Result: "kept_old", Error: "exited <early>", Tail: []string{"a", "b"}, StartedAt: moment(3), EndedAt: moment(4),
-		ReadySeconds: 0.5, DrainSeconds: 1.25, Reload: 4, By: "uid 0 pid 1",
+		ReadySeconds: 0.5, DrainSeconds: 1.25, Release: "/srv/4", FailedGeneration: 4, Reload: 4, By: "uid 0 pid 1",
 	}
 	return &fake{
 		status: control.Status{
@@ -31,6 +31,8 @@ func full() *fake {
 				Incoming:   []control.Incoming{{Instance: 1, Generation: 4, PID: 40, Phase: "warming", Since: moment(5), Until: moment(6), Why: "refused", Status: "loading"}},
 				Draining:   []control.Draining{{Instance: 0, Generation: 1, PID: 10, Since: moment(7), KillAt: moment(8), Hook: "before_stop", Reloads: []uint64{4}}},
 				LastReload: outcome,
+				Releases:   []control.Release{{Release: "/srv/3"}, {Release: "/srv/2", Good: true}}, ProbationUntil: moment(9), Unseen: "io_uring",
+				Refused: control.Refused{Release: "/srv/4", Error: "exited <early>"}, Instead: "exited <early>",
 			}, {Name: "job", State: "stopped", Wanted: "down"}},
 		},
 		plan: control.Plan{Config: "/etc/hupwatch.toml", Problems: []string{"x"}, Services: []control.PlanService{{
@@ -51,6 +53,7 @@ func whole(s control.Status) control.Status {
 	s.Services = append([]control.Service(nil), s.Services...)
 	job := &s.Services[1]
 	job.Instances, job.Incoming, job.Draining, job.LastReload.Tail = []control.Instance{}, []control.Incoming{}, []control.Draining{}, []string{}
+	job.Releases = []control.Release{}
 	job.Awaits, job.Lacking = []string{}, []control.Lacking{}
 	return s
 }

@@ -37,7 +37,7 @@ func (p *progress) incoming(now time.Time, all []control.Service, names []string
 	}
 	for _, s := range all {
 		switch {
-		case p.answered[s.Name], names != nil && !slices.Contains(names, s.Name):
+		case p.answered[s.Name] && !p.undoes(s.Name), names != nil && !slices.Contains(names, s.Name):
 		case p.begun[s.Name]:
 			for _, g := range s.Incoming {
 				e := control.Event{

@@ -18,6 +18,10 @@ type progress struct {
 	drains map[generation]drain
 	// begun are the services that it has begun for, answered those it is over for.
 	begun, answered map[string]bool
+	// settling are those of which something can still be taken back, undoing where
+	// the release before is started again.
+	settling map[string]bool
+	undoing  map[spot]bool
 	told            map[spot]state
 }
 
@@ -35,7 +39,8 @@ type drain struct {
 func newProgress(id uint64) *progress {
 	return &progress{
 		id: id, drains: make(map[generation]drain),
-		begun: make(map[string]bool), answered: make(map[string]bool), told: make(map[spot]state),
+		begun: make(map[string]bool), answered: make(map[string]bool),
+		settling: make(map[string]bool), undoing: make(map[spot]bool), told: make(map[spot]state),
 	}
 }
 
@@ -50,7 +55,27 @@ func (p *progress) take(e control.Event) bool {
 	case services.KindReloadBegun:
 		p.begun[e.Service] = p.begun[e.Service] || mine
 	case services.KindReloadEnded, services.KindAnswered:
-		p.answered[e.Service] = p.answered[e.Service] || mine
+		if mine {
+			p.ended(e)
+		}
+	case services.KindSettled:
+		if mine {
+			delete(p.settling, e.Service)
+		}
+	case services.KindStopped:
+		delete(p.settling, e.Service)
+		p.undone(e.Service)
+	case services.KindRolledBack:
+		if mine {
+			delete(p.settling, e.Service)
+			p.undoing[spot{e.Service, e.Instance}] = true
+		}
+	case services.KindPromoted, services.KindGivenUp:
+		delete(p.undoing, spot{e.Service, e.Instance})
+	case services.KindRestart:
+		if e.WaitSeconds > 0 { // it is no good either
+			delete(p.undoing, spot{e.Service, e.Instance})
+		}
 	case services.KindStopSignalled:
 		if mine {
 			p.drains[g] = drain{e.PID, killTime(e)}
@@ -60,6 +85,33 @@ func (p *progress) take(e control.Event) bool {
 	default:
 	}
 	return mine || drains
+}
+
+// ended takes the result for a service.
+func (p *progress) ended(e control.Event) {
+	p.answered[e.Service] = true
+	if services.Kind(e.Kind) == services.KindReloadEnded && e.WaitSeconds > 0 && !p.undoes(e.Service) {
+		p.settling[e.Service] = true
+	}
+	switch services.Result(e.Result) {
+	case services.ResultFailed, services.ResultRolledBack: // whatever is tried next
+		p.undone(e.Service)
+	default:
+	}
+}
+
+// undoes tells whether the release before of a service is started again.
+func (p *progress) undoes(service string) bool {
+	for where := range p.undoing {
+		if where.service == service {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *progress) undone(service string) {
+	maps.DeleteFunc(p.undoing, func(where spot, _ bool) bool { return where.service == service })
 }
 
 func killTime(e control.Event) time.Time {
@@ -79,8 +131,11 @@ func (p *progress) catchUp(d Daemon) {
 	}
 	p.done = p.done || r.Done
 	now := make(map[string]control.Service)
+	clear(p.settling)
+	clear(p.undoing)
 	for _, s := range r.Services {
 		now[s.Name], _ = d.Service(s.Name)
+		p.promoted(s, now[s.Name])
 	}
 	maps.DeleteFunc(p.drains, func(g generation, _ drain) bool {
 		s, ok := now[g.service]
@@ -98,6 +153,24 @@ func (p *progress) catchUp(d Daemon) {
 	}
 }
 
+// promoted finds out whether what a service got can be taken back, or is being.
+func (p *progress) promoted(s control.ServiceReload, now control.Service) {
+	if s.Reload != now.LastReload.Reload {
+		return
+	}
+	switch services.Result(s.Result) {
+	case services.ResultRolledBack:
+		if state := services.State(now.State); state == services.StateStarting || state == services.StateBackoff {
+			p.undoing[spot{s.Name, s.Instance}] = true
+		}
+	case services.ResultPromoted, services.ResultStarted, services.ResultPartial:
+		if !now.ProbationUntil.IsZero() {
+			p.settling[s.Name] = true
+		}
+	default:
+	}
+}
+
 // lives says whether a generation is in the status of its service, in whatever
 // phase: that may lag behind the events.
 func lives(s control.Service, g generation) bool {
@@ -108,7 +181,8 @@ func lives(s control.Service, g generation) bool {
 
 // over says whether the client has what it wanted to wait for.
 func (p *progress) over(q control.Request) bool {
-	return q.NoWait || p.done && (q.NoDrain || len(p.drains) == 0)
+	settled := len(p.undoing) == 0 && (!q.Probation || len(p.settling) == 0)
+	return q.NoWait || p.done && settled && (q.NoDrain || len(p.drains) == 0)
 }
 
 // draining tells about the generations that drain.

@@ -51,6 +51,10 @@ func check(what, name string, q *control.Request) error {
 		return usage("changed: it is for a reload, not for %s", what)
 	case what != control.VerbSignal && q.Signal != "":
 		return usage("signal: it is for POST /v1/services/NAME/signal, not for %s", what)
+	case what != control.VerbRollback && q.To != "":
+		return usage("to: it is for POST /v1/services/NAME/rollback, not for %s", what)
+	case q.Probation && what != control.VerbReload && what != control.VerbRollback:
+		return usage("probation: it is for a reload or a rollback, not for %s", what)
 	case what == control.VerbSignal && q.Signal == "":
 		return usage(`signal: name one, like {"signal": "USR1"}`)
 	}

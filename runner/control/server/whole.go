@@ -19,6 +19,7 @@ func wholeService(s control.Service) control.Service {
 	s.Awaits = list(s.Awaits)
 	s.Lacking = list(s.Lacking)
 	s.LastReload.Tail = list(s.LastReload.Tail)
+	s.Releases = list(s.Releases)
 	return s
 }
 
