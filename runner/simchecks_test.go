@@ -581,7 +581,7 @@ func (w *world) checkPromoted(a *actor, was slotBefore, e services.Event) {
 	name, p, slot := a.machine.Name, a.procs[e.Generation-1], a.slot(e.Instance)
 	p.promoted = true
 	var old *services.Release
-	if was.active != 0 && a.procs[was.active-1].promoted && (w.livesOn(a, was.active)) {
+	if was.active != 0 && a.procs[was.active-1].promoted && w.livesOn(a, was.active) {
 		old = a.procs[was.active-1].release
 	}
 	a.pastOf(e.Instance).promoted(w.now, e.Cause, e.Reloads, p.release, old)

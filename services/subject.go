@@ -174,7 +174,7 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in Proved) {
 		if a.unseen != "" {
 			in.Unseen = a.unseen
 		}
-		_, isOther := errors.AsType[*otherAnswers](a.err)
+		_, isOther := errors.AsType[*otherAnswersError](a.err)
 		switch {
 		case a.err == nil:
 			good = true
@@ -205,10 +205,10 @@ var errNotAccepted = errors.New("nobody accepted the connection in time")
 // errNobody says that whoever answers is no process of the service.
 var errNobody = errors.New("no process of the service has the connection, so that nothing tells which generation answers: probe the service at its own address, or use exec")
 
-// otherAnswers says that another generation took a connection.
-type otherAnswers struct{ generation, pid int }
+// otherAnswersError says that another generation took a connection.
+type otherAnswersError struct{ generation, pid int }
 
-func (o *otherAnswers) Error() string {
+func (o *otherAnswersError) Error() string {
 	return fmt.Sprintf("it is generation %d (pid %d) that answers, not this one", o.generation, o.pid)
 }
 
@@ -244,7 +244,7 @@ func (s subject) answers(ctx context.Context, conn net.Conn) (unseen string, err
 		for _, other := range s.others {
 			holder, hidden := other.process.Holder(inode)
 			if holder != 0 {
-				return "", &otherAnswers{other.generation, holder}
+				return "", &otherAnswersError{other.generation, holder}
 			}
 			if unseen == "" {
 				unseen = hidden

@@ -164,7 +164,7 @@ type Outcome struct {
 	Release          string `json:"release,omitempty"`
 	FailedGeneration int    `json:"failed_generation,omitempty"`
 	StartedAt        Time   `json:"started_at"`
-	EndedAt   Time     `json:"ended_at"`
+	EndedAt          Time   `json:"ended_at"`
 	// ReadySeconds is how long the new generation took to be seen ready or, where
 	// nobody said how to see that, to be promoted; DrainSeconds how long the old one
 	// took to be gone.

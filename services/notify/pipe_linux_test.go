@@ -72,8 +72,10 @@ func TestWhatWasWrittenBeforeAnEndIsKnownAtOnce(t *testing.T) {
 		}
 		g.write(t, strings.Repeat("x", 50000)+"\n")
 		unix.Close(g.fd)
-		if !g.CatchUp() || !g.CatchUp() {
-			t.Fatal("it is not ready, and has written a newline")
+		for range 2 { // asked again it says the same
+			if !g.CatchUp() {
+				t.Fatal("it is not ready, and has written a newline")
+			}
 		}
 		if !soon(t, g.heard, "nothing was heard") {
 			t.Fatal("it is heard to have ended without a newline")

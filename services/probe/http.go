@@ -56,7 +56,7 @@ func (t Target) get(ctx context.Context, accepted Accepted) error {
 	if err != nil {
 		err = t.unanswered(err, limited.N <= 0, req.Header)
 		if whose != nil {
-			return &Unanswered{Err: whose}
+			return &UnansweredError{Err: whose}
 		}
 		return err
 	}
@@ -65,7 +65,7 @@ func (t Target) get(ctx context.Context, accepted Accepted) error {
 	}
 	defer resp.Body.Close() // which reads the rest of it
 	if whose != nil {
-		return &Unanswered{Err: whose, Answer: says(resp, req.Header)}
+		return &UnansweredError{Err: whose, Answer: says(resp, req.Header)}
 	}
 	return judge(resp, req.Header)
 }

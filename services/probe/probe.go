@@ -20,7 +20,7 @@ type Accepted func(ctx context.Context, conn net.Conn) error
 // Check makes one attempt, and returns nil if it succeeded. It takes no longer
 // than the target's Timeout, and ends at once with the error of ctx when that is
 // done. Where accepted is given, only what it lets pass is a success: its error is
-// returned, in an *Unanswered with the answer, and a request is brought to its end all
+// returned, in an *UnansweredError with the answer, and a request is brought to its end all
 // the same. Other errors are sentences that come after the name of the target.
 func Check(ctx context.Context, t Target, accepted Accepted) error {
 	limited, cancel := context.WithTimeout(ctx, t.Timeout)
@@ -36,21 +36,21 @@ func Check(ctx context.Context, t Target, accepted Accepted) error {
 	return err
 }
 
-// Unanswered says that an answer does not count.
-type Unanswered struct {
+// UnansweredError says that an answer does not count.
+type UnansweredError struct {
 	// Err is what Accepted returned, Answer what was answered; empty for nothing.
 	Err    error
 	Answer string
 }
 
-func (u *Unanswered) Error() string {
+func (u *UnansweredError) Error() string {
 	if u.Answer == "" {
 		return u.Err.Error()
 	}
 	return u.Err.Error() + ": " + u.Answer
 }
 
-func (u *Unanswered) Unwrap() error { return u.Err }
+func (u *UnansweredError) Unwrap() error { return u.Err }
 
 func (t Target) attempt(ctx context.Context, accepted Accepted) error {
 	switch t.Kind {
@@ -63,7 +63,7 @@ func (t Target) attempt(ctx context.Context, accepted Accepted) error {
 		}
 		defer conn.Close()
 		if err := accepted(ctx, conn); err != nil {
-			return &Unanswered{Err: err}
+			return &UnansweredError{Err: err}
 		}
 		return nil
 	default:

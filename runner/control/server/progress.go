@@ -22,7 +22,7 @@ type progress struct {
 	// the release before is started again.
 	settling map[string]bool
 	undoing  map[spot]bool
-	told            map[spot]state
+	told     map[spot]state
 }
 
 // generation names one of them.
