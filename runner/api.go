@@ -118,6 +118,7 @@ func (a *api) look(w *services.Watcher) (s control.Service, ok bool) {
 	if !ok {
 		return s, false
 	}
+	s.LastTail = w.LastTail()
 	if r, found := a.feed.journal.Last(w.Name()); found {
 		s.LastReload = outcomeOf(&r)
 	}
@@ -299,6 +300,15 @@ func (a *api) Lines(service string, n int) (past []control.Line, next *mailbox.B
 	next = mailbox.New[control.Line](readerLimit)
 	go passLines(lines, next) // ends with stop
 	return past, next, stop
+}
+
+// Written implements server.Daemon.
+func (a *api) Written(service string, generation int) []control.Line {
+	var lines []control.Line
+	for _, l := range a.fleet.host.Output.Of(service, generation) {
+		lines = append(lines, lineOf(l))
+	}
+	return lines
 }
 
 // passLines hands on the lines as clients read them.

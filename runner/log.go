@@ -147,6 +147,7 @@ func logEvent(logger log.Logger, e services.Event) {
 		add("err", e.Reason, true)
 	case services.KindReloadEnded:
 		add("release", e.Release, e.Release != "" && e.Result != services.ResultRolledBack)
+		add("probation", brief(e.Wait), e.Wait > 0)
 		if e.Serving != e.Generation || e.Result == services.ResultRolledBack {
 			add("serving", e.Serving, true)
 			add("serving_release", e.ServingRelease, e.ServingRelease != "")
@@ -154,7 +155,11 @@ func logEvent(logger log.Logger, e services.Event) {
 		add(reasonKey(e), e.Reason, e.Reason != "")
 	case services.KindStarted:
 		add("release", e.Release, e.Release != "")
-		add("warmup", brief(e.Wait), true)
+		add("warmup", brief(e.Wait), e.Wait > 0)
+	case services.KindInstead:
+		add("release", e.Release, true)
+		add("to", e.ServingRelease, true)
+		add("err", e.Reason, true)
 	case services.KindReady:
 		add("warmup", brief(e.Wait), true)
 	case services.KindHookBegun:
@@ -194,7 +199,7 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 		if e.By == "" { // nobody asked for it
 			return level.Warn(logger)
 		}
-	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed, services.KindRolledBack:
+	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed, services.KindRolledBack, services.KindInstead:
 		return level.Error(logger)
 	case services.KindPutBack, services.KindHookFailed, services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice, services.KindLeft:
 		return level.Warn(logger)
@@ -208,6 +213,8 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 		if e.Reason != "" {
 			return level.Error(logger)
 		}
+	case services.KindSettled:
+		return level.Debug(logger)
 	case services.KindAnswered:
 		if e.Result == services.ResultStopped || e.Result == services.ResultSignalled { // which was said before
 			return level.Debug(logger)

@@ -150,7 +150,12 @@ func resolvePlan(p *control.PlanService, s *config.Service, r services.Resolver,
 			if g := serving(m); g != nil && g.Release.Dir != made.Dir {
 				p.Why = otherRelease(p, s, made.Dir, g.Release.Dir)
 			}
+			p.NothingNew = p.Action == actionReload && m.NothingNew(made)
 		})
+		if p.NothingNew && s.ReloadWhen == config.ReloadChanged {
+			p.Action, p.Notes = actionSkip, nil
+			p.Why = fmt.Sprintf(`nothing new, and reload_when = "changed"; to reload it all the same: hupwatch reload %s`, s.Name)
+		}
 	}
 }
 

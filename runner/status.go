@@ -189,7 +189,7 @@ func eventOf(e *services.Event) control.Event {
 		Seq: e.Seq, At: control.Time{Time: e.At}, Kind: string(e.Kind),
 		Service: e.Service, Instance: e.Instance, Generation: e.Generation, PID: e.PID,
 		Reloads: e.Reloads, By: e.By, Cause: string(e.Cause), Result: string(e.Result), Error: e.Reason, Tail: e.Tail,
-		Release: e.Release, Serving: e.Serving, Seconds: e.Elapsed.Seconds(),
+		Release: e.Release, Serving: e.Serving, ServingRelease: e.ServingRelease, Seconds: e.Elapsed.Seconds(),
 	}
 	if e.Reason != "" {
 		sayReason(&c, e)

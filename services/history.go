@@ -77,14 +77,22 @@ func (h History) before(bad []*Release) *Release {
 	return any
 }
 
-// in returns the newest release that ran in a directory, nil if there is none.
+// in returns the newest release that ran in a directory, which the end of its path
+// names too if it is that of no other; nil if there is none.
 func (h History) in(dir string) *Release {
+	var found *Release
 	for _, p := range h {
-		if p.Release.Dir == dir {
+		switch {
+		case p.Release.Dir == dir:
 			return p.Release
+		case !strings.HasSuffix(p.Release.Dir, "/"+strings.Trim(dir, "/")):
+		case found == nil:
+			found = p.Release
+		case found.Dir != p.Release.Dir:
+			return nil
 		}
 	}
-	return nil
+	return found
 }
 
 // String names the directories of the releases, the newest first.

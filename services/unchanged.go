@@ -38,6 +38,23 @@ func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	return true
 }
 
+// NothingNew tells whether a release would start what runs once more: in all its
+// instances, and with nothing different.
+func (m *Machine) NothingNew(made *Release) bool {
+	running := 0
+	for i := range m.Slots {
+		g := m.Slots[i].Active
+		if g == nil {
+			continue
+		}
+		running++
+		if !g.Release.Same(made) {
+			return false
+		}
+	}
+	return running == max(1, made.Service.Instances)
+}
+
 // amend puts the keys of a release into force that need no new process.
 func (s *step) amend(sl *Slot, made *Release) {
 	amended := *sl.Active.Release

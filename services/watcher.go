@@ -59,8 +59,9 @@ const pauseAfterMistake = time.Second
 // Watcher runs one service: it feeds what happens into its Machine and carries
 // out what that wants. It decides nothing.
 type Watcher struct {
-	mu      sync.Mutex // held while machine changes, which only turn does
+	mu      sync.Mutex // held while these change, which only turn does
 	machine *Machine
+	last    []string // what the generation wrote that ended last, or could not be started
 
 	host    *Host
 	rollout Rollout
@@ -118,6 +119,14 @@ func (w *Watcher) Look(at func(*Machine)) {
 
 // Name returns the name of the service.
 func (w *Watcher) Name() string { return w.machine.Name }
+
+// LastTail returns what tells of how that generation ended which ended last without
+// having been told to.
+func (w *Watcher) LastTail() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last
+}
 
 // Serves tells whether an instance of the service serves.
 func (w *Watcher) Serves() (yes bool) {
@@ -368,11 +377,22 @@ func (w *Watcher) publish(e Event) {
 		if s := w.started(e.Generation); s != nil && e.Result != ResultPromoted && e.Result != ResultStarted && e.Result != ResultSkipped {
 			e.Tail = s.output.Tail()
 		}
+		switch e.Kind {
+		case KindEnded, KindStartFailed:
+			w.mu.Lock()
+			w.last = e.Tail
+			w.mu.Unlock()
+		default:
+		}
 		switch {
 		case e.Kind == KindRolledBack:
 			w.undone = e.Tail
 		case e.Result == ResultRolledBack: // the generation it ends with is the one that is good
 			e.Tail, w.undone = w.undone, nil
+		}
+	case KindPromoted:
+		if s := w.started(e.Generation); s != nil {
+			s.output.Settle()
 		}
 	case KindStopped:
 		if end := w.machine.Ending; end != nil && !end.Asked { // nobody asks for it any more

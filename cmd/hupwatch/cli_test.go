@@ -41,17 +41,18 @@ func TestCommandLine(t *testing.T) {
 		{"-t -c of a good file", []string{"-t", "-c", good}, 0, nil, []string{"good, 1 service"}},
 		{"check of a bad file", []string{"check", "-c", bad}, 2, []string{bad + ":2: services.web.cmd: unknown key, did you mean command?", "bad name"}, nil},
 		{"-t -c of a bad file", []string{"-t", "-c", bad}, 2, []string{bad + ":2: services.web.cmd: "}, nil},
-		{"-c of a bad file", []string{"-c", bad}, 2, nil, []string{bad + ":2: services.web.cmd: "}},
+		{"-c of a bad file", []string{"-c", bad}, 78, nil, []string{bad + ":2: services.web.cmd: "}},
 		{"check of what the host lacks", []string{"check", "-c", odd}, 0, []string{
 			"warning: services.web: user nobody-at-all: no such user", "warning: services.dir: working_dir", "warning: services.env: env_file",
 		}, nil},
 		{"check of no file", []string{"check", "-c", "/no/such/file.toml"}, 2, []string{"/no/such/file.toml: "}, nil},
-		{"-c of no file", []string{"-c", "/no/such/file.toml"}, 2, nil, []string{"/no/such/file.toml: "}},
-		{"nothing", nil, 2, nil, []string{"-c FILE is missing"}},
-		{"-c without a file", []string{"-c"}, 2, nil, []string{"-c"}},
-		{"-c with more behind", []string{"-c", good, "web"}, 2, nil, []string{`a command goes behind a --`}},
+		{"-c of no file", []string{"-c", "/no/such/file.toml"}, 78, nil, []string{"/no/such/file.toml: "}},
+		{"nothing", nil, 64, nil, []string{"-c FILE is missing"}},
+		{"-c without a file", []string{"-c"}, 64, nil, []string{"-c"}},
+		{"-c with more behind", []string{"-c", good, "web"}, 64, nil, []string{`a command goes behind a --`}},
 		{"unknown command", []string{"relaod"}, 2, nil, []string{`"relaod": no such command`}},
-		{"unknown option", []string{"-z"}, 2, nil, []string{"-z"}},
+		{"unknown option", []string{"-z"}, 64, nil, []string{"-z"}},
+		{"-t with more behind", []string{"-t", "-c", good, "web"}, 2, nil, []string{"too many arguments"}},
 		{"unknown option of check", []string{"check", "-z"}, 2, nil, []string{"-z"}},
 		{"version", []string{"version"}, 0, []string{"hupwatch "}, nil},
 		{"help", []string{"help"}, 0, []string{"hupwatch -c FILE", "kill -HUP"}, nil},
@@ -75,7 +76,7 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("%s: stderr is %q, want %q in it", c.name, &stderr, want)
 			}
 		}
-		if c.code == exitUsage && c.stdout == nil && stdout.Len() > 0 {
+		if c.code != exitDone && c.stdout == nil && stdout.Len() > 0 {
 			t.Errorf("%s: stdout is %q, want nothing", c.name, &stdout)
 		}
 	}

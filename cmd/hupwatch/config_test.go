@@ -36,8 +36,8 @@ func TestBadFileIsRefusedAtStart(t *testing.T) {
 		}
 		want := strings.ReplaceAll(m.want, "LINE", fmt.Sprintf("%s:%d", file, strings.Count(m.text, "\n")+1))
 		out, code := output(hupwatch("-c", file))
-		if code != exitUsage || !strings.Contains(out, want) {
-			t.Errorf("%s: exit code %d, want %d with %q:\n%s", m.name, code, exitUsage, want, out)
+		if code != exitDaemonConfig || !strings.Contains(out, want) {
+			t.Errorf("%s: exit code %d, want %d with %q:\n%s", m.name, code, exitDaemonConfig, want, out)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func runFile(file string, stderr io.Writer) int {
 		fmt.Fprintln(stderr, p)
 	}
 	if c == nil {
-		return exitUsage
+		return exitDaemonConfig
 	}
 	return runDaemon(stderr, runner.Options{
 		Config: c,

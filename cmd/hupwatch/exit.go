@@ -6,7 +6,7 @@ import (
 	"hupwatch/runner/control"
 )
 
-// The exit codes.
+// The exit codes of the commands.
 const (
 	exitDone        = 0
 	exitOther       = 1
@@ -15,6 +15,13 @@ const (
 	exitUnreachable = 4 // nobody to ask, or refused
 	exitDown        = 5 // something does not serve
 	exitLost        = 6 // nobody knows what became of it
+)
+
+// Those of the daemon that no command has, as sysexits.h has them: 2 is what a crash of
+// the Go runtime ends with, and supervisors must be able to tell these apart.
+const (
+	exitDaemonUsage  = 64 // EX_USAGE
+	exitDaemonConfig = 78 // EX_CONFIG
 )
 
 // errUnfinished says that an answer ended before what was asked for.

@@ -41,6 +41,9 @@ func (f *foreground) run(cmd *cobra.Command, args []string) error {
 		return f.runOneService(cmd.Flags(), args)
 	}
 	flags := cmd.Flags()
+	if f.test { // a command, written as an option
+		f.usage = exitUsage
+	}
 	switch {
 	case len(args) > 0 && isCommand(args) && flags.NFlag() == 0:
 		return noSuchCommand(cmd, args[0])

@@ -39,8 +39,8 @@ One service without a file: -w is its warm-up in seconds (default 1), -v logs
 what happens, -vv all of it. A TERM leaves the command running; with -k, or as
 PID 1, it is stopped. When the command ends, hupwatch ends with its exit code.
 
-Exit codes of hupwatch -c FILE and hupwatch -- COMMAND: 0 clean stop; 2 bad
-usage or configuration; the own code of an essential service (128 + N where
+Exit codes of hupwatch -c FILE and hupwatch -- COMMAND: 0 clean stop; 64 bad
+usage; 78 bad configuration; the own code of an essential service (128 + N where
 signal N ended it); else 1.
 `
 

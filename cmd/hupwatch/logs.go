@@ -21,6 +21,8 @@ type logs struct {
 	connection *connection
 	follow     bool
 	lines      int
+	linesGiven bool
+	generation int
 	names      []string
 	widest     int // of the names, 0 where there is only one
 	display    display
@@ -32,20 +34,35 @@ func (p *program) logs() *cobra.Command {
 		Use: "logs [NAME...]", Short: "show what services wrote",
 		Long: `Show the last lines that services wrote to their standard output and error, as far
 as hupwatch sees and remembers them. Those of several services are merged by time,
-and each says whose it is.`,
+and each says whose it is. Of a new process that was no good they are kept apart,
+the last 64 KiB, until the next one is started: --generation shows those.`,
 		Annotations: exits("0  shown", "3  no such service", "4  hupwatch cannot be reached, refuses, or (with -f) has ended"),
-		Example:     "  hupwatch logs -f web\n  hupwatch logs -n 20",
+		Example:     "  hupwatch logs -f web\n  hupwatch logs -n 20\n  hupwatch logs --generation 7 web",
 		Args:        cobra.ArbitraryArgs,
-		RunE:        func(cmd *cobra.Command, args []string) error { return l.run(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l.linesGiven = cmd.Flags().Changed("lines")
+			return l.run(cmd.Context(), args)
+		},
 	}
 	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "go on with what they write from now on, until Ctrl-C")
 	cmd.Flags().IntVarP(&l.lines, "lines", "n", l.lines, "no more than the last `N` lines of each")
+	cmd.Flags().IntVar(&l.generation, "generation", 0, "all that is kept of what generation `N` wrote")
 	l.connection = connects(cmd)
 	cmd.ValidArgsFunction = l.connection.complete(0)
 	return cmd
 }
 
 func (l *logs) run(ctx context.Context, args []string) error {
+	switch {
+	case l.generation < 0:
+		return fmt.Errorf("--generation %d: they are numbered from 1 on; hupwatch status, hupwatch events name them", l.generation)
+	case l.generation > 0 && l.follow:
+		return errors.New("--generation shows what was written: leave out -f")
+	case l.generation > 0 && len(named(args)) == 0:
+		return errors.New("say of which service: hupwatch logs --generation N NAME")
+	case l.generation > 0 && !l.linesGiven:
+		l.lines = 100_000
+	}
 	if l.lines < 0 {
 		return fmt.Errorf("-n %d: it is how many lines to show, from 0 on", l.lines)
 	}
@@ -138,7 +155,13 @@ func (l *logs) read(ctx context.Context, client *control.Client) (failures []err
 }
 
 func (l *logs) readOne(ctx context.Context, client *control.Client, name string, to chan<- written) {
-	lines, err := client.Logs(ctx, name, l.lines, l.follow)
+	var lines *control.Lines
+	var err error
+	if l.generation > 0 {
+		lines, err = client.Written(ctx, name, l.generation, l.lines)
+	} else {
+		lines, err = client.Logs(ctx, name, l.lines, l.follow)
+	}
 	switch refused, _ := errors.AsType[*control.Error](err); {
 	case err == nil:
 		defer lines.Close()

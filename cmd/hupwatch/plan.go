@@ -12,11 +12,12 @@ import (
 
 func (p *program) plan() *cobra.Command {
 	var c *connection
-	var asJSON bool
+	var asJSON, changed bool
 	cmd := &cobra.Command{
 		Use: "plan", Short: "show what a reload would do now; changes nothing",
 		Long: `Show what kill -HUP would do now to each service, and why: what is new about it.
-Nothing is changed, nothing is started.`,
+With --changed, what hupwatch reload --changed would do. Nothing is changed, nothing
+is started.`,
 		Annotations: exits(
 			"0  it would do this",
 			"1  some could not even be started, and would be kept old",
@@ -33,13 +34,25 @@ Nothing is changed, nothing is started.`,
 			if err != nil {
 				return unanswered(err)
 			}
+			if changed {
+				skipWhatIsNotNew(plan)
+			}
 			p.printPlan(plan, asJSON)
 			return ended(exitOfPlan(plan))
 		},
 	}
+	cmd.Flags().BoolVar(&changed, "changed", false, "what a reload of only what has changed would do")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	c = connects(cmd)
 	return cmd
+}
+
+func skipWhatIsNotNew(plan control.Plan) {
+	for i := range plan.Services {
+		if s := &plan.Services[i]; s.NothingNew && s.Action == "reload" {
+			s.Action, s.Why, s.Notes = "skip", "nothing new", nil
+		}
+	}
 }
 
 func (p *program) printPlan(plan control.Plan, asJSON bool) {

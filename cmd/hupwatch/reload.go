@@ -29,7 +29,9 @@ func (p *program) reload() *cobra.Command {
 		Long: `Reload services, all that are wanted up or those named: hupwatch reads its
 configuration, starts a new process of each, sees it through its warm-up, and only
 then stops the old one. If the new one is no good the old one serves on, and why
-is said here. The command ends once the old ones have finished their work. What
+is said here. The command ends once the old ones have finished their work; one that
+dies before that is rolled back, and that is its result. --probation waits until it
+cannot be rolled back any more. What
 waits for other services (depends_on) is reloaded when those are ready; --timeout
 limits how long the command waits for that.
 
@@ -52,6 +54,7 @@ Ctrl-C ends the command, not the reload.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&r.q.Changed, "changed", false, "only the services that something is new for")
 	flags.BoolVar(&r.q.NoDrain, "no-drain", false, "do not wait for the old processes to finish their work")
+	flags.BoolVar(&r.q.Probation, "probation", false, "wait until the new release cannot be taken back any more")
 	flags.BoolVar(&r.q.NoWait, "no-wait", false, "wait for nothing: 0 says only that it was asked for")
 	flags.Var(&r.timeout, "timeout", "wait no longer than `D`: 90s, 2m; the reload goes on")
 	flags.StringVar(&r.q.Key, "key", "", "asked again with this `KEY` it is the same reload")
@@ -82,6 +85,9 @@ func (r *reload) run(ctx context.Context, args []string) error {
 	}
 	progress := screen.NewProgress(control.VerbReload, names, time.Now())
 	progress.Know(before)
+	if r.q.Probation {
+		progress.ThroughProbation()
+	}
 	failures := r.finish(ctx, control.VerbReload, progress, r.json, []ask{func(ctx context.Context) (*control.Events, error) {
 		return client.Reload(ctx, r.q)
 	}})

@@ -18,6 +18,7 @@ import (
 // program is one run of hupwatch.
 type program struct {
 	stdout, stderr io.Writer
+	usage          int // the exit code for bad usage
 	// then is what is left to do once the command line is understood: to be the
 	// daemon, which lives long and needs nothing of the command line any more.
 	then func() int
@@ -28,7 +29,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if isCommand(args) {
 		early.Release()
 	}
-	p := &program{stdout: stdout, stderr: stderr}
+	p := &program{stdout: stdout, stderr: stderr, usage: exitUsage}
+	if !isCommand(args) {
+		p.usage = exitDaemonUsage
+	}
 	if err := p.root(args).Execute(); err != nil {
 		return p.failed(err)
 	}
@@ -85,7 +89,7 @@ func (p *program) commands() []*cobra.Command {
 // asking are the commands that ask the hupwatch that runs.
 func (p *program) asking() []*cobra.Command {
 	return []*cobra.Command{
-		p.status(), p.reload(), p.start(), p.stop(), p.restart(), p.signal(), p.plan(), p.logs(), p.events(),
+		p.status(), p.reload(), p.start(), p.stop(), p.restart(), p.rollback(), p.signal(), p.why(), p.plan(), p.logs(), p.events(),
 	}
 }
 
@@ -101,7 +105,7 @@ func (p *program) notYet(name string) *cobra.Command {
 
 // failed says what went wrong and returns the exit code for it.
 func (p *program) failed(err error) int {
-	code := exitUsage
+	code := p.usage
 	if f, ok := errors.AsType[*failure](err); ok {
 		code, err = f.code, f.err
 	}

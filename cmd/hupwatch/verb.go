@@ -12,12 +12,13 @@ import (
 	"hupwatch/runner/control"
 )
 
-// verb is one run of start, stop, restart or signal.
+// verb is one run of start, stop, restart, signal or rollback.
 type verb struct {
 	*program
 	name       string
 	connection *connection
 	q          control.Request
+	timeout    timeout
 	json       bool
 }
 
@@ -28,14 +29,18 @@ func verbExits(done, not, unknown string) map[string]string {
 }
 
 func (p *program) verb(name string, cmd *cobra.Command) *cobra.Command {
-	v := &verb{program: p, name: name}
-	cmd.Use = name + " NAME...|all"
+	(&verb{program: p, name: name}).define(cmd)
+	return cmd
+}
+
+// define makes it what a command does.
+func (v *verb) define(cmd *cobra.Command) {
+	cmd.Use = v.name + " NAME...|all"
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return v.run(cmd.Context(), args) }
 	cmd.Flags().BoolVar(&v.json, "json", false, "print the events as JSON, one a line, the result last")
 	v.connection = connects(cmd)
 	cmd.ValidArgsFunction = v.connection.complete(0)
-	return cmd
 }
 
 // run asks for every service by itself: one that is refused keeps no other from
@@ -48,10 +53,18 @@ func (v *verb) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if v.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(v.timeout))
+		defer cancel()
+	}
 	v.q.Connections = newDisplay(v.stdout).escapes && !v.json
 	names := named(args)
 	progress := screen.NewProgress(v.name, nil, time.Now())
 	progress.Know(statusBefore(ctx, client))
+	if v.q.Probation {
+		progress.ThroughProbation()
+	}
 	if names == nil {
 		names = []string{config.AllServices}
 	}

@@ -59,6 +59,8 @@ type Service struct {
 	// Restarts counts the starts that nobody asked for.
 	Restarts int  `json:"restarts"`
 	LastExit Exit `json:"last_exit"`
+	// LastTail are the lines that tell of how the last one ended.
+	LastTail []string `json:"last_tail"`
 	// NextStartAt is when it is started again by itself.
 	NextStartAt Time       `json:"next_start_at"`
 	Incoming    []Incoming `json:"incoming"`
@@ -218,10 +220,13 @@ type Event struct {
 	Error      string   `json:"error,omitempty"` // or a reason that is no error
 	Tail       []string `json:"tail,omitempty"`
 	Release    string   `json:"release,omitempty"`
-	Serving    int      `json:"serving,omitempty"` // the generation that serves after a reload
-	Signal     string   `json:"signal,omitempty"`
-	Exit       *Exit    `json:"exit,omitempty"`
-	Hook       string   `json:"hook,omitempty"` // before_start, before_stop, after_reload
+	// Serving is the generation that serves after a reload, and ServingRelease where it
+	// runs, or where that does which is started instead of Release.
+	Serving        int    `json:"serving,omitempty"`
+	ServingRelease string `json:"serving_release,omitempty"`
+	Signal         string `json:"signal,omitempty"`
+	Exit           *Exit  `json:"exit,omitempty"`
+	Hook           string `json:"hook,omitempty"` // before_start, before_stop, after_reload
 	// Phase and Status are those of an incoming generation; what it lacks is the
 	// Error.
 	Phase  string `json:"phase,omitempty"`
@@ -280,6 +285,9 @@ type PlanService struct {
 	Action string `json:"action"`
 	// Why says what is new, or why it is skipped.
 	Why string `json:"why"`
+	// NothingNew tells that it would be started with nothing new: a reload of what has
+	// changed would skip it.
+	NothingNew bool `json:"nothing_new"`
 	// Changed are the keys that differ from what runs.
 	Changed []string `json:"changed"`
 	// Notes are what to know before: that nothing serves for a while, or which keys

@@ -92,6 +92,17 @@ func (c *Client) Logs(ctx context.Context, name string, n int, follow bool) (*Li
 	return &Lines{stream: newStream[Line](answer)}, nil
 }
 
+// Written returns the last n lines that hupwatch remembers of the output of one
+// generation of a service.
+func (c *Client) Written(ctx context.Context, name string, generation, n int) (*Lines, error) {
+	query := url.Values{"n": {strconv.Itoa(n)}, "generation": {strconv.Itoa(generation)}}
+	answer, err := c.send(ctx, http.MethodGet, servicePath(name)+"/logs", query, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Lines{stream: newStream[Line](answer)}, nil
+}
+
 func servicePath(name string) string { return "/v1/services/" + url.PathEscape(name) }
 
 func withMemory(memory bool) url.Values {

@@ -59,6 +59,7 @@ type Hub struct {
 	mu       sync.Mutex // guards what is below
 	files    map[string]*sink
 	journals map[string]*journal
+	stories  map[place]story
 	streams  map[*stream]bool
 	boxes    map[*mailbox.Box[Line]]bool
 	closed   bool
@@ -83,6 +84,7 @@ func New(o Options) (*Hub, error) {
 		dir: o.Dir, trouble: o.Trouble, mistakes: o.Mistakes, poller: p,
 		files:    make(map[string]*sink),
 		journals: make(map[string]*journal),
+		stories:  make(map[place]story),
 		streams:  make(map[*stream]bool),
 		boxes:    make(map[*mailbox.Box[Line]]bool),
 	}
@@ -105,6 +107,9 @@ func (h *Hub) newSink(service, name string, to destination) *sink {
 // which is no generation.
 func (h *Hub) Open(c *config.Service, generation, instance int, as *process.Credential) (*Capture, error) {
 	capture := &Capture{stdout: 1, stderr: 2, tail: newTail()}
+	if generation > 0 && (captured(c.Output) || captured(c.Stderr)) {
+		capture.tail = h.tell(place{c.Name, instance}, generation)
+	}
 	for _, r := range routes(c) {
 		fd := inherited(r.output, r.stream)
 		if captured(r.output) {
@@ -133,7 +138,7 @@ func (h *Hub) Open(c *config.Service, generation, instance int, as *process.Cred
 // lives. It takes what the service is configured to do now; what it made nothing
 // for, it does not see.
 func (h *Hub) Adopt(c *config.Service, generation, instance int) (*Capture, error) {
-	capture := &Capture{stdout: -1, stderr: -1, tail: newTail()}
+	capture := &Capture{stdout: -1, stderr: -1, tail: newTail(), settled: true}
 	for _, r := range []route{{Out, c.Output}, {Err, c.Stderr}} {
 		path := h.path(c.Name, generation, instance, r.stream)
 		if path == "" {
@@ -171,6 +176,58 @@ func (h *Hub) Apply(c *config.Service) {
 			k.rotate(c)
 		}
 	}
+}
+
+// place is where generations of a service follow each other.
+type place struct {
+	service  string
+	instance int
+}
+
+// story is what a generation said that has not come to serve, as yet or ever. One of
+// each place is kept: until the next one begins.
+type story struct {
+	generation int
+	lines      *journal
+}
+
+// tell begins the story of a generation.
+func (h *Hub) tell(at place, generation int) *journal {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	lines := newStory(at.service)
+	h.stories[at] = story{generation, lines}
+	return lines
+}
+
+// settle forgets the story of a generation that serves.
+func (h *Hub) settle(s *stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := place{s.service, s.instance}
+	if h.stories[at].generation == s.generation {
+		delete(h.stories, at)
+	}
+}
+
+// Of returns what is kept of the lines of one generation: the last 64 KiB of one that
+// never served and was the last to try, else what the lines of the others of its
+// service have left. It does not block.
+func (h *Hub) Of(service string, generation int) []Line {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for at, s := range h.stories {
+		if at.service == service && s.generation == generation {
+			if lines := s.lines.lines(-1); len(lines) > 0 {
+				return lines
+			}
+		}
+	}
+	var lines []Line
+	if j := h.journals[service]; j != nil {
+		lines = j.lines(-1)
+	}
+	return slices.DeleteFunc(lines, func(l Line) bool { return l.Generation != generation })
 }
 
 // Recall returns the last n lines of a service, all that are kept where n is
@@ -212,6 +269,7 @@ func (h *Hub) Forget(service string) {
 		return
 	}
 	j.forgotten = true
+	maps.DeleteFunc(h.stories, func(at place, _ story) bool { return at.service == service })
 	if left := j.clear(); left == 0 {
 		delete(h.journals, service)
 	}

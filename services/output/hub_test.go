@@ -55,6 +55,56 @@ func TestStandardErrorCanGoApart(t *testing.T) {
 	}
 }
 
+// The old generation writes a line for each request, and what the new one says is lost
+// among them.
+func TestAllThatAGenerationSaidBeforeItServedIsKept(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := service("web", config.OutputPrefix)
+	old, err := s.Open(c, 1, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Settle()
+	bad := s.start(t, c, 2, "say", strings.Repeat("a\n", 100)+"ValueError: 7\n"+strings.Repeat("z\n", 100))
+	bad.wait(t)
+	tail := bad.Tail()
+	stdout, _ := old.Descriptors()
+	for i := range 3000 {
+		if _, err := syscall.Write(stdout, []byte(numbered("old", i)+"\n")); err != nil {
+			t.Fatal(err)
+		}
+		if i%100 == 99 {
+			old.Tail() // which reads what is there
+		}
+	}
+	old.Forked()
+	if all := s.lines("web", -1); slices.ContainsFunc(all, func(l output.Line) bool { return l.Generation == 2 }) {
+		t.Fatal("the old one has left room for the lines of the new one, nothing was tried")
+	}
+	if !slices.Contains(tail, "ValueError: 7") || tail[len(tail)-1] != "z" {
+		t.Errorf("the tail is %q", tail)
+	}
+	if lines := s.Of("web", 2); len(lines) != 201 || lines[100].Text != "ValueError: 7" || lines[0].Service != "web" {
+		t.Errorf("%d lines are kept: %v", len(lines), lines)
+	}
+	next := s.start(t, c, 3, "say", "one\n")
+	next.wait(t)
+	next.Tail()
+	if lines := s.Of("web", 2); len(lines) > 0 {
+		t.Errorf("those of the last but one are kept: %v", lines)
+	}
+	next.Settle()
+	next.Settle()
+	if lines := s.Of("web", 3); len(lines) != 1 || lines[0].Text != "one" {
+		t.Errorf("of one that serves: %v", lines)
+	}
+	s.Forget("web")
+	if lines := s.Of("web", 3); len(lines) > 0 {
+		t.Errorf("of one that is forgotten: %v", lines)
+	}
+}
+
 func TestInstancesAreNumberedFromTheSecondOn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

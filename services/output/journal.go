@@ -47,9 +47,37 @@ type journal struct {
 	followers []*mailbox.Box[Line]
 }
 
-// newTail returns a journal for what one generation leaves behind.
+// newTail returns a journal for what one generation that serves leaves behind.
 func newTail() *journal {
-	return &journal{ring: ring{limit: tailLines*header + tailBytes, most: tailLines}}
+	return &journal{ring: newTailRing()}
+}
+
+func newTailRing() ring { return ring{limit: tailLines*header + tailBytes, most: tailLines} }
+
+// newStory returns a journal for all that a generation says before it serves.
+func newStory(service string) *journal {
+	return &journal{service: service, ring: ring{limit: journalBytes}}
+}
+
+// shrink has no more be kept than newTail keeps.
+func (j *journal) shrink() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	small := newTailRing()
+	for _, e := range j.ring.last(tailLines) {
+		small.add(e)
+	}
+	j.ring = small
+}
+
+// of returns the lines of one generation.
+func (j *journal) of(generation, instance int) []Line {
+	j.mu.Lock()
+	entries := j.ring.last(-1)
+	j.mu.Unlock()
+	return j.linesOf(slices.DeleteFunc(entries, func(e entry) bool {
+		return e.generation != generation || e.instance != instance
+	}))
 }
 
 func (j *journal) add(e entry) {

@@ -20,6 +20,7 @@ type Progress struct {
 	known   []control.Service
 	results []control.Reload
 	begun   time.Time
+	through bool // to the end of probation
 }
 
 // NewProgress is the progress of reload, start, stop, restart or signal of these
@@ -39,6 +40,15 @@ func (p *Progress) Know(st control.Status) {
 		if r := p.index[svc.Name]; r != nil {
 			r.know(svc)
 		}
+	}
+}
+
+// ThroughProbation tells that what is promoted is waited for until it cannot be taken
+// back any more.
+func (p *Progress) ThroughProbation() {
+	p.through = true
+	for _, r := range p.rows {
+		r.waits = true
 	}
 }
 
@@ -72,7 +82,7 @@ func (p *Progress) row(name string) *row {
 	if r := p.index[name]; r != nil {
 		return r
 	}
-	r := &row{name: name, step: stepWaiting}
+	r := &row{name: name, step: stepWaiting, waits: p.through}
 	p.rows, p.index[name] = append(p.rows, r), r
 	if i := slices.IndexFunc(p.known, func(svc control.Service) bool { return svc.Name == name }); i >= 0 {
 		r.know(p.known[i])
@@ -121,7 +131,7 @@ func (p *Progress) heldUp() bool {
 	waits := false
 	for _, r := range p.rows {
 		switch {
-		case r.outcome != nil && len(r.drains) == 0:
+		case r.outcome != nil && len(r.drains) == 0 && !r.onProbation():
 		case r.outcome == nil && r.awaits != "":
 			waits = true
 		default:

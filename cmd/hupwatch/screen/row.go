@@ -29,9 +29,13 @@ type row struct {
 	lacks      string    // what it lacks to be ready
 	says       string    // and what it says of itself
 	failure    *outcome  // of what had taken the place of the old one
+	settles    time.Time // until when what was promoted can be taken back
+	to         string    // the release that is gone back to
+	undone     bool      // after the result had come
 	notes      []note
 	outcome    *outcome
 	drains     []drain
+	waits      bool // for the end of probation too
 }
 
 // step is how far it has come.
@@ -110,8 +114,7 @@ func (r *row) add(e control.Event) {
 			r.step = stepBoth
 		}
 	case services.KindPromoted:
-		r.step, r.started, r.hook = stepPromoted, false, ""
-		r.done++
+		r.promoted(e)
 	case services.KindForwarded:
 		r.step, r.instance, r.generation = stepWatching, e.Instance, e.Generation
 	case services.KindStopSignalled:
@@ -130,6 +133,8 @@ func (r *row) add(e control.Event) {
 		r.ended(e)
 	case services.KindRolledBack:
 		r.rolledBack(e)
+	case services.KindSettled:
+		r.settles = time.Time{}
 	default:
 	}
 }
@@ -211,21 +216,36 @@ func (r *row) stops() {
 	r.step = stepStopping
 }
 
-// rolledBack takes that the release before is started again: while the request is
-// under way, its result is still to come.
-func (r *row) rolledBack(e control.Event) {
-	failed := &outcome{result: "rolled_back", reason: e.Error, tail: e.Tail, exit: e.Exit, generation: e.Generation}
-	if r.outcome != nil {
-		r.outcome = failed
+// promoted takes that a generation serves: the new one, or that of the release which
+// was gone back to.
+func (r *row) promoted(e control.Event) {
+	r.step, r.started, r.hook = stepPromoted, false, ""
+	if f := r.failure; f != nil && r.undone {
+		f.generation = e.Generation
+		r.outcome = f
 		return
 	}
-	r.failure, r.step, r.started = failed, stepUndoing, false
-	if r.many > 1 && e.Instance < r.instance { // one that was done
+	r.done++
+}
+
+// rolledBack takes that the release before is started again. What a request came to
+// is known once that serves, or is no good either.
+func (r *row) rolledBack(e control.Event) {
+	further := r.undone
+	if !further { // else it goes back further, and what was asked for failed first
+		r.failure = &outcome{result: "rolled_back", reason: e.Error, tail: e.Tail, exit: e.Exit, instance: e.Instance}
+	}
+	if r.outcome != nil {
+		r.undone, r.outcome = true, nil
+	}
+	r.step, r.started, r.settles, r.to = stepUndoing, false, time.Time{}, e.ServingRelease
+	if r.many > 1 && !further && (r.undone || e.Instance < r.instance) { // one that was done
 		r.done--
 	}
 }
 
 func (r *row) ended(e control.Event) {
+	r.settles = after(e.At.Time, e.WaitSeconds)
 	r.outcome = &outcome{
 		result: e.Result, reason: e.Error, tail: e.Tail, exit: e.Exit,
 		generation: e.Serving, seconds: e.Seconds,
@@ -267,9 +287,10 @@ func (r *row) end(s control.ServiceReload) {
 	if r.outcome != nil {
 		drained, seconds = max(drained, r.outcome.drained), r.outcome.seconds
 		if !r.bad() { // the one that came of it may have ended since
-			generation = cmp.Or(generation, r.outcome.generation)
+			generation = cmp.Or(r.outcome.generation, generation)
 		}
 	}
+	r.settles = time.Time{}
 	r.outcome = &outcome{
 		result: s.Result, reason: s.Error, tail: s.Tail, exit: s.Exit, instance: s.Instance,
 		generation: generation, seconds: cmp.Or(seconds, s.ReadySeconds), drained: drained,
@@ -281,7 +302,7 @@ func (r *row) bad() bool { return r.outcome != nil && ofResult(r.outcome.result)
 
 // moving tells whether something is under way, or held up.
 func (r *row) moving() bool {
-	return len(r.drains) > 0 || r.outcome == nil && (r.step != stepWaiting || r.awaits != "")
+	return len(r.drains) > 0 || r.onProbation() || r.outcome == nil && (r.step != stepWaiting || r.awaits != "")
 }
 
 // word is the step or the result, in a word or two.
@@ -289,6 +310,10 @@ func (r *row) word() (string, colour) {
 	switch {
 	case r.outcome == nil && len(r.drains) > 0 && r.step == stepPromoted, r.outcome != nil && len(r.drains) > 0 && !r.bad():
 		return "draining", cyan
+	case r.onProbation():
+		return "probation", cyan
+	case r.failure != nil && r.outcome == nil:
+		return string(stepUndoing), red
 	case r.outcome != nil:
 		return words(r.outcome.result), ofResult(r.outcome.result)
 	case r.step == stepWaiting:
@@ -306,8 +331,16 @@ func (r *row) detail(now time.Time) string {
 		return r.stepText(now)
 	case len(r.drains) > 0:
 		return r.drainText(now)
+	case r.onProbation():
+		return r.comma(r.outcome.text(r), "can be taken back for "+left(now, r.settles))
 	}
 	return r.outcome.text(r)
+}
+
+// onProbation tells whether what was promoted is waited for until it cannot be taken
+// back.
+func (r *row) onProbation() bool {
+	return r.waits && r.outcome != nil && !r.bad() && !r.settles.IsZero()
 }
 
 // stepText says where it stands.
@@ -325,7 +358,7 @@ func (r *row) stepText(now time.Time) string {
 	case stepHandover:
 		return r.comma(hookName(r.hook)+" of the old one runs", r.left(now))
 	case stepUndoing:
-		return "to the release before"
+		return "to " + releaseText(r.to)
 	case stepWarming:
 		if !r.until.IsZero() && !r.until.After(now) {
 			return r.comma(r.its(), "not ready yet") // its warm-up was said to begin with its start
@@ -362,6 +395,9 @@ func (r *row) oldText(now time.Time) string {
 	}
 	return text
 }
+
+// releaseText names the release that is gone back to.
+func releaseText(release string) string { return cmp.Or(Safe(release), "the release before") }
 
 // its names the generation that comes.
 func (r *row) its() string {

@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -71,7 +72,7 @@ func RestlessFirst(st control.Status) control.Status {
 func rest(svc control.Service) int {
 	still := svc.State == "running" && svc.Wanted == "up" || svc.State == "stopped" && svc.Wanted == "down"
 	refused := svc.LastReload.Result != "" && ofResult(svc.LastReload.Result) == red
-	if still && !refused && len(svc.Incoming) == 0 && len(svc.Draining) == 0 {
+	if still && !refused && svc.Instead == "" && len(svc.Incoming) == 0 && len(svc.Draining) == 0 {
 		return 1
 	}
 	return 0
@@ -132,6 +133,45 @@ func (v *statusView) service(svc control.Service) {
 		v.ended(svc)
 	}
 	v.refused(svc)
+	v.known(svc)
+}
+
+// known is what else is known of the releases.
+func (v *statusView) known(svc control.Service) {
+	if svc.Instead != "" {
+		v.warning(fmt.Sprintf("started from the last good release, not %s: %s; hupwatch reload %s tries that one again",
+			cmp.Or(Safe(svc.Refused.Release), "the configured one"), Safe(svc.Instead), Safe(svc.Name)))
+	}
+	if svc.Unseen != "" {
+		v.note(unseenText(svc), nil)
+	}
+	if !v.full {
+		return
+	}
+	if until := svc.ProbationUntil; until.After(v.now) {
+		v.note("on probation, "+left(v.now, until.Time)+" left: should it end, the release before is started again", nil)
+	}
+	if len(svc.Releases) > 0 {
+		v.note("releases, the newest first:", nil)
+	}
+	for _, r := range svc.Releases {
+		text := Safe(r.Release)
+		if r.Good {
+			text += ", served well"
+		}
+		v.across(indent("    ", Wrap(text, v.room(4)))...)
+	}
+}
+
+// unseenText says that a release is believed for less than usual.
+func unseenText(svc control.Service) string {
+	return "what a new generation does cannot be seen, only its warm-up tells a good release from a bad one: " + Safe(svc.Unseen) +
+		"; say in ready how it can be seen, by notify, fd or exec"
+}
+
+// warning is a note that somebody has to do something about.
+func (v *statusView) warning(text string) {
+	v.across(indent("  ", paintAll(v.Style, red, Wrap(text, v.room(2))))...)
 }
 
 // many tells whether it has more than one instance.
@@ -253,7 +293,11 @@ func (v *statusView) ended(svc control.Service) {
 	if svc.State != "backoff" && svc.State != "failed" && svc.State != "exited" {
 		return
 	}
-	v.note(v.endText(svc.Name, svc.State, svc.LastExit, svc.Restarts, svc.NextStartAt), nil)
+	tail := svc.LastTail
+	if last := svc.LastReload; ofResult(last.Result) == red && slices.Equal(last.Tail, tail) { // which is shown with that
+		tail = nil
+	}
+	v.note(v.endText(svc.Name, svc.State, svc.LastExit, svc.Restarts, svc.NextStartAt), tail)
 }
 
 // endText says how something ended, and what comes next.

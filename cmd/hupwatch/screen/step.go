@@ -57,6 +57,9 @@ func (p *Progress) lastSteps(result control.Reload) []string {
 			continue
 		}
 		e := control.Event{Kind: string(services.KindReloadEnded), Service: s.Name, Result: s.Result, Error: s.Error, Tail: s.Tail}
+		if s.Result == string(services.ResultRolledBack) {
+			e.Serving = s.Generation
+		}
 		lines = append(lines, p.Step(e)...)
 	}
 	return lines
@@ -120,6 +123,10 @@ func stepText(e control.Event, name func(instance, generation int) string) strin
 			return "is started again in " + took(e.WaitSeconds)
 		}
 		return "is started again"
+	case services.KindSettled:
+		return "probation over"
+	case services.KindInstead:
+		return insteadText(e)
 	case services.KindForwarded:
 		return generation + " got " + cmp.Or(Safe(e.Signal), "a signal")
 	default:
@@ -128,6 +135,21 @@ func stepText(e control.Event, name func(instance, generation int) string) strin
 		}
 		return ""
 	}
+}
+
+// insteadText says that a service was not started from the configured release.
+func insteadText(e control.Event) string {
+	text := "is started from the last good release"
+	if e.ServingRelease != "" {
+		text += ", " + Safe(e.ServingRelease)
+	}
+	if e.Release != "" {
+		text += ", not from " + Safe(e.Release)
+	}
+	if e.Error != "" {
+		text += ": " + Safe(e.Error)
+	}
+	return text
 }
 
 // isOutcome tells whether an event says what a request came to for a service.
@@ -151,10 +173,16 @@ func exitPart(e control.Event) string {
 func resultText(e control.Event, name func(instance, generation int) string) string {
 	text := words(cmp.Or(e.Result, "rolled_back"))
 	switch {
-	case services.Kind(e.Kind) == services.KindRolledBack && e.Generation > 0:
-		text = name(e.Instance, e.Generation) + " rolled back" + exitPart(e)
 	case services.Kind(e.Kind) == services.KindRolledBack:
-		text += exitPart(e)
+		if e.Generation > 0 {
+			text = name(e.Instance, e.Generation) + " rolled back"
+		}
+		if e.ServingRelease != "" {
+			text += " to " + Safe(e.ServingRelease)
+		}
+		if e.Exit != nil && !strings.Contains(e.Error, exitText(e.Exit)) {
+			text += exitPart(e)
+		}
 	case e.Result == "rolled_back" && e.Serving > 0:
 		text += ", " + name(e.Instance, e.Serving) + " serves"
 	case e.Result == "partial" && e.Generation > 0:

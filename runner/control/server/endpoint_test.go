@@ -184,6 +184,9 @@ func TestLogsAreTheLastLinesAndThenWhatComes(t *testing.T) {
 	if r := raw(t, s.socket, "GET", "/v1/services/web/logs?n=3", ""); strings.Count(string(r.body), "\n") != 3 || !strings.Contains(string(r.body), `"<one>"`) {
 		t.Errorf("without follow: %s", r.body)
 	}
+	if r := raw(t, s.socket, "GET", "/v1/services/web/logs?n=1&generation=7", ""); strings.Count(string(r.body), "\n") != 1 || !strings.Contains(string(r.body), `"generation":7,"stream":"","text":"last"`) {
+		t.Errorf("of a generation: %s", r.body)
+	}
 }
 
 func TestHealthAndReadiness(t *testing.T) {
@@ -246,6 +249,8 @@ func TestWhatMakesNoSenseIsRefusedWithTheRemedy(t *testing.T) {
 		{"GET", "/v1/services/web?memory=x", "", 400, "usage", `memory: "x" must be 1 or 0`},
 		{"GET", "/v1/services/web/logs?n=-1", "", 400, "usage", `n: "-1" must be a number from 0 to 100000`},
 		{"GET", "/v1/services/web/logs?n=100001", "", 400, "usage", "must be a number from 0"},
+		{"GET", "/v1/services/web/logs?generation=x", "", 400, "usage", `generation: "x" must be a number from 0`},
+		{"GET", "/v1/services/web/logs?generation=3&follow=1", "", 400, "usage", "leave out follow"},
 		{"GET", "/v1/services/web/logs?follow=x", "", 400, "usage", "must be 1 or 0"},
 		{"POST", "/v1/reload?key=1", "", 400, "usage", `"key" is no parameter`},
 		{"POST", "/v1/reload", `{"service": "web"}`, 400, "usage", `unknown field "service"; it must be JSON, like {"services": ["web"]}`},

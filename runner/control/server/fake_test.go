@@ -148,6 +148,10 @@ func (f *fake) subscribers() int {
 	return len(f.boxes)
 }
 
+func (f *fake) Written(_ string, generation int) []control.Line {
+	return []control.Line{{Generation: generation, Text: "first"}, {Generation: generation, Text: "last"}}
+}
+
 func (f *fake) Lines(_ string, n int) ([]control.Line, *mailbox.Box[control.Line], func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"net/http"
 
 	"hupwatch/runner/control"
@@ -28,7 +29,11 @@ func (s *Server) getEvents(a *answer, r *http.Request, _ string) error {
 func (s *Server) getLogs(a *answer, r *http.Request, name string) error {
 	const usual, most = 100, 100_000
 
-	q, err := readQuery(r.URL.RawQuery, "n", "follow")
+	q, err := readQuery(r.URL.RawQuery, "n", "follow", "generation")
+	if err != nil {
+		return err
+	}
+	generation, err := q.number("generation", 0, math.MaxInt32)
 	if err != nil {
 		return err
 	}
@@ -43,12 +48,21 @@ func (s *Server) getLogs(a *answer, r *http.Request, name string) error {
 	if _, err := s.service(name); err != nil {
 		return err
 	}
+	mark := func(l *control.Line, lost int) { l.Lost += lost }
+	switch {
+	case generation > 0 && following:
+		return usage("generation: it shows what was written, leave out follow")
+	case generation > 0:
+		past := s.daemon.Written(name, generation)
+		follow(s, a, r, past[max(0, len(past)-n):], nil, mark)
+		return nil
+	}
 	past, next, cancel := s.daemon.Lines(name, n)
 	defer cancel()
 	if !following {
 		next = nil
 	}
-	follow(s, a, r, past, next, func(l *control.Line, lost int) { l.Lost += lost })
+	follow(s, a, r, past, next, mark)
 	return nil
 }
 

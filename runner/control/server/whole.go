@@ -17,6 +17,7 @@ func wholeService(s control.Service) control.Service {
 	s.Incoming = list(s.Incoming)
 	s.Draining = list(s.Draining)
 	s.Awaits = list(s.Awaits)
+	s.LastTail = list(s.LastTail)
 	s.Lacking = list(s.Lacking)
 	s.LastReload.Tail = list(s.LastReload.Tail)
 	s.Releases = list(s.Releases)

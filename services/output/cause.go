@@ -1,0 +1,116 @@
+package output
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+// What of an output is shown where not all of it can be.
+const (
+	endLines   = 8 // how it ended, whatever stands there
+	mostCauses = 5
+)
+
+// colours are what a program paints its lines with, as it is shown.
+var colours = regexp.MustCompile(`\\x1b\[[0-9;]*m`)
+
+// names are lines that name the cause of a failure: what exceptions of Python, Ruby,
+// Java and JavaScript, a panic of Go, and the loggers of servers begin with.
+var names = regexp.MustCompile(`^(?:Uncaught |Traceback: |! .*)?[\w.$:]*(?:Error|Exception|Failure|Exit)\b(?: \[\w+\])?(?:: |$)|` +
+	`\b(?:[A-Z]\w*Error|[A-Z]\w*Exception): |` +
+	`^(?:panic|fatal error|Fatal error|PHP Fatal error|runtime error|signal \w+): |` +
+	`^Exception in thread |^Caused by: |^! |` +
+	`\b(?:FATAL|CRITICAL|EMERG|ALERT)\b|\[(?:emerg|alert|crit)\]`)
+
+// hints are lines that may do so where none is one of names.
+var hints = regexp.MustCompile(`(?i)\berror\b|\[error\]|\b(?:cannot|can't|could not|unable to|failed|no such|not found|denied|refused|invalid|unknown)\b`)
+
+// numbers differ between lines that say the same: times, pids.
+var numbers = regexp.MustCompile(`[0-9]+`)
+
+// choose keeps of lines what fits into a tail: the end and, where they stand before it,
+// the lines that name the cause, each once, and how many were left out in between.
+func choose(lines []string) []string {
+	last := clip(lines)
+	if len(last) == len(lines) {
+		return lines
+	}
+	causes := matching(lines, names)
+	if len(causes) == 0 {
+		causes = matching(lines, hints)
+	}
+	if len(causes) == 0 || causes[0] >= len(lines)-len(last) {
+		return last
+	}
+	if len(causes) > mostCauses { // the first is where it began, the last what came of it
+		causes = append(causes[:1], causes[len(causes)-mostCauses+1:]...)
+	}
+	shown := make([]bool, len(lines))
+	show := func(i int) bool { // whether it is shown
+		if i < 0 || shown[i] {
+			return i >= 0
+		}
+		shown[i] = true
+		shown[i] = fits(lines, shown)
+		return shown[i]
+	}
+	for _, i := range causes {
+		show(i)
+	}
+	for i := len(lines) - 1; i >= len(lines)-endLines; i-- {
+		show(i)
+	}
+	for _, i := range slices.Backward(causes) { // the line of the program that it is about
+		show(i - 1)
+	}
+	for i := len(lines) - endLines; show(i); i-- { // as much before the end as there is room for
+		continue
+	}
+	return withGaps(lines, shown)
+}
+
+// fits tells whether no more is shown than fits into a tail.
+func fits(lines []string, shown []bool) bool {
+	kept, size := withGaps(lines, shown), 0
+	for _, line := range kept {
+		size += len(line)
+	}
+	return len(kept) <= tailLines && size <= tailBytes
+}
+
+// mostOfOne is how much of a line is shown where there are others.
+const mostOfOne = 512
+
+// matching returns which lines match, those that say the same once.
+func matching(lines []string, pattern *regexp.Regexp) []int {
+	var found []int
+	said := make(map[string]bool)
+	for i, line := range lines {
+		line = colours.ReplaceAllString(line, "")
+		same := numbers.ReplaceAllString(line, "0")
+		if !said[same] && pattern.MatchString(line) {
+			said[same] = true
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// withGaps returns the lines that are shown, and how many are not in between.
+func withGaps(lines []string, shown []bool) []string {
+	var kept []string
+	missing := 0
+	for i, line := range lines {
+		if !shown[i] {
+			missing++
+			continue
+		}
+		if missing > 0 {
+			kept = append(kept, fmt.Sprintf("[... %d lines]", missing))
+			missing = 0
+		}
+		kept = append(kept, clipLine(line, mostOfOne))
+	}
+	return kept
+}
