@@ -10,6 +10,9 @@ RELEASE = os.path.basename(os.getcwd())
 FAULT = Path("fault").read_text() if Path("fault").exists() else ""
 
 
+if FAULT.startswith("boot "):  # and then another one, or none
+    time.sleep(float(FAULT.split()[1]))
+    FAULT = (FAULT.split() + [""])[2]
 if FAULT == "import":
     import no_such_module  # noqa: F401
 if FAULT == "hang":
@@ -26,6 +29,11 @@ def app(environ, start_response):
     if environ["PATH_INFO"] == "/healthz" and FAULT == "sick":
         print("OperationalError: no such table: users", file=sys.stderr)
         status = "500 Internal Server Error"
+
+    if FAULT == "error":
+        status = "500 Internal Server Error"
+    if FAULT == "mortal" and environ["PATH_INFO"] == "/end":
+        os.kill(os.getppid(), 15)  # the server ends, and leaves nothing unanswered
 
     body = f"{RELEASE} {os.getpid()}\n".encode()
     start_response(

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"hupwatch/examples/load"
+)
+
+// busy keeps every core busy until the test ends.
+func busy(t *testing.T) {
+	t.Helper()
+	for range runtime.NumCPU() + 1 {
+		cmd := exec.Command("sh", "-c", "while :; do :; done")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		})
+	}
+}
+
+// faulty makes a release of the application that can be bad, and lets the link lead
+// to it. An empty fault is a good one.
+func (s *site) faulty(release int, fault string) {
+	s.t.Helper()
+	dir := s.path("releases", strconv.Itoa(release))
+	if err := os.CopyFS(dir, os.DirFS("testdata/bad/gunicorn")); err != nil {
+		s.t.Fatal(err)
+	}
+	if fault != "" {
+		if err := os.WriteFile(s.path("releases", strconv.Itoa(release), "fault"), []byte(fault), 0o644); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.link(release)
+}
+
+// believed is a gunicorn that nothing is said of but where it listens, and more keys.
+func believed(address string, more ...string) string {
+	return fmt.Sprintf(`
+[services.web]
+command = ["gunicorn", "--workers", "4", "wsgi:app"]
+working_dir = "current"
+listen = ["tcp://%s"]
+%s
+`, address, strings.Join(more, "\n"))
+}
+
+// asksFor reloads, and fails the test unless that ends with this code and says this.
+func (d *daemon) asksFor(code int, args []string, says ...string) {
+	d.t.Helper()
+	d.command(args...).begin().says(code, says...)
+}
+
+// only fails the test if another release than these was promoted.
+func (d *daemon) only(releases ...int) {
+	d.t.Helper()
+	for _, e := range d.all("msg=generation promoted") {
+		good := false
+		for _, release := range releases {
+			good = good || strings.HasSuffix(e["release"], "/"+strconv.Itoa(release))
+		}
+		if e["release"] != "" && !good {
+			d.t.Errorf("%s was promoted", e["release"])
+		}
+	}
+}
+
+// The workers of a release that cannot be imported take longer to fail than any
+// warm-up that somebody guessed.
+func TestAReleaseThatCannotBeImportedIsNeverPromotedHoweverBusyTheHost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	busy(t)
+	s.faulty(1, "")
+	address := loopback()
+	d := startDaemonIn(t, s.dir, believed(address, `warmup = "100ms"`))
+	d.promoted("web", 1)
+	l := startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: 4, Timeout: patience})
+	l.awaitRelease(1)
+
+	for release := 2; release < 5; release++ {
+		s.faulty(release, "import")
+		d.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: exited with status", "No module named 'no_such_module'")
+	}
+	s.faulty(5, "")
+	d.asksFor(exitDone, []string{"reload", "web"})
+	l.awaitRelease(5)
+	l.stop()
+	if n := len(d.all("msg=generation promoted")); n != 2 {
+		t.Errorf("%d generations were promoted, want the two good ones", n)
+	}
+	d.ends(syscall.SIGTERM, patience)
+}
+
+// The old generation answers at the address that is probed. What it says is nothing
+// that is known of the new one.
+func TestTheAnswerOfTheOldOneIsNoProofOfTheNewOne(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	busy(t)
+	s.faulty(1, "")
+	address := loopback()
+	ready := fmt.Sprintf(`ready = { http = "http://%s/healthz" }`, address)
+	good, bad := believed(address, ready), believed(address, ready, `start_timeout = "4s"`)
+	d := startDaemonIn(t, s.dir, good)
+	d.promoted("web", 1)
+	l := startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: 4, Timeout: patience})
+	l.awaitRelease(1)
+
+	const rounds = 4
+	release := 1
+	for range rounds {
+		d.configure(bad)
+		s.faulty(release+1, "error")
+		d.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: ", "within start_timeout (4s)", "500 Internal Server Error")
+		s.faulty(release+2, "boot 3600")
+		d.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: ", "within start_timeout (4s)")
+		d.configure(good)
+		release += 3
+		s.faulty(release, "")
+		d.asksFor(exitDone, []string{"reload", "web"})
+		l.awaitRelease(release)
+	}
+	// Who shares a socket takes requests as soon as it accepts, and a sick one answers
+	// them as it does, until that is found out. Nothing else may happen to any.
+	result := l.Stop()
+	sick := result.Count(load.Status)
+	t.Logf("%d of %d requests were answered by a sick release on trial\n%s", sick, result.Total(), result)
+	if lost := result.Failures() - sick; lost > 0 {
+		t.Errorf("%d requests were lost", lost)
+	}
+	for a := range result.Answers() {
+		if a.Class == load.Status && !d.onTrial(a) {
+			t.Errorf("a request at %s was answered by a sick release that was on trial no more", a.Ended)
+		}
+	}
+	if n := len(d.all("msg=generation promoted")); n != 1+rounds {
+		t.Errorf("%d generations were promoted, want the %d good ones", n, 1+rounds)
+	}
+	d.ends(syscall.SIGTERM, patience)
+}
+
+// onTrial tells whether some release was on trial, or being taken back, when a request
+// was under way.
+func (d *daemon) onTrial(a load.Answer) bool {
+	for _, e := range d.all("msg=reload ended", "result=kept_old") {
+		number := "generation=" + e["generation"]
+		began, gone := at(d.t, d.sees("msg=generation started", number)), at(d.t, d.sees("msg=generation exited", number))
+		if !a.Ended.Before(began) && !a.Begun.After(gone) {
+			return true
+		}
+	}
+	return false
+}
+
+// While reload waits for the old one to finish its work the new one ends: what it came
+// to is said, and nobody's request is lost by going back.
+func TestAReleaseThatEndsWhileReloadWaitsIsRolledBackForAllWhoAsk(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	busy(t)
+	s.faulty(1, "")
+	address := loopback()
+	d := startDaemonIn(t, s.dir, believed(address, `probation = "1h"`))
+	d.promoted("web", 1)
+	for i, options := range [][]string{{"reload", "web"}, {"reload", "web", "--json"}} {
+		release := 2 + i
+		// It keeps the old one draining. What is answered after it was accepted after it.
+		slow := make(chan error, 1)
+		go func() { slow <- get(t, address, "/slow?ms=12000", new(int)) }()
+		quick := startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: 2, Timeout: patience})
+		quick.awaitRelease(1)
+		s.faulty(release, "mortal")
+		reload := d.command(options...).begin()
+		quick.awaitRelease(release)
+		d.sees("msg=reload ended", "result=promoted", "reload="+strconv.Itoa(1+i))
+		asked := time.Now()
+		end(t, address, release)
+		reload.says(exitOther, "rolled", "back", "it ended within its probation: exited with status 0")
+		quick.awaitRelease(1)
+		longest := time.Duration(0)
+		result := quick.stop()
+		for a := range result.After(asked) {
+			longest = max(longest, a.Latency())
+		}
+		if err := <-slow; err != nil {
+			t.Errorf("what the old one was answering: %v", err)
+		}
+		t.Logf("a request that came while nothing served waited %s at most", longest.Round(time.Millisecond))
+
+		id := uint64(len(d.all("msg=reload done")))
+		for _, r := range []string{d.reloaded(id).Services[0].Result, d.status("web").LastReload.Result} {
+			if r != "rolled_back" {
+				t.Errorf("the API says it was %s", r)
+			}
+		}
+		if why := d.reloaded(id).Services[0]; why.Generation == why.FailedGeneration || why.FailedGeneration == 0 {
+			t.Errorf("generation %d serves, and %d is said to have failed", why.Generation, why.FailedGeneration)
+		}
+		d.asksFor(exitUnknown, []string{"why"}, "web: rolled back ", "releases/"+strconv.Itoa(release)+": it ended within its probation")
+	}
+	s.faulty(4, "")
+	d.asksFor(exitDone, []string{"reload", "web"})
+	d.asksFor(exitDone, []string{"why"}, "nothing is wrong: 1 service")
+	d.ends(syscall.SIGTERM, patience)
+}
+
+// get asks once, and finds out which release answers.
+func get(t *testing.T, address, path string, release *int) error {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	answer, err := client.Get("http://" + address + path)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	_, err = fmt.Fscan(answer.Body, release)
+	return err
+}
+
+// end asks until the release ends itself.
+func end(t *testing.T, address string, release int) {
+	t.Helper()
+	for late := time.Now().Add(patience); time.Now().Before(late); {
+		who := 0
+		if err := get(t, address, "/end", &who); err != nil {
+			t.Fatal(err)
+		}
+		if who == release {
+			return
+		}
+	}
+	t.Fatalf("release %d does not answer", release)
+}
+
+// A deploy was refused at noon, and nobody has put the link back; at night the host is
+// started anew.
+func TestADeployThatWasRefusedIsNoOutageAtTheNextStart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	busy(t)
+	s.faulty(1, "")
+	address := loopback()
+	d := startDaemonIn(t, s.dir, believed(address))
+	d.promoted("web", 1)
+	s.faulty(2, "import")
+	d.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: ")
+	d.ends(syscall.SIGTERM, patience)
+	if err := os.RemoveAll(s.path("run")); err != nil { // as after a reboot
+		t.Fatal(err)
+	}
+
+	next := d.again()
+	next.sees("msg=started from the last good release", "service=web", "level=error")
+	next.promoted("web", 1)
+	if e := next.sees("msg=generation started"); !strings.HasSuffix(e["release"], "/releases/1") {
+		t.Errorf("%v, want the release before", e)
+	}
+	l := startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: 2, Timeout: patience})
+	l.awaitRelease(1)
+	next.asksFor(exitDone, []string{"status"}, "started from the last good release, not ", "/releases/2: ", "hupwatch reload web")
+	next.asksFor(exitUnknown, []string{"why", "web"}, "started from the last good release, not the configured one", "correct it, then hupwatch reload web")
+
+	next.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: ", "No module named 'no_such_module'")
+	s.faulty(3, "")
+	next.asksFor(exitDone, []string{"reload", "web"})
+	l.awaitRelease(3)
+	next.asksFor(exitDone, []string{"why", "web"}, "web: nothing is wrong, ")
+	next.asksFor(exitDone, []string{"rollback", "web"})
+	l.awaitRelease(1)
+	l.stop()
+	next.ends(syscall.SIGTERM, patience)
+}
+
+func TestQuickDeploysGoBackToTheLastGoodOne(t *testing.T) {
+	t.Parallel()
+	trial := strings.Replace(quick, "probation = 0", `probation = "1h"`, 1)
+	d := startDaemon(t, trial+service("web", "serve", `environment = { DEPLOY = "1", `+asService+` = "1" }`))
+	d.up("web", 1)
+	for n := 2; n < 6; n++ {
+		d.configure(trial + service("web", "serve", fmt.Sprintf(`environment = { DEPLOY = "%d", %s = "1" }`, n, asService)))
+		d.asksFor(exitDone, []string{"reload", "web", "--no-drain"})
+	}
+	fifth := environment(t, d.up("web", 5), "DEPLOY")
+	d.configure(trial + service("web", "gate bad; exit 3"))
+	d.signal(syscall.SIGHUP)
+	d.promoted("web", 6)
+	d.sees("msg=reload ended", "result=promoted", "generation=6")
+	d.open("bad")
+	d.sees("msg=rolled back", "generation=6")
+	if got := environment(t, d.up("web", 7), "DEPLOY"); got != fifth || got != "5" {
+		t.Errorf("deploy %s serves, want the fifth", got)
+	}
+	d.ends(syscall.SIGTERM, soon)
+}
+
+// environment is a variable of a process.
+func environment(t *testing.T, pid int, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for v := range strings.SplitSeq(string(text), "\x00") {
+		if value, found := strings.CutPrefix(v, name+"="); found {
+			return value
+		}
+	}
+	return ""
+}
