@@ -3,6 +3,8 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 LINT     := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+TESTED   := gunicorn uvicorn hypercorn=python3-hypercorn uwsgi=uwsgi-plugin-python3 puma unicorn node=nodejs plackup=starlet \
+	haproxy socat supervisord=supervisor runsv=runit
 SERVERS  := gunicorn uvicorn hypercorn=python3-hypercorn uwsgi=uwsgi-plugin-python3 puma unicorn node=nodejs \
 	php-fpm8.2=php8.2-fpm plackup=starlet nginx=nginx-light haproxy lighttpd caddy apache2=apache2-bin
 
@@ -17,7 +19,7 @@ build:
 		-o bin/ ./cmd/hupwatch ./examples/demo ./examples/load/cmd/load
 
 test: # installs what the tests need if it is missing and this is root on Debian
-	@.ci/packages gunicorn puma node=nodejs haproxy socat supervisord=supervisor runsv=runit
+	@.ci/packages $(TESTED)
 	go vet ./...
 	go test -race -shuffle=on ./...
 
