@@ -63,20 +63,6 @@ func (d *daemon) asksFor(code int, args []string, says ...string) {
 	d.command(args...).begin().says(code, says...)
 }
 
-// only fails the test if another release than these was promoted.
-func (d *daemon) only(releases ...int) {
-	d.t.Helper()
-	for _, e := range d.all("msg=generation promoted") {
-		good := false
-		for _, release := range releases {
-			good = good || strings.HasSuffix(e["release"], "/"+strconv.Itoa(release))
-		}
-		if e["release"] != "" && !good {
-			d.t.Errorf("%s was promoted", e["release"])
-		}
-	}
-}
-
 // The workers of a release that cannot be imported take longer to fail than any
 // warm-up that somebody guessed.
 func TestAReleaseThatCannotBeImportedIsNeverPromotedHoweverBusyTheHost(t *testing.T) {
