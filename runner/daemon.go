@@ -138,7 +138,7 @@ func Run(o Options) (code int, err error) {
 		Now:       monotonic,
 	}
 	begin := boot{config: o.Config, wanted: dir.wanted}
-	if path := kept.file("releases"); path != "" {
+	if path := kept.file(archiveFile); path != "" {
 		var archive *state.Archive
 		archive, begin.known = state.OpenArchive(path, o.Config.File, told)
 		defer archive.Close(archivePatience)

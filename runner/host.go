@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"hupwatch/config"
+	"hupwatch/runner/state"
 	"hupwatch/services"
 	"hupwatch/services/process"
 )
@@ -31,6 +32,7 @@ func HostFacts(c *config.Config) config.Problems {
 	warn := func(key, text string) {
 		warnings = append(warnings, config.Problem{File: c.File, Key: key, Text: text, Warning: true})
 	}
+	known := knownOf(c)
 	for _, s := range c.Services {
 		key := "services." + s.Name
 		if _, err := resolver.Resolve(s); err != nil {
@@ -41,6 +43,9 @@ func HostFacts(c *config.Config) config.Problems {
 		}
 		if text := outputFact(s.Stderr); text != "" && s.Stderr != s.Output {
 			warn(key+".stderr", text)
+		}
+		if text := unseenFact(s, known[s.Name]); text != "" {
+			warn(key, text)
 		}
 		for i, l := range s.Listen {
 			if l.Network != "unix" {
@@ -58,6 +63,31 @@ func HostFacts(c *config.Config) config.Problems {
 		}
 	}
 	return warnings
+}
+
+// knownOf is what is known of the services from before, as far as it can be read.
+func knownOf(c *config.Config) map[string]services.Record {
+	file, err := filepath.Abs(c.File)
+	if err != nil || c.Daemon.StateDir == "" {
+		return nil
+	}
+	return state.ReadArchive((&stateDir{path: c.Daemon.StateDir}).file(archiveFile), file)
+}
+
+// unseenFact says why it cannot be seen what a new generation does, where that is how
+// it proves itself.
+func unseenFact(s *config.Service, known services.Record) string {
+	if len(s.Listen) == 0 || s.Ready != nil {
+		return ""
+	}
+	why := process.CannotLook()
+	if why == "" {
+		why = known.Waiting.Unseen
+	}
+	if why == "" {
+		return ""
+	}
+	return "what a new generation does cannot be seen, only its warm-up tells a good release from a bad one: " + why + "; say in ready how it can be seen, by notify, fd or exec"
 }
 
 // socketFact says why a unix socket cannot be made at a path.

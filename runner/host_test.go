@@ -5,8 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"hupwatch/config"
+	"hupwatch/runner/state"
+	"hupwatch/services"
+	"hupwatch/services/process"
 )
 
 func TestAMissingOutputDirectoryIsWarnedOf(t *testing.T) {
@@ -34,6 +38,34 @@ func TestAMissingOutputDirectoryIsWarnedOf(t *testing.T) {
 	}
 	if want := "services.missing.output services.file.stderr"; strings.Join(got, " ") != want {
 		t.Errorf("got warnings about %v, want about %s", got, want)
+	}
+}
+
+// What could not be seen when hupwatch ran will not be seen when it runs next.
+func TestWhatCannotBeSeenIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	listen := []config.Listen{{Network: "tcp", Address: "127.0.0.1:1"}}
+	c := &config.Config{File: filepath.Join(dir, "x.toml"), Daemon: config.Daemon{StateDir: dir}}
+	for _, name := range []string{"blind", "seen", "asked", "alone"} {
+		c.Services = append(c.Services, &config.Service{Name: name, Command: []string{"/bin/sh"}, Output: config.OutputNull, Listen: listen})
+	}
+	c.Services[2].Ready, c.Services[3].Listen = &config.Ready{Kind: config.ReadyNotify}, nil
+
+	archive, _ := state.OpenArchive(filepath.Join(dir, archiveFile), c.File, func(err error) { t.Error(err) })
+	for _, name := range []string{"blind", "asked", "alone"} {
+		archive.Keep(name, services.Record{Waiting: services.Waiting{Unseen: "it uses io_uring"}})
+	}
+	archive.Close(time.Minute)
+	var got []string
+	for _, p := range HostFacts(c) {
+		got = append(got, p.String())
+	}
+	if process.CannotLook() != "" {
+		t.Skip("nothing is seen here at all")
+	}
+	if len(got) != 1 || !strings.Contains(got[0], "services.blind: what a new generation does cannot be seen") || !strings.Contains(got[0], "io_uring") {
+		t.Errorf("got %q", got)
 	}
 }
 

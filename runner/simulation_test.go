@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	seeds    = flag.Uint64("simulation.seeds", 1500, "how many seeds TestSimulation runs")
+	seeds    = flag.Uint64("simulation.seeds", 1000, "how many seeds TestSimulation runs")
 	enough   = flag.Int("simulation.failures", 3, "after how many failures TestSimulation gives up")
 	onlySeed = flag.Uint64("simulation.seed", 0, "the only seed TestSimulation runs, with its whole trace")
 )

@@ -17,6 +17,9 @@ type stateDir struct {
 	lock *os.File
 }
 
+// archiveFile is where it keeps what is known of releases.
+const archiveFile = "releases"
+
 // file returns the path of a file in the directory; empty where there is none.
 func (d *stateDir) file(name string) string {
 	if d.path == "" {

@@ -26,7 +26,8 @@ func (w *Watcher) probe(e Prove) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.started(e.Generation).unprobe = cancel
-	gate, look := w.host.Probing, func() Proved { return it.listens(w.process(e.Active), e.Own) }
+	active := w.process(e.Active) // here: what looks does so beside the turns
+	gate, look := w.host.Probing, func() Proved { return it.listens(active, e.Own) }
 	switch e.Way {
 	case WayProbe:
 		_, g := w.machine.find(e.Generation)

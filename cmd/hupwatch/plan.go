@@ -51,6 +51,9 @@ func skipWhatIsNotNew(plan control.Plan) {
 	for i := range plan.Services {
 		if s := &plan.Services[i]; s.NothingNew && s.Action == "reload" {
 			s.Action, s.Why, s.Notes = "skip", "nothing new", nil
+			if len(s.Changed) > 0 { // which need no new process
+				s.Why = "nothing new to start with"
+			}
 		}
 	}
 }

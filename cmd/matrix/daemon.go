@@ -115,6 +115,19 @@ func (d *daemon) await(ctx context.Context, from int, pairs ...string) (event, e
 	}
 }
 
+// find returns the first event so far, from that line of the output on, that has all
+// these pairs.
+func (d *daemon) find(from int, pairs ...string) (e event, found bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, line := range d.said[from:] {
+		if e := parse(line); e.has(pairs) {
+			return e, true
+		}
+	}
+	return nil, false
+}
+
 // lines is how many lines there are by now.
 func (d *daemon) lines() int {
 	d.mu.Lock()

@@ -221,6 +221,13 @@ func (sub *subject) reloaded(ctx context.Context, d *daemon, from int, begun tim
 		sub.unclean = append(sub.unclean, exited["exit"])
 	}
 	sub.stops = append(sub.stops, stop{stopped, old.number})
+	if ready, found := d.find(from, "msg=generation ready", "service="+sub.service.Name); found {
+		took, err := time.ParseDuration(ready["took"])
+		if err != nil {
+			return err
+		}
+		sub.ready = append(sub.ready, took)
+	}
 	sub.took = append(sub.took, stopped.Sub(begun))
 	sub.drained = append(sub.drained, gone.Sub(stopped))
 	sub.gone[old.number] = time.Now() // later than it was

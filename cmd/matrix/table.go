@@ -24,6 +24,7 @@ type row struct {
 	results       []*load.Result
 	stops         []stop          // of each old generation
 	took, drained []time.Duration // from the HUP until then; from then until it was gone
+	ready         []time.Duration // from the start of the new generation until it was seen ready
 	unclean       []string        // how old generations ended that should not have
 	ghosts        int             // answers of a generation that was gone
 }
@@ -152,8 +153,8 @@ func (r *row) summary() string {
 
 // table prints the rows, and returns what is wrong with them.
 func table(out io.Writer, rows []row, ci bool) error {
-	fmt.Fprintln(out, "| server | stop signal | over | lost | new connections | asked to keep alive, of them reused | slow, of them drained | closed while idle | longest, ms | HUP to stop signal, s | drain, s |")
-	fmt.Fprintln(out, "|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|")
+	fmt.Fprintln(out, "| server | stop signal | over | lost | new connections | asked to keep alive, of them reused | slow, of them drained | closed while idle | longest, ms | ready, s | HUP to stop signal, s | drain, s |")
+	fmt.Fprintln(out, "|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 	var wrong []error
 	for i := range rows {
 		r := &rows[i]
@@ -180,16 +181,16 @@ func (r *row) print(out io.Writer) {
 	title := fmt.Sprintf("[%s](%s)", r.variant.title, r.server.dir)
 	switch {
 	case r.err != nil:
-		fmt.Fprintf(out, "| %s | %s | %s | FAILED | | | | | | | |\n", title, r.stopSignal, r.over)
+		fmt.Fprintf(out, "| %s | %s | %s | FAILED | | | | | | | | |\n", title, r.stopSignal, r.over)
 		return
 	case r.missing != "":
-		fmt.Fprintf(out, "| %s | | | not here | | | | | | | |\n", title)
+		fmt.Fprintf(out, "| %s | | | not here | | | | | | | | |\n", title)
 		return
 	}
-	fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %d | %d | %s | %s |\n",
+	fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %d | %d | %s | %s | %s |\n",
 		title, r.stopSignal, r.over, r.lost(),
 		r.cell(load.Fresh), with(r.cell(load.KeepAlive), r.reused()), with(r.cell(load.Slow), r.drainedRequests()),
-		r.sum((*load.Result).IdleClosed), r.latency().Milliseconds(), median(r.took), median(r.drained))
+		r.sum((*load.Result).IdleClosed), r.latency().Milliseconds(), median(r.ready), median(r.took), median(r.drained))
 }
 
 // none is the cell of a kind that was not tried.

@@ -80,6 +80,14 @@ func OpenArchive(path, configFile string, trouble func(error)) (*Archive, map[st
 	return a, known
 }
 
+// ReadArchive returns what the archive in the file of that path knows, and changes
+// nothing. What cannot be read is not known.
+func ReadArchive(path, configFile string) map[string]services.Record {
+	a := &Archive{path: path, config: configFile, kept: make(map[string]written)}
+	known, _ := a.load()
+	return known
+}
+
 // Keep implements services.Archive.
 func (a *Archive) Keep(service string, r services.Record) { a.inbox.Put(archived{service, r}) }
 

@@ -2,6 +2,7 @@ package probe_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
@@ -199,9 +200,7 @@ func TestTheRequestIsAsConfigured(t *testing.T) {
 		}
 		requests := make(chan string, 1)
 		address := serve(t, network, func(conn net.Conn) {
-			b := make([]byte, 4<<10)
-			n, _ := conn.Read(b)
-			requests <- string(b[:n])
+			requests <- request(conn)
 			_, _ = io.WriteString(conn, "HTTP/1.1 204 Good\r\n\r\n")
 		})
 		target := probe.Target{Kind: config.ReadyHTTP, URL: strings.ReplaceAll(c.url, "ADDRESS", address), Headers: c.headers}
@@ -286,4 +285,17 @@ func TestHTTPSWantsACertificateForWhomTheRequestIsFor(t *testing.T) {
 	plain := answering(t, "HTTP/1.1 400 Bad Request\r\n\r\n")
 	plain.URL = strings.Replace(plain.URL, "http:", "https:", 1)
 	mustFail(t, plain, "what it answers is not TLS")
+}
+
+// request reads a request: its end comes apart.
+func request(conn net.Conn) string {
+	var text []byte
+	for b := make([]byte, 4<<10); !bytes.HasSuffix(text, []byte("\r\n\r\n")); {
+		n, err := conn.Read(b)
+		text = append(text, b[:n]...)
+		if err != nil {
+			break
+		}
+	}
+	return string(text)
 }

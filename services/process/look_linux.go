@@ -43,6 +43,15 @@ const (
 	inSelect                        // a number of bits, and a set to read from
 )
 
+// CannotLook says why nothing can be seen at all, as where there is no /proc; empty if
+// something can.
+func CannotLook() string {
+	if _, err := os.ReadDir("/proc/self/fdinfo"); err != nil {
+		return fmt.Sprintf("the kernel does not show its processes to hupwatch: %v", err)
+	}
+	return ""
+}
+
 // Look looks once at who of the process, its descendants and what else is in its
 // session waits for connections on the listeners. It takes less than a millisecond
 // for most, and does not wait for anything but the kernel. It looks at nobody else.

@@ -13,6 +13,9 @@ func (p *Process) Look(listeners []Listener) []Sight {
 	return sights
 }
 
+// CannotLook says why nothing can be seen at all.
+func CannotLook() string { return unseen }
+
 // Holder knows nobody here.
 func (p *Process) Holder(uint64) (pid int, why string) { return 0, unseen }
 

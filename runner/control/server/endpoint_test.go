@@ -26,7 +26,7 @@ func full() *fake {
 			Services: []control.Service{{
 				Name: "web", State: "running", Wanted: "up", Generation: 3, PID: 30, Release: "/srv/3", Since: moment(1), Restarts: 2,
 				Instances: []control.Instance{{Instance: 0, Generation: 3, PID: 30, Release: "/srv/3", Since: moment(1)}, {Instance: 1, Generation: 2, PID: 20}},
-				Awaits:    []string{"db"}, Lacking: []control.Lacking{{Instance: 2, State: "backoff", LastExit: control.Exit{Code: 1, At: moment(2)}, NextStartAt: moment(9)}},
+				Awaits:    []string{"db"}, LastTail: []string{"no memory"}, Lacking: []control.Lacking{{Instance: 2, State: "backoff", LastExit: control.Exit{Code: 1, At: moment(2)}, NextStartAt: moment(9)}},
 				LastExit: control.Exit{Code: 1, Signal: "KILL", At: moment(2), Reason: "no such file"}, NextStartAt: moment(9),
 				Incoming:   []control.Incoming{{Instance: 1, Generation: 4, PID: 40, Phase: "warming", Since: moment(5), Until: moment(6), Why: "refused", Status: "loading"}},
 				Draining:   []control.Draining{{Instance: 0, Generation: 1, PID: 10, Since: moment(7), KillAt: moment(8), Hook: "before_stop", Reloads: []uint64{4}}},
@@ -54,7 +54,7 @@ func whole(s control.Status) control.Status {
 	job := &s.Services[1]
 	job.Instances, job.Incoming, job.Draining, job.LastReload.Tail = []control.Instance{}, []control.Incoming{}, []control.Draining{}, []string{}
 	job.Releases = []control.Release{}
-	job.Awaits, job.Lacking = []string{}, []control.Lacking{}
+	job.Awaits, job.Lacking, job.LastTail = []string{}, []control.Lacking{}, []string{}
 	return s
 }
 
