@@ -5,8 +5,10 @@ import "testing"
 func TestAReleaseIsNamedByTheEndOfItsPathToo(t *testing.T) {
 	t.Parallel()
 	h := History{
-		{Release: &Release{Dir: "/srv/web/releases/12"}}, {Release: &Release{Dir: "/srv/web/releases/2"}},
-		{Release: &Release{Dir: "/srv/old/releases/12"}}, {Release: &Release{Dir: "/srv/web/releases/2"}, Well: true},
+		{Release: &Release{Dir: "/srv/web/releases/12"}},
+		{Release: &Release{Dir: "/srv/web/releases/2"}},
+		{Release: &Release{Dir: "/srv/old/releases/12"}},
+		{Release: &Release{Dir: "/srv/web/releases/2"}, Well: true},
 	}
 	for name, want := range map[string]string{
 		"/srv/web/releases/2": "/srv/web/releases/2", "2": "/srv/web/releases/2", "releases/2/": "/srv/web/releases/2",
