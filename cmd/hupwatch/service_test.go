@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,6 +111,15 @@ func (d *daemon) up(name string, generation int) int {
 	return d.promoted(name, generation)
 }
 
+// crowded panics with so much going on that the trace is long.
+func crowded(why string) error {
+	debug.SetTraceback("all")
+	for range 30 {
+		go func() { select {} }()
+	}
+	panic(why)
+}
+
 // open lets one process through the gate of that name.
 func (d *daemon) open(gate string) { d.openFor(1, gate) }
 
@@ -200,6 +210,8 @@ func perform(verb, rest string) error {
 		return block(unix.SignalNum("SIG" + rest))
 	case "gate":
 		return passGate(rest)
+	case "panic":
+		return crowded(rest)
 	case "child":
 		return child(strings.ReplaceAll(rest, ",", ";"))
 	case "tell":
