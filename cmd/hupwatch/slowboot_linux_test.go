@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hupwatch/config"
 )
 
 // What an application does first where there is a file boot: it takes so many seconds,
@@ -73,6 +76,7 @@ func TestNoRecipeHasToKnowHowLongItsApplicationBoots(t *testing.T) {
 			d.start()
 			for _, name := range recipe.services {
 				d.promoted(name, 1)
+				d.answers(name)
 			}
 			reload := append([]string{"reload", "--no-drain"}, recipe.services...)
 			const boot, failing = 10 * time.Second, "8 fail"
@@ -99,6 +103,29 @@ func TestNoRecipeHasToKnowHowLongItsApplicationBoots(t *testing.T) {
 			}
 			d.ends(syscall.SIGINT, patience)
 		})
+	}
+}
+
+// answers waits until somebody answers at the address of a service: what is known of
+// one that has never served is known of none.
+func (d *daemon) answers(name string) {
+	d.t.Helper()
+	c, problems := config.Load(d.path("hupwatch.toml"))
+	if c == nil {
+		d.t.Fatal(problems)
+	}
+	s, _ := c.Service(name)
+	for _, l := range s.Listen {
+		if l.Network == "unix" {
+			continue
+		}
+		client := &http.Client{Timeout: patience} // what comes before it serves waits in the socket
+		answer, err := client.Get("http://" + l.Address + "/")
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		answer.Body.Close()
+		client.CloseIdleConnections()
 	}
 }
 
