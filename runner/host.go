@@ -71,11 +71,11 @@ func knownOf(c *config.Config) map[string]services.Record {
 	if err != nil || c.Daemon.StateDir == "" {
 		return nil
 	}
-	return state.ReadArchive((&stateDir{path: c.Daemon.StateDir}).file(archiveFile), file)
+	return state.ReadArchive(filepath.Join(c.Daemon.StateDir, archiveFile), file)
 }
 
-// unseenFact says why it cannot be seen what a new generation does, where that is how
-// it proves itself.
+// unseenFact warns of a service whose new generations prove themselves by what they
+// are seen to do, where that cannot be seen.
 func unseenFact(s *config.Service, known services.Record) string {
 	if len(s.Listen) == 0 || s.Ready != nil {
 		return ""
@@ -87,7 +87,7 @@ func unseenFact(s *config.Service, known services.Record) string {
 	if why == "" {
 		return ""
 	}
-	return "what a new generation does cannot be seen, only its warm-up tells a good release from a bad one: " + why + "; say in ready how it can be seen, by notify, fd or exec"
+	return services.UnseenText(why)
 }
 
 // socketFact says why a unix socket cannot be made at a path.

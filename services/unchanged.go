@@ -13,14 +13,11 @@ import (
 // without a new process.
 func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	g, r := sl.Active, s.Under
-	if g == nil || sl.Incoming.Cause != CauseReload || !r.Changed || !g.Release.starts(made) {
+	if g == nil || sl.Incoming.Cause != CauseReload || !r.Changed || !g.Release.Same(made) {
 		return false
 	}
 	var live []string
 	for _, c := range config.Changes(g.Release.Service, made.Service) {
-		if !c.Live {
-			return false
-		}
 		live = append(live, c.Key)
 	}
 	reason := "nothing new"
@@ -38,8 +35,8 @@ func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	return true
 }
 
-// NothingNew tells whether a release would start what runs once more: in all its
-// instances, and with nothing different.
+// NothingNew tells whether a reload with this release would start nothing new: all
+// instances run, and each was started with the same.
 func (m *Machine) NothingNew(made *Release) bool {
 	running := 0
 	for i := range m.Slots {

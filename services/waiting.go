@@ -102,6 +102,15 @@ func (s *step) seen(c *config.Service, addresses []string) {
 	s.keep = s.keep || len(w.Seen) > known
 }
 
+// UnseenText says that what a new generation does cannot be seen, why, and what to do
+// about it.
+func UnseenText(why string) string {
+	return "what a new generation does cannot be seen, only its warm-up tells a good release from a bad one: " + why + sayInReady
+}
+
+// sayInReady is the remedy where something cannot be seen.
+const sayInReady = "; say in ready how it can be seen, by notify, fd or exec"
+
 // unseen tells, once, why something cannot be seen.
 func (s *step) unseen(what, why string) {
 	if why == "" || why == s.Waiting.Unseen {
@@ -109,5 +118,5 @@ func (s *step) unseen(what, why string) {
 	}
 	s.Waiting.Unseen = why
 	s.keep = true
-	s.emit(nil, nil, Event{Kind: KindAdvice, Reason: what + why + "; say in ready how it can be seen, by notify, fd or exec"})
+	s.emit(nil, nil, Event{Kind: KindAdvice, Reason: what + why + sayInReady})
 }

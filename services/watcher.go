@@ -377,12 +377,10 @@ func (w *Watcher) publish(e Event) {
 		if s := w.started(e.Generation); s != nil && e.Result != ResultPromoted && e.Result != ResultStarted && e.Result != ResultSkipped {
 			e.Tail = s.output.Tail()
 		}
-		switch e.Kind {
-		case KindEnded, KindStartFailed:
+		if e.Kind == KindEnded || e.Kind == KindStartFailed {
 			w.mu.Lock()
 			w.last = e.Tail
 			w.mu.Unlock()
-		default:
 		}
 		switch {
 		case e.Kind == KindRolledBack:

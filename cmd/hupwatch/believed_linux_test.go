@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,7 +62,7 @@ func (s *site) faulty(release int, fault string) {
 		s.t.Fatal(err)
 	}
 	if fault != "" {
-		if err := os.WriteFile(s.path("releases", strconv.Itoa(release), "fault"), []byte(fault), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "fault"), []byte(fault), 0o644); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -78,31 +80,37 @@ listen = ["tcp://%s"]
 `, address, strings.Join(more, "\n"))
 }
 
-// asksFor reloads, and fails the test unless that ends with this code and says this.
-func (d *daemon) asksFor(code int, args []string, says ...string) {
-	d.t.Helper()
-	d.command(args...).begin().says(code, says...)
+// startBelieved starts it with a good release, on a host that is busy.
+func startBelieved(t *testing.T, config string) (*site, *daemon) {
+	t.Helper()
+	s := newSite(t)
+	busy(t)
+	s.faulty(1, "")
+	d := startDaemonIn(t, s.dir, config)
+	d.promoted("web", 1)
+	return s, d
+}
+
+// startFresh has so many clients ask, over a new connection each time.
+func startFresh(t *testing.T, address string, clients int) siteLoad {
+	return startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: clients, Timeout: patience})
 }
 
 // The workers of a release that cannot be imported take longer to fail than any
 // warm-up that somebody guessed.
 func TestAReleaseThatCannotBeImportedIsNeverPromotedHoweverBusyTheHost(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	busy(t)
-	s.faulty(1, "")
 	address := loopback()
-	d := startDaemonIn(t, s.dir, believed(address, `warmup = "100ms"`))
-	d.promoted("web", 1)
-	l := startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: 4, Timeout: patience})
+	s, d := startBelieved(t, believed(address, `warmup = "100ms"`))
+	l := startFresh(t, address, 4)
 	l.awaitRelease(1)
 
 	for release := 2; release < 5; release++ {
 		s.faulty(release, "import")
-		d.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: exited with status", "No module named 'no_such_module'")
+		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: exited with status", "No module named 'no_such_module'")
 	}
 	s.faulty(5, "")
-	d.asksFor(exitDone, []string{"reload", "web"})
+	d.asks(exitDone, "reload", "web")
 	l.awaitRelease(5)
 	l.stop()
 	if n := len(d.all("msg=generation promoted")); n != 2 {
@@ -115,15 +123,11 @@ func TestAReleaseThatCannotBeImportedIsNeverPromotedHoweverBusyTheHost(t *testin
 // that is known of the new one.
 func TestTheAnswerOfTheOldOneIsNoProofOfTheNewOne(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	busy(t)
-	s.faulty(1, "")
 	address := loopback()
 	ready := fmt.Sprintf(`ready = { http = "http://%s/healthz" }`, address)
 	good, bad := believed(address, ready), believed(address, ready, `start_timeout = "4s"`)
-	d := startDaemonIn(t, s.dir, good)
-	d.promoted("web", 1)
-	l := startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: 4, Timeout: patience})
+	s, d := startBelieved(t, good)
+	l := startFresh(t, address, 4)
 	l.awaitRelease(1)
 
 	const rounds = 2
@@ -131,13 +135,13 @@ func TestTheAnswerOfTheOldOneIsNoProofOfTheNewOne(t *testing.T) {
 	for range rounds {
 		d.configure(bad)
 		s.faulty(release+1, "error")
-		d.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: ", "within start_timeout (4s)", "500 Internal Server Error")
+		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "within start_timeout (4s)", "500 Internal Server Error")
 		s.faulty(release+2, "boot 3600")
-		d.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: ", "within start_timeout (4s)")
+		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "within start_timeout (4s)")
 		d.configure(good)
 		release += 3
 		s.faulty(release, "")
-		d.asksFor(exitDone, []string{"reload", "web"})
+		d.asks(exitDone, "reload", "web")
 		l.awaitRelease(release)
 	}
 	// Who shares a socket takes requests as soon as it accepts, and a sick one answers
@@ -148,8 +152,10 @@ func TestTheAnswerOfTheOldOneIsNoProofOfTheNewOne(t *testing.T) {
 	if lost := result.Failures() - sick; lost > 0 {
 		t.Errorf("%d requests were lost", lost)
 	}
+	trials := d.trials()
 	for a := range result.Answers() {
-		if a.Class == load.Status && !d.onTrial(a) {
+		during := func(tr onTrial) bool { return !a.Ended.Before(tr.began) && !a.Begun.After(tr.gone) }
+		if a.Class == load.Status && !slices.ContainsFunc(trials, during) {
 			t.Errorf("a request at %s was answered by a sick release that was on trial no more", a.Ended)
 		}
 	}
@@ -159,35 +165,30 @@ func TestTheAnswerOfTheOldOneIsNoProofOfTheNewOne(t *testing.T) {
 	d.ends(syscall.SIGTERM, patience)
 }
 
-// onTrial tells whether some release was on trial, or being taken back, when a request
-// was under way.
-func (d *daemon) onTrial(a load.Answer) bool {
+// onTrial is when a release that was kept out was there.
+type onTrial struct{ began, gone time.Time }
+
+func (d *daemon) trials() []onTrial {
+	var all []onTrial
 	for _, e := range d.all("msg=reload ended", "result=kept_old") {
 		number := "generation=" + e["generation"]
-		began, gone := at(d.t, d.sees("msg=generation started", number)), at(d.t, d.sees("msg=generation exited", number))
-		if !a.Ended.Before(began) && !a.Begun.After(gone) {
-			return true
-		}
+		all = append(all, onTrial{at(d.t, d.sees("msg=generation started", number)), at(d.t, d.sees("msg=generation exited", number))})
 	}
-	return false
+	return all
 }
 
 // While reload waits for the old one to finish its work the new one ends: what it came
 // to is said, and nobody's request is lost by going back.
 func TestAReleaseThatEndsWhileReloadWaitsIsRolledBackForAllWhoAsk(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	busy(t)
-	s.faulty(1, "")
 	address := loopback()
-	d := startDaemonIn(t, s.dir, believed(address, `probation = "1h"`))
-	d.promoted("web", 1)
+	s, d := startBelieved(t, believed(address, `probation = "1h"`))
 	for i, options := range [][]string{{"reload", "web"}, {"reload", "web", "--json"}} {
 		release := 2 + i
 		// It keeps the old one draining. What is answered after it was accepted after it.
 		slow := make(chan error, 1)
 		go func() { slow <- get(t, address, "/slow?ms=12000", new(int)) }()
-		quick := startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: 2, Timeout: patience})
+		quick := startFresh(t, address, 2)
 		quick.awaitRelease(1)
 		s.faulty(release, "mortal")
 		reload := d.command(options...).begin()
@@ -216,11 +217,11 @@ func TestAReleaseThatEndsWhileReloadWaitsIsRolledBackForAllWhoAsk(t *testing.T) 
 		if why := d.reloaded(id).Services[0]; why.Generation == why.FailedGeneration || why.FailedGeneration == 0 {
 			t.Errorf("generation %d serves, and %d is said to have failed", why.Generation, why.FailedGeneration)
 		}
-		d.asksFor(exitUnknown, []string{"why"}, "web: rolled back ", "releases/"+strconv.Itoa(release)+": it ended within its probation")
+		d.asks(exitUnknown, "why").says(exitUnknown, "web: rolled back ", "releases/"+strconv.Itoa(release)+": it ended within its probation")
 	}
 	s.faulty(4, "")
-	d.asksFor(exitDone, []string{"reload", "web"})
-	d.asksFor(exitDone, []string{"why"}, "nothing is wrong: 1 service")
+	d.asks(exitDone, "reload", "web")
+	d.asks(exitDone, "why").says(exitDone, "nothing is wrong: 1 service")
 	d.ends(syscall.SIGTERM, patience)
 }
 
@@ -256,14 +257,10 @@ func end(t *testing.T, address string, release int) {
 // started anew.
 func TestADeployThatWasRefusedIsNoOutageAtTheNextStart(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	busy(t)
-	s.faulty(1, "")
 	address := loopback()
-	d := startDaemonIn(t, s.dir, believed(address))
-	d.promoted("web", 1)
+	s, d := startBelieved(t, believed(address))
 	s.faulty(2, "import")
-	d.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: ")
+	d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ")
 	d.ends(syscall.SIGTERM, patience)
 	if err := os.RemoveAll(s.path("run")); err != nil { // as after a reboot
 		t.Fatal(err)
@@ -275,17 +272,17 @@ func TestADeployThatWasRefusedIsNoOutageAtTheNextStart(t *testing.T) {
 	if e := next.sees("msg=generation started"); !strings.HasSuffix(e["release"], "/releases/1") {
 		t.Errorf("%v, want the release before", e)
 	}
-	l := startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: 2, Timeout: patience})
+	l := startFresh(t, address, 2)
 	l.awaitRelease(1)
-	next.asksFor(exitDone, []string{"status"}, "started from the last good release, not ", "/releases/2: ", "hupwatch reload web")
-	next.asksFor(exitUnknown, []string{"why", "web"}, "started from the last good release, not the configured one", "correct it, then hupwatch reload web")
+	next.asks(exitDone, "status").says(exitDone, "started from the last good release, not ", "/releases/2: ", "hupwatch reload web")
+	next.asks(exitUnknown, "why", "web").says(exitUnknown, "started from the last good release, not the configured one", "correct it, then hupwatch reload web")
 
-	next.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: ", "No module named 'no_such_module'")
+	next.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "No module named 'no_such_module'")
 	s.faulty(3, "")
-	next.asksFor(exitDone, []string{"reload", "web"})
+	next.asks(exitDone, "reload", "web")
 	l.awaitRelease(3)
-	next.asksFor(exitDone, []string{"why", "web"}, "web: nothing is wrong, ")
-	next.asksFor(exitDone, []string{"rollback", "web"})
+	next.asks(exitDone, "why", "web").says(exitDone, "web: nothing is wrong, ")
+	next.asks(exitDone, "rollback", "web")
 	l.awaitRelease(1)
 	l.stop()
 	next.ends(syscall.SIGTERM, patience)
@@ -298,32 +295,17 @@ func TestQuickDeploysGoBackToTheLastGoodOne(t *testing.T) {
 	d.up("web", 1)
 	for n := 2; n < 6; n++ {
 		d.configure(trial + service("web", "serve", fmt.Sprintf(`environment = { DEPLOY = "%d", %s = "1" }`, n, asService)))
-		d.asksFor(exitDone, []string{"reload", "web", "--no-drain"})
+		d.asks(exitDone, "reload", "web", "--no-drain")
 	}
-	fifth := environment(t, d.up("web", 5), "DEPLOY")
+	fifth := environOf(t, d.up("web", 5))["DEPLOY"]
 	d.configure(trial + service("web", "gate bad; exit 3"))
 	d.signal(syscall.SIGHUP)
 	d.promoted("web", 6)
 	d.sees("msg=reload ended", "result=promoted", "generation=6")
 	d.open("bad")
 	d.sees("msg=rolled back", "generation=6")
-	if got := environment(t, d.up("web", 7), "DEPLOY"); got != fifth || got != "5" {
+	if got := environOf(t, d.up("web", 7))["DEPLOY"]; got != fifth || got != "5" {
 		t.Errorf("deploy %s serves, want the fifth", got)
 	}
 	d.ends(syscall.SIGTERM, soon)
-}
-
-// environment is a variable of a process.
-func environment(t *testing.T, pid int, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for v := range strings.SplitSeq(string(text), "\x00") {
-		if value, found := strings.CutPrefix(v, name+"="); found {
-			return value
-		}
-	}
-	return ""
 }

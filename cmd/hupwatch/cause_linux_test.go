@@ -49,9 +49,9 @@ func TestTheCauseOfAFailureIsOnTheScreen(t *testing.T) {
 			d.up("web", 1)
 			d.write("php.conf", "[global]\nerror_log = /dev/stderr\n[www]\nlisen = 9000\n")
 			d.configure(quick + "[services.web]\noutput = \"./out\"\n" + failing + "\n" + strings.ReplaceAll(strings.ReplaceAll(c.section, "SELF", self()), "$", "$$") + "\n")
-			d.asksFor(exitOther, []string{"reload", "web"}, "web: kept old: ", "| ", c.cause)
-			d.asksFor(exitDone, []string{"status", "web"}, "kept old: ", c.cause)
-			d.asksFor(exitUnknown, []string{"why", "web"}, "kept old ", c.cause, "hupwatch logs --generation 2 web")
+			d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "| ", c.cause)
+			d.asks(exitDone, "status", "web").says(exitDone, "kept old: ", c.cause)
+			d.asks(exitUnknown, "why", "web").says(exitUnknown, "kept old ", c.cause, "hupwatch logs --generation 2 web")
 			all := d.command("logs", "--generation", "2", "web").begin()
 			all.says(exitDone, c.cause)
 			tail := d.status("web").LastReload.Tail

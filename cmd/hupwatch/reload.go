@@ -69,11 +69,8 @@ func (r *reload) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if r.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(r.timeout))
-		defer cancel()
-	}
+	ctx, cancel := r.timeout.limit(ctx)
+	defer cancel()
 	r.q.Services = named(args)
 	names := r.q.Services
 	before := statusBefore(ctx, client)
@@ -155,6 +152,14 @@ func (p *program) tell(verb string, id uint64, err error) {
 
 // timeout is an option that is a duration, a bare number being seconds.
 type timeout time.Duration
+
+// limit ends the context after that time, if one was given.
+func (t timeout) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if t == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(t))
+}
 
 func (t *timeout) String() string {
 	if *t == 0 {

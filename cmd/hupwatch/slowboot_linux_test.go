@@ -82,14 +82,14 @@ func TestNoRecipeHasToKnowHowLongItsApplicationBoots(t *testing.T) {
 			const boot, failing = 10 * time.Second, "8 fail"
 
 			d.boots(recipe.app, strconv.Itoa(int(boot/time.Second)))
-			d.asksFor(exitDone, reload)
+			d.asks(exitDone, reload...)
 			for _, name := range recipe.services {
 				if e := d.sees("msg=generation promoted", "service="+name, "reload=1"); took(t, e) < boot {
 					t.Errorf("%s was promoted within %s, and boots for %s", name, took(t, e), boot)
 				}
 			}
 			d.boots(recipe.app, failing)
-			d.asksFor(exitOther, reload, slices.Repeat([]string{"kept old: "}, len(recipe.services))...)
+			d.asks(exitOther, reload...).says(exitOther, slices.Repeat([]string{"kept old: "}, len(recipe.services))...)
 			for _, name := range recipe.services {
 				e := d.sees("msg=reload ended", "service="+name, "reload=2")
 				t.Logf("%s: %s after %s: %s", name, e["result"], e["took"], e["err"])

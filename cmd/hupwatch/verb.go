@@ -53,11 +53,8 @@ func (v *verb) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if v.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(v.timeout))
-		defer cancel()
-	}
+	ctx, cancel := v.timeout.limit(ctx)
+	defer cancel()
 	v.q.Connections = newDisplay(v.stdout).escapes && !v.json
 	names := named(args)
 	progress := screen.NewProgress(v.name, nil, time.Now())

@@ -80,7 +80,7 @@ func (c *Capture) written() []Line {
 		return own
 	}
 	s := c.streams[0]
-	all := s.journal.of(s.generation, s.instance)
+	all := s.journal.of(s.generation)
 	if len(all) <= len(own) {
 		return own
 	}

@@ -70,7 +70,7 @@ func choose(lines []string) []string {
 	return withGaps(lines, shown)
 }
 
-// fits tells whether no more is shown than fits into a tail.
+// fits tells whether the lines that are shown fit into a tail.
 func fits(lines []string, shown []bool) bool {
 	kept, size := withGaps(lines, shown), 0
 	for _, line := range kept {

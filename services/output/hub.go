@@ -223,11 +223,10 @@ func (h *Hub) Of(service string, generation int) []Line {
 			}
 		}
 	}
-	var lines []Line
 	if j := h.journals[service]; j != nil {
-		lines = j.lines(-1)
+		return j.of(generation)
 	}
-	return slices.DeleteFunc(lines, func(l Line) bool { return l.Generation != generation })
+	return nil
 }
 
 // Recall returns the last n lines of a service, all that are kept where n is

@@ -70,14 +70,12 @@ func (j *journal) shrink() {
 	j.ring = small
 }
 
-// of returns the lines of one generation.
-func (j *journal) of(generation, instance int) []Line {
+// of returns the lines of one generation, whose number no other instance has.
+func (j *journal) of(generation int) []Line {
 	j.mu.Lock()
 	entries := j.ring.last(-1)
 	j.mu.Unlock()
-	return j.linesOf(slices.DeleteFunc(entries, func(e entry) bool {
-		return e.generation != generation || e.instance != instance
-	}))
+	return j.linesOf(slices.DeleteFunc(entries, func(e entry) bool { return e.generation != generation }))
 }
 
 func (j *journal) add(e entry) {

@@ -34,9 +34,9 @@ type Daemon interface {
 	Events() (past []control.Event, next *mailbox.Box[control.Event], cancel func())
 	// Lines is the same for the output of a service: its last n lines, and what
 	// comes.
+	Lines(service string, n int) (past []control.Line, next *mailbox.Box[control.Line], cancel func())
 	// Written returns what is kept of the output of one generation.
 	Written(service string, generation int) []control.Line
-	Lines(service string, n int) (past []control.Line, next *mailbox.Box[control.Line], cancel func())
 
 	// Memory and Connections may take some milliseconds. Connections does not
 	// know them everywhere.
