@@ -228,8 +228,8 @@ func (r *row) promoted(e control.Event) {
 	r.done++
 }
 
-// rolledBack takes that the release before is started again. What a request came to
-// is known once that serves, or is no good either.
+// rolledBack takes that the release before is started again. The result of the request
+// is shown when that release serves, or has failed too.
 func (r *row) rolledBack(e control.Event) {
 	further := r.undone
 	if !further { // else it goes back further, and what was asked for failed first
@@ -337,8 +337,7 @@ func (r *row) detail(now time.Time) string {
 	return r.outcome.text(r)
 }
 
-// onProbation tells whether what was promoted is waited for until it cannot be taken
-// back.
+// onProbation tells whether the end of the probation is waited for.
 func (r *row) onProbation() bool {
 	return r.waits && r.outcome != nil && !r.bad() && !r.settles.IsZero()
 }

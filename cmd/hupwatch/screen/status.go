@@ -143,7 +143,7 @@ func (v *statusView) known(svc control.Service) {
 			cmp.Or(Safe(svc.Refused.Release), "the configured one"), Safe(svc.Instead), Safe(svc.Name)))
 	}
 	if svc.Unseen != "" {
-		v.note(unseenText(svc), nil)
+		v.note(services.UnseenText(Safe(svc.Unseen)), nil)
 	}
 	if !v.full {
 		return
@@ -161,12 +161,6 @@ func (v *statusView) known(svc control.Service) {
 		}
 		v.across(indent("    ", Wrap(text, v.room(4)))...)
 	}
-}
-
-// unseenText says that a release is believed for less than usual.
-func unseenText(svc control.Service) string {
-	return "what a new generation does cannot be seen, only its warm-up tells a good release from a bad one: " + Safe(svc.Unseen) +
-		"; say in ready how it can be seen, by notify, fd or exec"
 }
 
 // warning is a note that somebody has to do something about.
@@ -293,11 +287,16 @@ func (v *statusView) ended(svc control.Service) {
 	if svc.State != "backoff" && svc.State != "failed" && svc.State != "exited" {
 		return
 	}
-	tail := svc.LastTail
-	if last := svc.LastReload; ofResult(last.Result) == red && slices.Equal(last.Tail, tail) { // which is shown with that
-		tail = nil
+	v.note(v.endText(svc.Name, svc.State, svc.LastExit, svc.Restarts, svc.NextStartAt), lastTail(svc))
+}
+
+// lastTail are the last lines of what ended by itself, unless they are shown with the
+// last reload.
+func lastTail(svc control.Service) []string {
+	if last := svc.LastReload; ofResult(last.Result) == red && slices.Equal(last.Tail, svc.LastTail) {
+		return nil
 	}
-	v.note(v.endText(svc.Name, svc.State, svc.LastExit, svc.Restarts, svc.NextStartAt), tail)
+	return svc.LastTail
 }
 
 // endText says how something ended, and what comes next.

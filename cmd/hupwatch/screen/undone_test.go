@@ -1,6 +1,8 @@
 package screen_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,5 +95,20 @@ func TestWhyTellsWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 	if lines, _ = screen.Why(st, false, noon, screen.Style{}); len(lines) != 1 || lines[0] != "nothing is wrong: 3 services" {
 		t.Errorf("%q", lines)
+	}
+}
+
+func TestWhyShowsHowAServiceEndedBesideWhyItsReloadFailed(t *testing.T) {
+	st := night()
+	st.Services = st.Services[:1]
+	api := &st.Services[0]
+	api.State, api.Generation, api.LastTail = "backoff", 0, []string{"panic: no memory"}
+	if lines, _ := screen.Why(st, false, noon, screen.Style{}); !slices.Contains(lines, "  | panic: no memory") {
+		t.Errorf("%q", lines)
+	}
+	api.LastTail = api.LastReload.Tail
+	lines, _ := screen.Why(st, false, noon, screen.Style{})
+	if n := strings.Count(strings.Join(lines, "\n"), "No module named 'jnja2'"); n != 1 {
+		t.Errorf("the same is shown %d times: %q", n, lines)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
+	"hupwatch/services"
 )
 
 // Why says of each service what is wrong, since when, what shows it, and what to do
@@ -85,7 +86,7 @@ func (w *whyView) well(svc control.Service) {
 	}
 	w.lines = append(w.lines, Wrap(text, w.Width)...)
 	if svc.Unseen != "" {
-		w.say(unseenText(svc))
+		w.say(services.UnseenText(Safe(svc.Unseen)))
 	}
 }
 
@@ -172,9 +173,7 @@ func (w *whyView) state(svc control.Service) {
 	if len(svc.Lacking)+len(svc.Instances) <= 1 {
 		w.say(v.endText(svc.Name, "", svc.LastExit, svc.Restarts, svc.NextStartAt))
 	}
-	if len(svc.LastReload.Tail) == 0 || ofResult(svc.LastReload.Result) != red {
-		w.tail(svc.LastTail)
-	}
+	w.tail(lastTail(svc))
 	switch svc.State {
 	case "failed":
 		w.remedy("correct it, then hupwatch reload " + name + ": it is not started again by itself")
