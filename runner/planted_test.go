@@ -553,6 +553,13 @@ var plants = []planted{
 		want: "is ready before it was seen where generation",
 	},
 	{
+		name: "what does not wait for connections yet is taken for what never does",
+		file: "services/waiting.go",
+		code: "	case nothing && s.now < g.StartedAt.Add(limit):",
+		bug:  "	case nothing && !PLANTED && s.now < g.StartedAt.Add(limit):",
+		want: "may still be starting|with nothing known",
+	},
+	{
 		name: "a roll back goes to the oldest release",
 		file: "services/history.go",
 		code: "		case p.Well:\n			return p.Release\n",

@@ -44,6 +44,7 @@ type machineWatch struct {
 	settling   []uint64            // requests of which was told that what they did can be taken back
 	unborn     []*services.Release // of the incoming generations that had no process yet
 	waited     []string            // the addresses on which a generation was seen to wait for connections
+	unseen     bool                // it cannot be seen where generations wait, or none did in time
 	firstAfter []string            // whom its first start has to wait for
 	minDelay   time.Duration
 	minMax     time.Duration // the least restart_max_delay so far, and the largest
@@ -126,6 +127,7 @@ func (b before) slot(i int) slotBefore {
 
 // before notes what a machine is about to be told, and how it is.
 func (w *world) before(a *actor, in services.Input) before {
+	w.expirePasts(a)
 	w.heard(a, in)
 	a.unborn = a.withoutProcess(in)
 	m := a.machine
@@ -194,6 +196,7 @@ func (w *world) heard(a *actor, in services.Input) {
 		if in.Other {
 			p.met++
 		}
+		a.unseen = a.unseen || in.Unseen != ""
 		if in.Failure == "" && len(in.Missing) == 0 {
 			_, g := a.find(in.Generation)
 			if e := a.proofs[in.Generation]; e.Way == services.WayWaiting && g != nil && g.Phase != services.PhaseDraining {
@@ -205,12 +208,7 @@ func (w *world) heard(a *actor, in services.Input) {
 			}
 		}
 	case services.Observed:
-		if in.Generation == a.observing {
-			a.observing = 0
-		}
-		if _, g := a.find(in.Generation); g != nil && a.machine.Ending == nil {
-			a.seenToWait(in.Seen)
-		}
+		w.heardObserved(a, in)
 	case services.Published:
 		p := a.procs[in.Generation-1]
 		if sl, g := a.find(in.Generation); in.Failure == "" && g != nil && g == sl.Incoming && sl.Active != nil && p.publishedAt == 0 {
@@ -662,7 +660,9 @@ func (w *world) checkMachine(a *actor, was before, in services.Input, effects []
 			w.violated("%s forgets instance %d, which lives", m.Name, i)
 		}
 	}
-	w.expirePasts(a)
+	if n := len(a.machine.Slots); len(a.past) > n {
+		a.past = a.past[:n]
+	}
 	w.checkSettled(a)
 	w.checkKnown(a, was)
 	w.checkWrittenDown(a)

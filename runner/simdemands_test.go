@@ -55,7 +55,7 @@ func (a *actor) ends() bool { return a.stopping || !a.wanted || a.restarting }
 func (a *actor) forget(left bool) {
 	a.stopPasts(left)
 	clear(a.slots)
-	a.restarting, a.kept, a.waited = false, nil, nil
+	a.restarting, a.kept, a.waited, a.unseen = false, nil, nil, false
 }
 
 // heardDemand notes what somebody wants of a service that can still do it.

@@ -18,22 +18,51 @@ func (w *world) checkProve(a *actor, e services.Prove) {
 
 // checkKnown: no generation is ready before it is known what it has to do.
 func (w *world) checkKnown(a *actor, was before) {
-	if a.observing == 0 {
-		return
-	}
 	if a.machine.Under == nil || a.machine.Observing == 0 {
 		a.observing = 0 // it is too late, or the reload is over
-		return
 	}
 	for i := range a.machine.Slots {
 		g := a.machine.Slots[i].Incoming
 		if g == nil || g.Cause != services.CauseReload || g.Phase != services.PhaseWarming || was.slot(i).phase == services.PhaseWarming {
 			continue
 		}
-		if c := g.Release.Service; c.Ready == nil && len(c.Listen) > 0 {
+		if c := g.Release.Service; c.Ready != nil || len(c.Listen) == 0 {
+			continue
+		}
+		if a.observing != 0 {
 			w.violated("generation %d of %s is ready before it was seen where generation %d waits for connections", g.Number, a.machine.Name, a.observing)
 		}
+		if late := was.slot(i).deadline <= w.now; !late {
+			w.checkNotTooEarly(a, i)
+		}
 	}
+}
+
+// checkNotTooEarly: a generation that was seen to do nothing may just be slow to
+// start, and tells nothing of what the next one has to do until its time is over.
+func (w *world) checkNotTooEarly(a *actor, slot int) {
+	g, active := a.machine.Slots[slot].Incoming, a.machine.Slots[slot].Active
+	if active == nil || len(a.waited) > 0 || a.unseen {
+		return
+	}
+	c := active.Release.Service
+	if starts := a.procs[active.Number-1].execed.Add(c.StartTimeout); c.Ready == nil && len(c.Listen) > 0 && w.now < starts {
+		w.violated("generation %d of %s is ready with nothing known of what it has to do, while generation %d may still be starting", g.Number, a.machine.Name, active.Number)
+	}
+}
+
+// heardObserved notes what is known of where generations wait for connections.
+func (w *world) heardObserved(a *actor, in services.Observed) {
+	if in.Generation == a.observing {
+		a.observing = 0
+	}
+	_, g := a.find(in.Generation)
+	if g == nil || a.machine.Ending != nil {
+		return
+	}
+	a.seenToWait(in.Seen)
+	late := w.now >= g.StartedAt.Add(g.Release.Service.StartTimeout)
+	a.unseen = len(a.waited) == 0 && (a.unseen || in.Unseen != "" || late)
 }
 
 // checkSettled: who waits until nothing can be taken back any more is told when that is

@@ -89,8 +89,8 @@ func (p *pastWatch) expire(now services.Instant, active *services.Release) {
 	}
 }
 
-// expirePasts does so for every instance, as the machine does with whatever it is
-// told.
+// expirePasts does so for every instance, as the machine does before it takes what it
+// is told.
 func (w *world) expirePasts(a *actor) {
 	for i := range a.machine.Slots {
 		var active *services.Release
@@ -98,9 +98,6 @@ func (w *world) expirePasts(a *actor) {
 			active = a.procs[g.Number-1].release
 		}
 		a.pastOf(i).expire(w.now, active)
-	}
-	if n := len(a.machine.Slots); len(a.past) > n {
-		a.past = a.past[:n]
 	}
 }
 

@@ -35,6 +35,7 @@ type proc struct {
 	execed  services.Instant // 0 until then
 	dead    bool             // the main process
 	rest    bool             // others of the group live
+	killed  bool             // with its group, in a moment
 
 	exitTold services.Instant // when its exit is told; Emptied is told later
 
@@ -430,6 +431,7 @@ func (w *world) signal(p *proc, e services.Signal) {
 		if p.fate.unkillable {
 			return
 		}
+		p.killed = true
 		w.after(w.upTo(3*time.Millisecond), func() {
 			w.die(p, services.Exit{Signal: syscall.SIGKILL})
 			w.restGone(p)

@@ -73,7 +73,7 @@ func (w *world) begins(a *actor) {
 	}
 	past := a.pastOf(0)
 	past.list = slices.Clone(r.History)
-	a.waited = slices.Clone(r.Waiting.Seen)
+	a.waited, a.unseen = slices.Clone(r.Waiting.Seen), r.Waiting.Unseen != ""
 	if r.Refused != nil && past.target(r.Refused.Release) != nil {
 		a.refused = r.Refused.Release
 	}

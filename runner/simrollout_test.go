@@ -324,7 +324,7 @@ func (w *world) checkEnded() {
 		}
 		w.checkHooks(a)
 		for _, p := range a.live {
-			if p.spawned && !p.left && !p.fate.unkillable && (!p.dead || p.rest) {
+			if p.spawned && !p.left && !p.fate.unkillable && !p.killed && (!p.dead || p.rest) {
 				w.violated("generation %d of %s survives hupwatch", p.number, p.service)
 			}
 		}

@@ -83,6 +83,9 @@ func (m *Machine) Step(now Instant, in Input) []Effect {
 	if _, tick := in.(Tick); tick {
 		s.warmed = m.Warming(now)
 	}
+	for i := range m.Slots { // before the input, which may begin to take something else back
+		s.endProbation(&m.Slots[i])
+	}
 	s.take(in)
 	s.settle()
 	if s.keep {

@@ -79,7 +79,7 @@ func (sl *Slot) deadline(startable bool) Instant {
 		next = min(next, sl.NextStart)
 	}
 	if g := sl.Active; g != nil {
-		next = min(next, g.hookDeadline())
+		next = min(next, g.hookDeadline(), g.Proof.Next)
 	}
 	for _, g := range sl.Draining {
 		next = min(next, g.hookDeadline())
@@ -259,10 +259,10 @@ func (s *step) warm(sl *Slot) {
 
 // expire carries out the deadlines of a slot that have passed.
 func (s *step) expire(sl *Slot) {
-	s.endProbation(sl)
 	for _, g := range sl.generations() {
 		s.hookExpired(sl, g)
 	}
+	s.observeOn(sl.Active)
 	for _, g := range slices.Clone(sl.Draining) {
 		switch {
 		case !g.Killed && g.KillAt <= s.now:
@@ -321,7 +321,7 @@ func (s *step) promote(sl *Slot) {
 	s.remember(sl, g, old)
 	g.Phase = PhaseActive
 	g.ActiveAt = s.now
-	g.Deadline = Never
+	g.Deadline, g.Proof.Next = Never, Never
 	if old == nil {
 		s.publish(sl, g) // it may lead elsewhere by now
 	}
@@ -406,9 +406,7 @@ func (s *step) exited(in Exited) {
 	case sl.Incoming:
 		s.fail(sl, g.early(s.now))
 	case sl.Active:
-		if s.Observing == g.Number {
-			s.Observing = 0
-		}
+		s.observedEnough(g.Number)
 		s.killHook(g)
 		s.crashed(sl, g)
 		s.unopposed(sl)

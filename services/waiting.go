@@ -1,6 +1,7 @@
 package services
 
 import (
+	"fmt"
 	"slices"
 
 	"hupwatch/config"
@@ -68,16 +69,43 @@ func (m *Machine) observes(g *Generation) bool {
 
 // observed takes where it waits.
 func (s *step) observed(in Observed) {
-	if s.Observing == in.Generation {
-		s.Observing = 0 // settle goes on
-	}
-	_, g := s.find(in.Generation)
+	sl, g := s.find(in.Generation)
 	if g == nil || s.Ending != nil { // what begins after a stop begins with nothing known
+		s.observedEnough(in.Generation)
 		return
 	}
 	s.seen(g.service(), in.Seen)
+	nothing := sl.Active == g && len(s.Waiting.Seen) == 0 && s.Waiting.Unseen == "" && in.Unseen == ""
+	limit := g.service().StartTimeout
+	switch {
+	case nothing && s.now < g.StartedAt.Add(limit): // its warm-up was shorter than its start
+		g.Proof.Next = s.now.Add(everyLook)
+		return
+	case nothing:
+		in.Unseen = fmt.Sprintf("none of its processes was seen to wait within start_timeout (%s)", limit)
+	}
+	s.observedEnough(in.Generation)
 	if len(in.Seen) == 0 {
 		s.unseen("who waits for connections on its sockets cannot be seen, and only its warm-up tells a good release from a bad one: ", in.Unseen)
+	}
+}
+
+// observedEnough lets the reload go on that waits for what a generation is seen to
+// do; settle does that.
+func (s *step) observedEnough(generation int) {
+	if s.Observing == generation {
+		s.Observing = 0
+	}
+}
+
+// observeOn has the next look at a generation that serves when its time has come.
+func (s *step) observeOn(g *Generation) {
+	if g == nil || g.Proof.Next > s.now {
+		return
+	}
+	g.Proof.Next = Never
+	if !s.observe(g) {
+		s.observedEnough(g.Number)
 	}
 }
 

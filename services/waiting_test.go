@@ -28,6 +28,16 @@ func (b *bench) observed(generation int, ports ...string) {
 	b.tell(services.Observed{Generation: generation, Seen: addresses})
 }
 
+// observes counts the looks that the machine wants at what serves.
+func (b *bench) observes() (n int) {
+	for _, e := range b.saw {
+		if _, ok := e.(services.Observe); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // mustWait are the sockets on which the last look wants to see generation 2 wait.
 func (b *bench) mustWait() (addresses []string) {
 	for _, e := range b.saw {
@@ -112,18 +122,39 @@ func TestAReleaseWhoseWorkersAreGoneAtTheEndOfItsWarmUpIsKeptOut(t *testing.T) {
 
 func TestNothingIsAskedOfASuccessorThatNobodyWasSeenToDo(t *testing.T) {
 	b := serving(t, listening("8000"))
+	b.pass(time.Minute)
 	b.observed(1)
-	b.ask(7)
-	b.resolve("/releases/2")
-	b.run()
+	if !b.told(services.KindAdvice) {
+		t.Error("nobody hears that only the warm-up is left")
+	}
+	b.reload()
 	b.observed(1) // it is looked at again when a reload begins
 	b.pass(time.Second)
 	b.want(services.StateRunning, "resolve new", "TERM to the main of 1", "answer [7] promoted")
 }
 
+// The first generation was promoted by its warm-up long before it served, and the
+// reload that came then knew nothing of what a new one had to do.
+func TestWhatWasPromotedBeforeItWaitedIsLookedAtUntilItDoes(t *testing.T) {
+	b := serving(t, listening("8000"))
+	b.reload()
+	for range 40 {
+		b.saw = nil
+		b.observed(1)
+		b.pass(250 * time.Millisecond)
+		if n := b.observes(); n != 1 {
+			t.Fatalf("it is looked at %d times more", n)
+		}
+	}
+	b.want(services.StateRunning)
+	b.observed(1, "8000")
+	if got := b.mustWait(); len(got) != 1 || got[0] != "tcp://127.0.0.1:8000" {
+		t.Errorf("the new one has to wait on %v", got)
+	}
+}
+
 func TestAReloadWaitsUntilItIsKnownWhereTheOldOneWaits(t *testing.T) {
 	b := serving(t, listening("8000"))
-	b.observed(1) // it was still starting
 	b.reload()
 	b.pass(10 * time.Second)
 	b.want(services.StateRunning, "resolve new")
