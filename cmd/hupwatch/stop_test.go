@@ -196,9 +196,13 @@ func TestStopSignalsAndKillModeAreThoseOfTheFile(t *testing.T) {
 	if n := len(d.all("said=got INT", "service=group")); n != 2 {
 		t.Errorf("%d of the group got the signal, want 2", n)
 	}
-	d.order(
-		[]string{"said=got INT", "service=mixed"},
-		[]string{"msg=main process gone", "service=mixed"},
+	if n := len(d.all("said=got INT", "service=mixed")); n != 2 {
+		t.Errorf("%d of the mixed one got the signal, want 2", n)
+	}
+	child := d.sees("said=child", "service=mixed")["pid"]
+	d.order( // the main process first, the others when it is gone
+		[]string{"said=got INT", "service=mixed", "pid=" + d.sees("msg=main process gone", "service=mixed")["pid"]},
+		[]string{"said=got INT", "service=mixed", "pid=" + child},
 	)
 	if n := len(d.all("msg=generation killed")); n != 0 {
 		t.Errorf("killed %d, want none: the rest of a group is told too", n)
