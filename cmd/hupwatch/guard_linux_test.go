@@ -75,7 +75,7 @@ func TestAListeningPathThatTheOldOneRemovesComesBackAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
 	path := dir + "/web"
-	d := startDaemonIn(t, dir, quick+service("web", "listen 3; serve; remove "+path+"; say removed; gate g; exit 0", fmt.Sprintf(`listen = ["unix://%s"]`, path)))
+	d := startDaemonIn(t, dir, quick+service("web", "listen 3; serve; remove "+path+"; say removed; gate g; finish; exit 0", fmt.Sprintf(`listen = ["unix://%s"]`, path)))
 	d.up("web", 1)
 	c := calling(t, func() (string, error) { return asks(path) })
 	d.signal(syscall.SIGHUP)

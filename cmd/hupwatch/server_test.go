@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -88,10 +89,53 @@ func listenAt(address string) (net.Listener, error) {
 // answerAt answers HTTP at an address from now on.
 func answerAt(address string) error {
 	l, err := listenAt(address)
-	if err == nil {
-		go func() { _ = (&http.Server{Handler: manner{}}).Serve(patient{l}) }() // ends with the process
+	if err != nil {
+		return err
 	}
-	return err
+	s := &answering{listener: l, accepted: make(chan struct{})}
+	s.server = &http.Server{Handler: manner{}, ConnState: s.changed}
+	servers = append(servers, s)
+	go func() { // ends with the process, or finish
+		_ = s.server.Serve(patient{l})
+		close(s.accepted)
+	}()
+	return nil
+}
+
+// answering is a server of the script.
+type answering struct {
+	listener net.Listener
+	server   *http.Server
+	accepted chan struct{} // closed when it has accepted its last connection
+	open     sync.WaitGroup
+}
+
+// changed counts the connections.
+func (s *answering) changed(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.open.Done()
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+var servers []*answering
+
+// finish stops accepting, and answers all who were accepted. Shutdown alone would not
+// do that: it closes a connection whose first request it has not read yet
+// (golang/go#75591).
+func finish() error {
+	for _, s := range servers {
+		if err := s.listener.Close(); err != nil {
+			return err
+		}
+		<-s.accepted
+		s.server.SetKeepAlivesEnabled(false)
+		s.open.Wait()
+	}
+	return nil
 }
 
 // patient is a listener that goes on accepting when somebody has shut its socket

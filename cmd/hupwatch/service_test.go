@@ -257,6 +257,8 @@ func perform(verb, rest string) error {
 		return errors.Join(err, unix.Close(fd))
 	case "become":
 		return become(strings.Fields(rest))
+	case "finish":
+		return finish()
 	case "exit":
 		code, err := strconv.Atoi(rest)
 		if err == nil {
