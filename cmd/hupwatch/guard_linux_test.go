@@ -141,7 +141,7 @@ func TestAPathThatTheServerOpensItselfSurvivesTheEndOfTheOldOne(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
 	path := dir + "/web"
-	d := startDaemonIn(t, dir, quick+own(path, "serve; remove "+path+"; say removed; gate g; exit 0"))
+	d := startDaemonIn(t, dir, quick+own(path, "serve; remove "+path+"; say removed; gate g; finish; exit 0"))
 	d.up("web", 1)
 	c := calling(t, func() (string, error) { return asks(path) })
 	d.signal(syscall.SIGHUP)
@@ -160,7 +160,7 @@ func TestWhoIsNotProvenIsNotMetAtAPathThatServersOpenThemselves(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
 	path := dir + "/web"
-	d := startDaemonIn(t, dir, quick+own(path, "serve"))
+	d := startDaemonIn(t, dir, quick+own(path, "serve; finish"))
 	pid := d.up("web", 1)
 	c := calling(t, func() (string, error) { return asks(path) })
 	d.configure(quick + own(path, "gate die; exit 8", failing))
@@ -214,7 +214,7 @@ func TestAPathOfTheOldGenerationAloneIsNotPutBack(t *testing.T) {
 func TestALinkThatIsTakenAwayInTheDrainComesBack(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
-	d := startDaemonIn(t, dir, quick+published(dir, "serve; remove "+dir+"/web; say removed; gate g; exit 0", `overlap = 0`))
+	d := startDaemonIn(t, dir, quick+published(dir, "serve; remove "+dir+"/web; say removed; gate g; finish; exit 0", `overlap = 0`))
 	d.up("web", 1)
 	c := calling(t, func() (string, error) { return asks(dir + "/web") })
 	d.signal(syscall.SIGHUP)
