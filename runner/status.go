@@ -37,7 +37,7 @@ func serviceOf(m *services.Machine, c clock) control.Service {
 		s.Wanted = string(services.WantedUp)
 	}
 	for i := range m.Slots {
-		addSlot(&s, &m.Slots[i], c)
+		addSlot(&s, m, i, c)
 	}
 	switch state {
 	case services.StateWaiting:
@@ -72,7 +72,8 @@ func addKnown(s *control.Service, m *services.Machine, c clock) {
 	}
 }
 
-func addSlot(s *control.Service, sl *services.Slot, c clock) {
+func addSlot(s *control.Service, m *services.Machine, slot int, c clock) {
+	sl := &m.Slots[slot]
 	if g := sl.Active; g != nil {
 		s.Instances = append(s.Instances, control.Instance{
 			Instance: sl.Instance, Generation: g.Number, PID: g.PID, Release: g.Release.Dir, Since: c.at(g.ActiveAt),
@@ -82,7 +83,7 @@ func addSlot(s *control.Service, sl *services.Slot, c clock) {
 		}
 	}
 	if sl.Incoming != nil {
-		s.Incoming = append(s.Incoming, incomingOf(sl, c))
+		s.Incoming = append(s.Incoming, incomingOf(m, sl, c))
 	}
 	for _, g := range sl.Draining {
 		s.Draining = append(s.Draining, drainingOf(sl, g, c))
@@ -96,7 +97,7 @@ func addSlot(s *control.Service, sl *services.Slot, c clock) {
 }
 
 // incomingOf says how far the incoming generation of a slot is.
-func incomingOf(sl *services.Slot, c clock) control.Incoming {
+func incomingOf(m *services.Machine, sl *services.Slot, c clock) control.Incoming {
 	g := sl.Incoming
 	i := control.Incoming{
 		Instance: sl.Instance, Generation: g.Number, PID: g.PID, Phase: string(g.Phase), Since: c.at(g.BegunAt), Until: c.at(g.Deadline),
@@ -110,13 +111,13 @@ func incomingOf(sl *services.Slot, c clock) control.Incoming {
 			i.Until = c.at(old.KillAt)
 		}
 	case services.PhaseProving:
-		i.Why = g.Lacks()
+		i.Why = m.Lacks(g)
 	case services.PhaseWarming:
 		if g.Proof.Asked { // once more, at the end of it
 			i.Until = control.Time{}
 		}
 		if g.Proof.Again {
-			i.Why = g.Lacks()
+			i.Why = m.Lacks(g)
 		}
 	case services.PhaseHandover:
 		if sl.Active != nil {

@@ -139,7 +139,7 @@ func (g *Generation) early(now Instant) string {
 	var text string
 	switch {
 	case g.Phase == PhaseProving && g.Proof.Way == WayListening && len(g.Proof.Missing) > 0:
-		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.StartedAt)), g.Lacks(), listenRemedy)
+		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.StartedAt)), g.lacks(), listenRemedy)
 	case g.Phase == PhaseProving && g.lacked() != "":
 		text = fmt.Sprintf("%s %s after its start, before it was ready (%s)", e, round(now.Sub(g.StartedAt)), g.lacked())
 	case g.Phase == PhaseProving, g.Phase == PhaseWarming:

@@ -242,9 +242,18 @@ func (g *Generation) pause() time.Duration {
 	return min(max(firstLook, 2*g.Proof.Pause), every)
 }
 
-// Lacks says what the generation has not done yet to be ready, empty if there is
+// Lacks says what an incoming generation waits for to be ready, empty if there is
 // nothing to say.
-func (g *Generation) Lacks() string {
+func (m *Machine) Lacks(g *Generation) string {
+	if g.Proof.Way == WayNone && m.observes(g) {
+		return fmt.Sprintf("generation %d was not seen to wait for connections yet, which tells what this one has to do", m.Observing)
+	}
+	return g.lacks()
+}
+
+// lacks says what the generation has not done yet to be ready, empty if there is
+// nothing to say.
+func (g *Generation) lacks() string {
 	p, r := &g.Proof, g.ready()
 	switch {
 	case p.Way == WayWaiting && len(p.Missing) > 0:
@@ -263,7 +272,7 @@ func (g *Generation) Lacks() string {
 
 // lacked is what it lacked when its end was judged.
 func (g *Generation) lacked() string {
-	text := g.Lacks()
+	text := g.lacks()
 	switch r := g.ready(); {
 	case r == nil:
 	case r.Kind == config.ReadyNotify && g.Proof.Status != "":

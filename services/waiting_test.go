@@ -138,6 +138,9 @@ func TestNothingIsAskedOfASuccessorThatNobodyWasSeenToDo(t *testing.T) {
 func TestWhatWasPromotedBeforeItWaitedIsLookedAtUntilItDoes(t *testing.T) {
 	b := serving(t, listening("8000"))
 	b.reload()
+	if got := b.Lacks(b.Slots[0].Incoming); !strings.Contains(got, "generation 1 was not seen to wait for connections yet") {
+		t.Errorf("what it waits for is said as %q", got)
+	}
 	for range 40 {
 		b.saw = nil
 		b.observed(1)

@@ -70,6 +70,7 @@ func TestEnvironmentOfAGenerationHasItsLayersInOrder(t *testing.T) {
 		`env_file = ["first.env", "second.env", "-absent.env"]`,
 		`unset_environment = ["AWS_*", "SECRET"]`,
 		fmt.Sprintf(`listen = ["tcp://127.0.0.1:%d", { address = "unix:web.sock", name = "second" }]`, freePort(t)),
+		`ready = "warmup"`,
 	) + `[services.web.environment]
 FROM = "own"
 OWN = "${SECOND}-${MISSING:-default}-${PATH}"

@@ -196,7 +196,7 @@ func (d *daemon) serves(name string) bool {
 // each time, so that every step of a reload fails once.
 func TestWithoutDescriptorsTheOldOneServesOn(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, quick+service("web", "serve", `umask = "022"`, `listen = ["unix:s"]`))
+	d := startDaemon(t, quick+service("web", "serve", `umask = "022"`, `listen = ["unix:s"]`, `ready = "warmup"`))
 	d.up("web", 1)
 	const steps = 8
 	for n := range steps {

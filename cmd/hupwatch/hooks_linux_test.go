@@ -19,7 +19,7 @@ func TestHooksKnowWhatTheyAreAbout(t *testing.T) {
 		t.Fatal(err)
 	}
 	tell := "where; tell HUPWATCH_PID; tell HUPWATCH_GENERATION; tell OWN; tell HUPWATCH_RESULT; tell HUPWATCH_ERROR; tell LISTEN_FDS; say told "
-	d := startDaemonIn(t, dir, quick+service("web", "serve", `working_dir = "release"`, `environment = { OWN = "mine" }`, fmt.Sprintf(`listen = ["tcp://%s"]`, loopback()),
+	d := startDaemonIn(t, dir, quick+service("web", "listen 3; serve", `working_dir = "release"`, `environment = { OWN = "mine" }`, fmt.Sprintf(`listen = ["tcp://%s"]`, loopback()),
 		hook("before_start", tell+"before_start"), hook("before_stop", tell+"before_stop"), hook("after_reload", tell+"after_reload")))
 	old := d.up("web", 1)
 	d.signal(syscall.SIGHUP)

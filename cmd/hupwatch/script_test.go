@@ -48,11 +48,12 @@ func setup(env *testscript.Env) error {
 // scriptCommands are the words that scripts have beside those of testscript.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits":  exitsCommand,
-		"fake":   fakeCommand,
-		"daemon": daemonCommand,
-		"await":  awaitCommand,
-		"signal": signalCommand,
+		"exits":    exitsCommand,
+		"timeless": timelessCommand,
+		"fake":     fakeCommand,
+		"daemon":   daemonCommand,
+		"await":    awaitCommand,
+		"signal":   signalCommand,
 	}
 }
 
@@ -70,6 +71,18 @@ func exitsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if want, _ := strconv.Atoi(args[0]); code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
+}
+
+// ownTime is how long a client says that it took itself.
+var ownTime = regexp.MustCompile(`(?m), in <?[0-9.]+s$`)
+
+// timelessCommand copies a file without that: timeless stdout got.
+func timelessCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: timeless FROM TO")
+	}
+	text := ownTime.ReplaceAllString(ts.ReadFile(args[0]), ", in a moment")
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
 }
 
 // fakeCommand makes the script's directory answers one of a control socket, run/control.sock.
