@@ -14,10 +14,17 @@ import (
 )
 
 var (
-	seeds    = flag.Uint64("simulation.seeds", 1000, "how many seeds TestSimulation runs")
+	seeds    = flag.Uint64("simulation.seeds", defaultSeeds(), "how many seeds TestSimulation runs")
 	enough   = flag.Int("simulation.failures", 3, "after how many failures TestSimulation gives up")
 	onlySeed = flag.Uint64("simulation.seed", 0, "the only seed TestSimulation runs, with its whole trace")
 )
+
+func defaultSeeds() uint64 {
+	if raced {
+		return 100
+	}
+	return 1000
+}
 
 // TestSimulation runs whole fleets on a virtual clock: the very machines and the
 // very rollout of the daemon, the parsers of its files, and a kernel, operators
