@@ -94,14 +94,15 @@ type (
 	}
 	// Execed says that the command of a generation runs.
 	Execed struct{ Generation int }
-	// Proved answers Prove: Failure says why a probe failed, and Other that it did
-	// since another generation took the connection. Missing are the addresses on
+	// Proved answers Prove: Failure says why a probe failed, Own that it was this
+	// generation itself that answered so, and Other that it failed since another one
+	// took the connection. Missing are the addresses on
 	// which it does not wait, or that only the active generation listens on;
 	// Needless says that this listens on none. Unseen says why not all could be seen.
 	Proved struct {
 		Generation int
 		Failure    string
-		Other      bool
+		Own, Other bool
 		Missing    []string
 		Needless   bool
 		Unseen     string

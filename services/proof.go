@@ -50,8 +50,10 @@ type Proof struct {
 	Pause time.Duration
 	// AtOnce is how many connections the next probe opens; 0 is one.
 	AtOnce int
-	// Failure is why the last probe failed.
+	// Failure is why the last probe failed, Own is set if that is what the generation
+	// itself answered: it says more than who else did after that.
 	Failure string
+	Own     bool
 	// Missing is what the last look found missing, and Unseen why more could not be
 	// seen.
 	Missing []string
@@ -204,7 +206,10 @@ func (s *step) proved(in Proved) {
 		return
 	}
 	p := &g.Proof
-	p.Failure, p.Missing, p.Needless, p.Unseen = in.Failure, in.Missing, in.Needless, in.Unseen
+	p.Missing, p.Needless, p.Unseen = in.Missing, in.Needless, in.Unseen
+	if !p.Own || !in.Other {
+		p.Failure, p.Own = in.Failure, in.Own
+	}
 	proven := in.Failure == "" && len(in.Missing) == 0
 	if proven {
 		s.learn(sl, in)

@@ -179,7 +179,7 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in Proved) {
 		case a.err == nil:
 			good = true
 		case a.own:
-			return Proved{Failure: a.err.Error(), Unseen: in.Unseen}
+			return Proved{Failure: a.err.Error(), Own: true, Unseen: in.Unseen}
 		case isOther:
 			other = a.err
 		default:

@@ -311,6 +311,21 @@ func TestAProbeThatMeetsTheOldOneOpensMoreConnectionsAtOnce(t *testing.T) {
 	}
 }
 
+// What it answered itself is the reason, whoever took the connections after that.
+func TestWhatTheNewOneAnsweredItselfIsTheReasonItIsKeptOutFor(t *testing.T) {
+	b := incomer(t, config.ReadyHTTP)
+	b.tell(services.Proved{Generation: 2, Failure: "it is generation 1 that answers", Other: true})
+	b.pass(250 * time.Millisecond)
+	b.tell(services.Proved{Generation: 2, Failure: "503 no database", Own: true})
+	for b.Under != nil {
+		b.pass(250 * time.Millisecond)
+		b.tell(services.Proved{Generation: 2, Failure: "it is generation 1 that answers", Other: true})
+	}
+	if e := b.ended(); !strings.Contains(e.Reason, "503 no database") || strings.Contains(e.Reason, "generation 1") {
+		t.Errorf("it was kept out for %q", e.Reason)
+	}
+}
+
 // At the end of the warm-up too it may be the old one that answers.
 func TestALastProbeThatMeetsTheOldOneIsTriedAgain(t *testing.T) {
 	b := incomer(t, config.ReadyHTTP)

@@ -89,9 +89,22 @@ func listenAt(address string) (net.Listener, error) {
 // answerAt answers HTTP at an address from now on.
 func answerAt(address string) error {
 	l, err := listenAt(address)
-	if err != nil {
-		return err
+	if err == nil {
+		accept(l)
 	}
+	return err
+}
+
+// opened is what the script opened, and accepts nothing at yet.
+var opened net.Listener
+
+func open(address string) (err error) {
+	opened, err = listenAt(address)
+	return err
+}
+
+// accept answers HTTP at what is open.
+func accept(l net.Listener) {
 	s := &answering{listener: l, accepted: make(chan struct{})}
 	s.server = &http.Server{Handler: manner{}, ConnState: s.changed}
 	servers = append(servers, s)
@@ -99,7 +112,6 @@ func answerAt(address string) error {
 		_ = s.server.Serve(patient{l})
 		close(s.accepted)
 	}()
-	return nil
 }
 
 // answering is a server of the script.

@@ -222,6 +222,13 @@ func perform(verb, rest string) error {
 		return err
 	case "listen":
 		return answerAt(rest)
+	case "open":
+		return open(rest)
+	case "accept":
+		accept(opened)
+	case "defer":
+		fd, err := strconv.Atoi(rest)
+		return errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 5))
 	case "answer":
 		code, text, _ := strings.Cut(rest, " ")
 		n, err := strconv.Atoi(code)
