@@ -195,6 +195,9 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in Proved) {
 		}
 	default:
 		in.Failure = none.Error()
+		if target.Kind == config.ReadyTCP && errors.Is(none, errNotAccepted) {
+			in.Failure += "; if the server sets TCP_DEFER_ACCEPT, ask by http: it accepts only who sends something"
+		}
 	}
 	return in
 }

@@ -54,6 +54,19 @@ func TestAtASharedAddressOnlyTheAnswerOfTheNewOneCounts(t *testing.T) {
 	}
 }
 
+// Who connects and sends nothing is never handed over there.
+func TestATCPProbeOfADeferredSocketSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	address := loopback()
+	config := func(script string) string {
+		return quick + service("web", script, fmt.Sprintf(`listen = ["tcp://%s"]`, address), fmt.Sprintf(`ready = { tcp = %q, timeout = "500ms" }`, address), `start_timeout = "2s"`)
+	}
+	d := startDaemon(t, config("listen 3; serve"))
+	d.up("web", 1)
+	d.configure(config("defer 3; listen 3; serve"))
+	wants(t, d.keepsOld("web", "1"), "nobody accepted the connection in time", "if the server sets TCP_DEFER_ACCEPT, ask by http")
+}
+
 // A Go program has its listener in an epoll long before it accepts there.
 func TestAGoProgramIsReadyWhenItAcceptsNotWhenItListens(t *testing.T) {
 	t.Parallel()
