@@ -8,7 +8,7 @@ TESTED   := gunicorn uvicorn hypercorn=python3-hypercorn uwsgi=uwsgi-plugin-pyth
 SERVERS  := gunicorn uvicorn hypercorn=python3-hypercorn uwsgi=uwsgi-plugin-python3 puma unicorn node=nodejs \
 	php-fpm8.2=php8.2-fpm plackup=starlet nginx=nginx-light haproxy lighttpd caddy apache2=apache2-bin
 
-.PHONY: run build test race lint bench matrix fuzz install clean
+.PHONY: run build test long race lint bench matrix fuzz install clean
 
 run: build
 	@cat examples/demo/try.txt
@@ -23,6 +23,10 @@ test: # installs what the tests need if it is missing and this is root on Debian
 	go vet ./...
 	go test -race -shuffle=on -parallel=8 -timeout=20m ./...
 	go test -run '^TestSimulation$$' ./runner -simulation.seeds=3000
+
+long: # what make test does a little of, for an hour
+	go test -race -timeout=1h -run '^TestReloadsOfGunicorn' ./cmd/hupwatch -reloads=50
+	go test -timeout=1h -run '^TestSimulation$$' ./runner -simulation.seeds=100000
 
 race: # whatever depends on timing, ten times over
 	go test -race -shuffle=on -count=10 -timeout=1h ./...

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,22 +30,24 @@ warmup = %q
 `, webWorkers, address, warmup)
 }
 
-func TestTwentyReloadsOfGunicornLoseNoRequest(t *testing.T) {
+// reloads is how many each gunicorn gets under load.
+var reloads = flag.Int("reloads", 4, "how many reloads TestReloadsOfGunicornLoseNoRequest does, over TCP and a unix socket")
+
+func TestReloadsOfGunicornLoseNoRequest(t *testing.T) {
 	t.Parallel()
 	t.Run("unix", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)
 		path := s.path("s")
-		twentyReloads(t, s, "unix", path)
+		reloadsUnderLoad(t, s, "unix", path)
 	})
 	t.Run("tcp", func(t *testing.T) {
 		t.Parallel()
-		twentyReloads(t, newSite(t), "tcp", loopback())
+		reloadsUnderLoad(t, newSite(t), "tcp", loopback())
 	})
 }
 
-func twentyReloads(t *testing.T, s *site, network, address string) {
-	const reloads = 20
+func reloadsUnderLoad(t *testing.T, s *site, network, address string) {
 	s.deploy(1, goodApp)
 	d := startDaemonIn(t, s.dir, webService(map[string]string{"unix": "unix:", "tcp": "tcp://"}[network]+address, "300ms"))
 	old := d.await("msg=generation promoted", "generation=1").pid(t)
@@ -54,7 +57,7 @@ func twentyReloads(t *testing.T, s *site, network, address string) {
 	before, _ := os.Stat(address)
 
 	stopped, drained := make(map[int]time.Time), make(map[int]time.Time)
-	for release := 2; release <= 1+reloads; release++ {
+	for release := 2; release <= 1+*reloads; release++ {
 		s.deploy(release, goodApp)
 		d.signal(syscall.SIGHUP)
 		number := "generation=" + strconv.Itoa(release)
@@ -90,14 +93,14 @@ func twentyReloads(t *testing.T, s *site, network, address string) {
 		inFlight += underWay(result, stop)
 	}
 	t.Logf("%d slow requests were under way at %d stop signals", inFlight, len(stopped))
-	if inFlight < reloads {
-		t.Errorf("only %d slow requests were under way at %d stop signals: the load proves nothing", inFlight, reloads)
+	if inFlight < *reloads {
+		t.Errorf("only %d slow requests were under way at %d stop signals: the load proves nothing", inFlight, *reloads)
 	}
 	if after, err := os.Stat(address); network == "unix" && (err != nil || !os.SameFile(before, after)) {
 		t.Errorf("the socket is not the same file any more: %v", err)
 	}
 	wantCalm(t, d)
-	d.awaitAll(reloads, "msg=reload done", "promoted=1")
+	d.awaitAll(*reloads, "msg=reload done", "promoted=1")
 	d.signal(syscall.SIGTERM)
 	if code := d.wait(); code != exitDone {
 		t.Errorf("exit code %d, want %d", code, exitDone)
