@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,4 +15,10 @@ func block(sig syscall.Signal) error {
 	var set unix.Sigset_t
 	set.Val[(sig-1)/64] = 1 << ((sig - 1) % 64)
 	return unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
+}
+
+// deferAccept has a socket hand over only connections on which something was sent.
+func deferAccept(number string) error {
+	fd, err := strconv.Atoi(number)
+	return errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 5))
 }

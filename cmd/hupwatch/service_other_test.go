@@ -8,3 +8,5 @@ import (
 )
 
 func block(syscall.Signal) error { return errors.ErrUnsupported }
+
+func deferAccept(string) error { return errors.ErrUnsupported }

@@ -227,8 +227,7 @@ func perform(verb, rest string) error {
 	case "accept":
 		accept(opened)
 	case "defer":
-		fd, err := strconv.Atoi(rest)
-		return errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 5))
+		return deferAccept(rest)
 	case "answer":
 		code, text, _ := strings.Cut(rest, " ")
 		n, err := strconv.Atoi(code)
