@@ -230,10 +230,11 @@ const (
 func (s subject) answers(ctx context.Context, conn net.Conn) (unseen string, err error) {
 	inode, err := s.otherEnd(ctx, conn)
 	switch {
-	case errors.Is(err, process.ErrElsewhere) && len(s.others) == 0:
+	case errors.Is(err, process.ErrElsewhere), errors.Is(err, process.ErrHungUp):
+		if len(s.others) > 0 {
+			return "", errNobody
+		}
 		return "", nil
-	case errors.Is(err, process.ErrElsewhere):
-		return "", errNobody
 	case errors.Is(err, process.ErrNotSeen):
 		return err.Error(), nil
 	case err != nil:

@@ -163,6 +163,25 @@ func (l patient) Accept() (net.Conn, error) {
 	}
 }
 
+// banner greets whoever connects, and hangs up.
+func banner(address string) error {
+	l, err := listenAt(address)
+	if err != nil {
+		return err
+	}
+	go func() { // ends with the process
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprintln(conn, "220 ready")
+			conn.Close()
+		}
+	}()
+	return nil
+}
+
 // dribble answers each connection there with a byte now and then, for ever.
 func dribble(address string) error {
 	l, err := listenAt(address)

@@ -236,6 +236,8 @@ func perform(verb, rest string) error {
 	case "demand":
 		name, value, _ := strings.Cut(rest, " ")
 		manners.Store(&manner{header: name, want: value})
+	case "banner":
+		return banner(rest)
 	case "dribble":
 		return dribble(rest)
 	case "shutdown":

@@ -67,6 +67,17 @@ func TestATCPProbeOfADeferredSocketSaysWhatToDo(t *testing.T) {
 	wants(t, d.keepsOld("web", "1"), "nobody accepted the connection in time", "if the server sets TCP_DEFER_ACCEPT, ask by http")
 }
 
+// It has accepted the connection, and closed it before anybody could see who did.
+func TestAServerThatHangsUpAtOnceAcceptsConnectionsToo(t *testing.T) {
+	t.Parallel()
+	address := loopback()
+	d := startDaemon(t, quick+
+		service("tcp", "banner 3; serve", fmt.Sprintf("listen = [%q]", "tcp://"+address), fmt.Sprintf("ready = { tcp = %q }", address))+
+		service("unix", "banner 3; serve", `listen = ["unix:web"]`, `ready = { unix = "web" }`))
+	d.promoted("tcp", 1)
+	d.promoted("unix", 1)
+}
+
 // A Go program has its listener in an epoll long before it accepts there.
 func TestAGoProgramIsReadyWhenItAcceptsNotWhenItListens(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,9 @@ import (
 // ErrElsewhere says that the other end of a connection is not on this host.
 var ErrElsewhere = errors.New("the other end is not on this host")
 
+// ErrHungUp says that the other end was accepted, and closed again.
+var ErrHungUp = errors.New("the connection was accepted, and closed at once")
+
 // ErrNotSeen says that the kernel does not show who has the other end.
 var ErrNotSeen = errors.New("the kernel does not show who has the other end")
 

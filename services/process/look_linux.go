@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -86,9 +87,10 @@ func (l *look) done() bool {
 	return !slices.ContainsFunc(l.sights, func(s Sight) bool { return !s.Waits })
 }
 
-// hide notes why something cannot be seen. What is gone by now is nothing to see.
+// hide notes why something cannot be seen. What is gone by now is nothing to see, and
+// what hupwatch lacks at the moment is no reason: another look may see it.
 func (l *look) hide(err error) {
-	if l.unseen != "" || err == nil || isGone(err) {
+	if l.unseen != "" || err == nil || isGone(err) || isOfTheMoment(err) {
 		return
 	}
 	l.unseen = "the kernel does not show its processes to hupwatch"
@@ -101,6 +103,36 @@ func (l *look) hide(err error) {
 // any more.
 func isGone(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) }
 
+// hideUnlessEnded notes why a process, or a thread (below a prefix of the directory),
+// cannot be seen. The kernel denies a look at one that has ended and was not waited
+// for, and there is nothing to see.
+func (l *look) hideUnlessEnded(err error, dir int, prefix string) {
+	if errors.Is(err, fs.ErrPermission) && isZombie(dir, prefix) {
+		return
+	}
+	l.hide(err)
+}
+
+func isZombie(dir int, prefix string) bool {
+	text, err := readUpTo(dir, prefix+"stat", pageSize)
+	if err != nil {
+		return isGone(err)
+	}
+	_, rest, _ := bytes.Cut(text[max(bytes.LastIndexByte(text, ')'), 0):], []byte(" "))
+	return bytes.HasPrefix(rest, []byte("Z")) || bytes.HasPrefix(rest, []byte("X"))
+}
+
+// isOfTheMoment reports whether an error says what hupwatch lacks just now, and not
+// what the kernel would never show it.
+func isOfTheMoment(err error) bool {
+	for _, of := range []syscall.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.EAGAIN, unix.EINTR, unix.EIO} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
+}
+
 // at looks at one process.
 func (l *look) at(pid int) {
 	dir, err := openDirectory("/proc/" + strconv.Itoa(pid))
@@ -111,7 +143,7 @@ func (l *look) at(pid int) {
 	defer unix.Close(dir)
 	open, err := descriptorsOf(dir)
 	if err != nil {
-		l.hide(err)
+		l.hideUnlessEnded(err, dir, "")
 		return
 	}
 	mine := make(map[int]int) // which listener a descriptor is
@@ -212,7 +244,7 @@ func (l *look) threads(dir int, mine map[int]int) {
 	for _, task := range tasks {
 		text, err := readUpTo(dir, "task/"+task+"/syscall", pageSize)
 		if err != nil {
-			l.hide(err)
+			l.hideUnlessEnded(err, dir, "task/"+task+"/")
 			continue
 		}
 		call, args, ok := parseCall(text)
@@ -423,7 +455,7 @@ func (l *look) holds(pid int, inode uint64) bool {
 	defer unix.Close(dir)
 	open, err := descriptorsOf(dir)
 	if err != nil {
-		l.hide(err)
+		l.hideUnlessEnded(err, dir, "")
 		return false
 	}
 	if open.ring && l.unseen == "" {

@@ -104,6 +104,15 @@ func helpAcceptor() int {
 			panic(err)
 		}
 	}
+	if way == "zombie" { // a child that ended, and is not waited for
+		child, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{})
+		if err == nil {
+			err = unix.Waitid(unix.P_PID, child.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
 	if way == "ring" {
 		if _, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 8, uintptr(unsafe.Pointer(new([120]byte))), 0); errno != 0 {
 			fmt.Println("no io_uring:", errno)
@@ -495,6 +504,17 @@ func helpLookout() int {
 	table := process.NewTable()
 	go func() { _ = table.Run(context.Background()) }()
 	t := &lookout{}
+	fd, _ := listening(t, "tcp")
+	w, ours := acceptor(t, table, "zombie", fd, func(s *process.Spec) {
+		s.Credential = &process.Credential{UID: 65534, GID: 65534}
+	})
+	if s := w.process.Look([]process.Listener{listenerOf(t, fd)})[0]; s.Waits || s.Unseen != "" {
+		t.Fatalf("a zombie hides its generation: %+v", s)
+	}
+	if _, unseen := w.process.Holder(1); unseen != "" {
+		t.Fatalf("a zombie hides its generation: %s", unseen)
+	}
+	ours.end(t, w)
 	for _, way := range []string{"pselect", "epoll*2"} {
 		fd, address := listening(t, "tcp")
 		w, ours := acceptor(t, table, way, fd, func(s *process.Spec) {

@@ -2,6 +2,7 @@ package process
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"strconv"
@@ -12,18 +13,36 @@ import (
 // OtherEnd returns the inode of the socket at the other end of a connection, 0 while
 // nobody has accepted it: Process.Holder knows who has that. It is looked for in
 // hupwatch's network namespace and in those of the processes. The error is
-// ErrElsewhere if it is on another host, ErrNotSeen if the kernel does not say.
+// ErrElsewhere if it is on another host, ErrHungUp if it was accepted and is closed
+// by now, ErrNotSeen if the kernel does not say.
 func OtherEnd(fd int, among ...*Process) (inode uint64, err error) {
 	local, err := unix.Getsockname(fd)
 	if err != nil {
-		return 0, ErrNotSeen
+		return 0, fmt.Errorf("look at the probe's own end: %w", err)
 	}
 	if _, ok := local.(*unix.SockaddrUnix); ok {
-		return otherEndUnix(fd)
+		inode, err = otherEndUnix(fd)
+	} else {
+		inode, err = otherEndTCP(fd, local, among)
 	}
+	if inode == 0 && (err == nil || errors.Is(err, ErrElsewhere)) && hungUp(fd) {
+		return 0, ErrHungUp
+	}
+	return inode, err
+}
+
+// hungUp reports whether the other end was closed, or shut, in good order: a connection
+// that nobody has accepted is reset instead.
+func hungUp(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n == 1 && p[0].Revents&unix.POLLRDHUP != 0 && p[0].Revents&unix.POLLERR == 0
+}
+
+func otherEndTCP(fd int, local unix.Sockaddr, among []*Process) (inode uint64, err error) {
 	remote, err := unix.Getpeername(fd)
-	if err != nil {
-		return 0, ErrNotSeen
+	if err != nil { // it was reset meanwhile
+		return 0, fmt.Errorf("look at the other end: %w", err)
 	}
 	here, known := addressOf(local)
 	there, knownToo := addressOf(remote)
@@ -36,6 +55,8 @@ func OtherEnd(fd int, among ...*Process) (inode uint64, err error) {
 		return inode, nil
 	case errors.Is(err, unix.ENOENT):
 		err = ErrElsewhere
+	case isOfTheMoment(err):
+		return 0, fmt.Errorf("ask the kernel who has the other end: %w", err)
 	default:
 		if inode, found := connectionIn("/proc/self/net/", there, here); found {
 			return inode, nil
@@ -59,10 +80,13 @@ func otherEndUnix(fd int) (uint64, error) {
 		return 0, ErrNotSeen
 	}
 	inode, err := unixPeer(st.Ino)
-	if err != nil {
-		return 0, ErrNotSeen
+	switch {
+	case err == nil, errors.Is(err, unix.ENOENT):
+		return inode, nil
+	case isOfTheMoment(err):
+		return 0, fmt.Errorf("ask the kernel who has the other end: %w", err)
 	}
-	return inode, nil
+	return 0, ErrNotSeen
 }
 
 // connectionIn finds a connection, seen from its local end, in the tables of a network
