@@ -555,9 +555,23 @@ var plants = []planted{
 	{
 		name: "what does not wait for connections yet is taken for what never does",
 		file: "services/waiting.go",
-		code: "	case nothing && s.now < g.StartedAt.Add(limit):",
-		bug:  "	case nothing && !PLANTED && s.now < g.StartedAt.Add(limit):",
+		code: "	case unsure && s.now < g.looksUntil():",
+		bug:  "	case unsure && !PLANTED && s.now < g.looksUntil():",
 		want: "may still be starting|with nothing known",
+	},
+	{
+		name: "the end of hupwatch forgets where generations wait",
+		file: "services/stop.go",
+		code: "	if !s.Ending.Final {",
+		bug:  "	if !s.Ending.Final || PLANTED {",
+		want: "it is not written down that generations",
+	},
+	{
+		name: "the probation of before ends while a release is gone back to",
+		file: "services/mode.go",
+		code: "		sl.Probation.Until = Never //",
+		bug:  "		if !PLANTED {\n			sl.Probation.Until = Never\n		} //",
+		want: "can be taken back|goes back to|falls back|rolled back",
 	},
 	{
 		name: "a roll back goes to the oldest release",

@@ -594,7 +594,7 @@ func (w *world) checkPromoted(a *actor, was slotBefore, e services.Event) {
 	if !w.warm(p) {
 		w.violated("generation %d of %s is promoted before its warm-up was over", e.Generation, name)
 	}
-	polled := p.release.Service.Publish != "" || len(p.mustWait) > 0
+	polled := p.release.Service.Publish != "" || len(p.mustWait) > 0 && !p.fate.unseen
 	if r := p.release.Service.Ready; r != nil {
 		polled = r.Kind != config.ReadyNotify && r.Kind != config.ReadyFD && r.Kind != config.ReadyWarmup
 	}
@@ -620,7 +620,7 @@ func (w *world) checkProof(a *actor, p *proc, active int) {
 // checkWaits: no generation takes over that does not wait for connections where one
 // before it was seen to.
 func (w *world) checkWaits(a *actor, p *proc) {
-	if len(p.mustWait) > 0 && !p.dead && !p.didWait(w.now, p.mustWait) {
+	if len(p.mustWait) > 0 && !p.dead && !p.fate.unseen && !p.didWait(w.now, p.mustWait) {
 		w.violated("generation %d of %s is promoted, and has never waited for connections, as one before it did on %v", p.number, p.service, p.mustWait)
 	}
 }

@@ -55,7 +55,10 @@ func (a *actor) ends() bool { return a.stopping || !a.wanted || a.restarting }
 func (a *actor) forget(left bool) {
 	a.stopPasts(left)
 	clear(a.slots)
-	a.restarting, a.kept, a.waited, a.unseen = false, nil, nil, false
+	a.restarting, a.kept = false, nil
+	if !a.final { // else the next hupwatch goes by it
+		a.waited, a.unseen = nil, false
+	}
 }
 
 // heardDemand notes what somebody wants of a service that can still do it.

@@ -26,8 +26,8 @@ func (w *world) checkKnown(a *actor, was before) {
 		if g == nil || g.Cause != services.CauseReload || g.Phase != services.PhaseWarming || was.slot(i).phase == services.PhaseWarming {
 			continue
 		}
-		if c := g.Release.Service; c.Ready != nil || len(c.Listen) == 0 {
-			continue
+		if c := g.Release.Service; c.Ready != nil || len(c.Listen) == 0 || len(a.proofs[g.Number].Waits) == len(c.Listen) && a.procs[g.Number-1].proven != 0 {
+			continue // what waits on all its sockets is ready in any case
 		}
 		if a.observing != 0 {
 			w.violated("generation %d of %s is ready before it was seen where generation %d waits for connections", g.Number, a.machine.Name, a.observing)

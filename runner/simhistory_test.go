@@ -125,7 +125,7 @@ func (w *world) checkRolledBack(a *actor, e services.Event) {
 			w.violated("%s falls back to %s, and that is not what served", m.Name, e.ServingRelease)
 		}
 		if !slot.good.Same(bad) {
-			past.undone = append(slices.Clone(past.undone), bad)
+			past.undone, past.trial = append(slices.Clone(past.undone), bad), services.Never
 		}
 		past.requests = e.Reloads
 		return

@@ -275,6 +275,7 @@ func (s *step) take(in Input) {
 // settle does what is due, whatever the input was: deadlines, restarts, the
 // reload that may begin, the stop that is done.
 func (s *step) settle() {
+	s.observeNoMore()
 	for i := range s.Slots {
 		s.expire(&s.Slots[i])
 	}

@@ -36,6 +36,7 @@ func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
 	}
 	r.FellBack, sl.Probation.Requests = reason, r.IDs
 	if !sl.Good.Same(g.Release) {
+		sl.Probation.Until = Never // that of the one before does not end meanwhile
 		sl.Undone = append(slices.Clone(sl.Undone), g.Release)
 	}
 	s.emit(sl, g, Event{Kind: KindRolledBack, ServingRelease: sl.Good.Dir, Reason: reason})

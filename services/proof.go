@@ -54,8 +54,9 @@ type Proof struct {
 	// itself answered: it says more than who else did after that.
 	Failure string
 	Own     bool
-	// Missing is what the last look found missing, and Unseen why more could not be
-	// seen.
+	// Asks are the addresses of the last look. Missing is what it found missing, and
+	// Unseen why more could not be seen.
+	Asks    []string
 	Missing []string
 	Unseen  string
 	// Needless is set once the active one was seen to listen on nothing.
@@ -82,7 +83,7 @@ func (m *Machine) way(sl *Slot) Way {
 		return WaySaid
 	case r != nil:
 		return WayProbe
-	case len(c.Listen) > 0 && (m.observes(g) || len(m.mustWait(c)) > 0):
+	case len(m.waits(g)) > 0:
 		return WayWaiting
 	case len(c.Listen) == 0 && sl.Active != nil && sl.Active.PID != 0 && !g.Proof.Needless:
 		return WayListening
@@ -105,7 +106,8 @@ func (s *step) prove(sl *Slot) {
 	case WayProbe:
 		p.Ready = g.ready()
 	case WayWaiting:
-		p.Waits = s.mustWait(g.service())
+		p.Waits = s.waits(g)
+		g.Proof.Asks = addressesOf(p.Waits)
 	case WayListening:
 		p.Active = sl.Active.Number
 		if public := sl.Active.service().Publish; public != "" {
@@ -135,11 +137,10 @@ func (s *step) proveOn(sl *Slot) {
 	p, way := &sl.Incoming.Proof, s.way(sl)
 	switch {
 	case p.Asked, way == WaySaid:
-	case way == WayWaiting && s.observes(sl.Incoming): // first it is known what it has to do
 	case !way.looked() && sl.Incoming.Phase == PhaseProving:
 		s.warm(sl)
 	case !way.looked():
-		sl.Incoming.Deadline = s.now
+		sl.Incoming.Deadline, p.Next = s.now, Never
 	case p.Next <= s.now || p.Next == Never:
 		s.prove(sl)
 	}
@@ -163,7 +164,11 @@ func (s *step) outOfTime(sl *Slot) {
 	p := &g.Proof
 	switch {
 	case s.observes(g):
-		s.Observing = 0 // the file system does not answer
+		if until := s.observedUntil(); until > s.now { // before that it is not known what it has to do
+			g.Deadline = until
+			return
+		}
+		s.Observing = 0 // whatever holds the look up
 		g.Deadline = s.now.Add(lastLook)
 		s.proveOn(sl)
 	case p.Last, p.Asked && p.Overdue, !s.way(sl).looked():
@@ -174,6 +179,14 @@ func (s *step) outOfTime(sl *Slot) {
 	default:
 		s.lookLast(sl)
 	}
+}
+
+// observedUntil is until when what serves may be looked at for a reload.
+func (m *Machine) observedUntil() Instant {
+	if _, g := m.find(m.Observing); g != nil {
+		return g.looksUntil()
+	}
+	return 0
 }
 
 // lookLast has the look that decides.
@@ -223,6 +236,14 @@ func (s *step) proved(in Proved) {
 	case proven: // the next Tick goes on: its process may have ended meanwhile
 		p.Lasting = true
 		g.Deadline = s.now
+	case p.Last && p.Way == WayWaiting && in.Unseen != "": // only its warm-up is left
+		s.unseen("who waits for connections on its sockets cannot be seen, and only its warm-up tells a good release from a bad one: ", in.Unseen)
+		p.Missing, p.Lasting, p.Way = nil, true, WayNone
+		if g.Phase == PhaseProving {
+			s.warm(sl)
+			return
+		}
+		g.Deadline = s.now
 	case p.Last, g.Phase == PhaseWarming && p.Way == WayProbe && !in.Other, g.Phase == PhaseWarming && p.Way == WayListening:
 		s.fail(sl, g.unproven())
 	case p.Overdue:
@@ -250,8 +271,8 @@ func (g *Generation) pause() time.Duration {
 // Lacks says what an incoming generation waits for to be ready, empty if there is
 // nothing to say.
 func (m *Machine) Lacks(g *Generation) string {
-	if g.Proof.Way == WayNone && m.observes(g) {
-		return fmt.Sprintf("generation %d was not seen to wait for connections yet, which tells what this one has to do", m.Observing)
+	if len(g.Proof.Missing) > 0 && m.observes(g) {
+		return fmt.Sprintf("neither it nor generation %d, which serves, was seen yet to wait for connections on %s", m.Observing, strings.Join(g.Proof.Missing, ", "))
 	}
 	return g.lacks()
 }

@@ -163,8 +163,11 @@ func (s *step) beginInstance(r *Run) {
 	sl := &s.Slots[r.Slot]
 	r.Served = r.Served || sl.Active != nil
 	sl.Backoff.clear()
-	if sl.Active != nil && s.observe(sl.Active) {
-		s.Observing = sl.Active.Number
+	if next := s.Config; sl.Active != nil {
+		if r.Made != nil {
+			next = r.Made.Service
+		}
+		s.observeFor(next, sl.Active)
 	}
 	s.launch(sl, CauseReload, r.Made)
 }

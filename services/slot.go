@@ -326,7 +326,9 @@ func (s *step) promote(sl *Slot) {
 		s.publish(sl, g) // it may lead elsewhere by now
 	}
 	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
-	s.observe(g)
+	if g.service().Ready == nil {
+		s.observe(g)
+	}
 	if old != nil {
 		s.show(sl)
 		old.Reloads = g.Reloads
@@ -406,7 +408,6 @@ func (s *step) exited(in Exited) {
 	case sl.Incoming:
 		s.fail(sl, g.early(s.now))
 	case sl.Active:
-		s.observedEnough(g.Number)
 		s.killHook(g)
 		s.crashed(sl, g)
 		s.unopposed(sl)

@@ -52,7 +52,10 @@ func (s *step) stop(in Stop) {
 }
 
 func (s *step) stopSlots() {
-	s.Waiting, s.Observing, s.Instead, s.Booting = Waiting{}, 0, "", false
+	s.Observing, s.Instead, s.Booting = 0, "", false
+	if !s.Ending.Final { // else the next hupwatch goes by it
+		s.Waiting = Waiting{}
+	}
 	for i := range s.Slots {
 		s.stopSlot(&s.Slots[i])
 	}

@@ -82,9 +82,12 @@ func (w *Watcher) observe(e Observe) {
 		defer cancel()
 		in := Observed{Generation: e.Generation}
 		defer func() { w.Post(in) }()
-		pause := observeAfter
+		pause, atOnce := observeAfter, 1
 		for n := 1; ; n++ {
-			proved := it.waits(ctx, sockets, min(n, mostAtOnce))
+			proved := it.waits(ctx, sockets, atOnce)
+			if proved.Other {
+				atOnce = min(2*atOnce, mostAtOnce)
+			}
 			in.Unseen = proved.Unseen
 			in.Seen = slices.DeleteFunc(addressesOf(e.Listen), func(address string) bool { return slices.Contains(proved.Missing, address) })
 			if len(proved.Missing) == 0 || n == observations || !wait(ctx, pause) {

@@ -3,6 +3,7 @@ package services
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"hupwatch/config"
 )
@@ -49,23 +50,48 @@ func (m *Machine) mustWait(c *config.Service) []config.Listen {
 // as that is not known. It reports whether there is something to see.
 func (s *step) observe(g *Generation) bool {
 	c := g.service()
-	if c.Ready != nil || g.PID == 0 {
-		return false
-	}
 	unknown := slices.DeleteFunc(slices.Clone(c.Listen), func(l config.Listen) bool { return slices.Contains(s.Waiting.Seen, l.String()) })
-	if len(unknown) == 0 {
+	switch {
+	case len(unknown) == 0:
 		s.Waiting.All = len(c.Listen) > 0
+		return false
+	case g.PID == 0:
 		return false
 	}
 	s.do(Observe{Generation: g.Number, Listen: unknown, Others: s.others(g)})
 	return true
 }
 
-// observes reports whether it is still being found out what a generation has to be
-// seen to do.
-func (m *Machine) observes(g *Generation) bool {
-	return m.Observing != 0 && g.Cause == CauseReload
+// observeFor has it seen what the new generation of a reload has to do.
+func (s *step) observeFor(next *config.Service, active *Generation) {
+	if next.Ready == nil && len(next.Listen) > 0 && s.observe(active) {
+		s.Observing = active.Number
+	}
 }
+
+// observes reports whether it is still being found out what a generation has to be
+// seen to do. One that waits on all its sockets meanwhile does so in any case.
+func (m *Machine) observes(g *Generation) bool {
+	return m.Observing != 0 && g.Cause == CauseReload && g.service().Ready == nil
+}
+
+// waits are the sockets on which an incoming generation is looked at.
+func (m *Machine) waits(g *Generation) []config.Listen {
+	if m.observes(g) {
+		return g.service().Listen
+	}
+	return m.mustWait(g.service())
+}
+
+// looksUntil is until when a generation that was not seen to wait on all its sockets
+// may just be slow to start: a warm-up that was short, or a host that was busy,
+// promoted it before.
+func (g *Generation) looksUntil() Instant {
+	return g.StartedAt.Add(min(g.service().StartTimeout, longestLook))
+}
+
+// longestLook is that for a service whose start_timeout is longer, or infinite.
+const longestLook = 10 * time.Minute
 
 // observed takes where it waits.
 func (s *step) observed(in Observed) {
@@ -75,14 +101,13 @@ func (s *step) observed(in Observed) {
 		return
 	}
 	s.seen(g.service(), in.Seen)
-	nothing := sl.Active == g && len(s.Waiting.Seen) == 0 && s.Waiting.Unseen == "" && in.Unseen == ""
-	limit := g.service().StartTimeout
+	unsure := sl.Active == g && in.Unseen == "" && !s.Waiting.All
 	switch {
-	case nothing && s.now < g.StartedAt.Add(limit): // its warm-up was shorter than its start
+	case unsure && s.now < g.looksUntil():
 		g.Proof.Next = s.now.Add(everyLook)
 		return
-	case nothing:
-		in.Unseen = fmt.Sprintf("none of its processes was seen to wait within start_timeout (%s)", limit)
+	case unsure && len(s.Waiting.Seen) == 0:
+		in.Unseen = fmt.Sprintf("none of its processes was seen to wait within %s of its start", round(g.looksUntil().Sub(g.StartedAt)))
 	}
 	s.observedEnough(in.Generation)
 	if len(in.Seen) == 0 {
@@ -93,8 +118,14 @@ func (s *step) observed(in Observed) {
 // observedEnough lets the reload go on that waits for what a generation is seen to
 // do; settle does that.
 func (s *step) observedEnough(generation int) {
-	if s.Observing == generation {
-		s.Observing = 0
+	if s.Observing != generation {
+		return
+	}
+	s.Observing = 0
+	for i := range s.Slots {
+		if g := s.Slots[i].Incoming; g != nil && g.Phase == PhaseProving { // it was given as long as the other one
+			g.Deadline = min(g.Deadline, max(s.now, g.StartedAt.Add(g.service().StartTimeout)))
+		}
 	}
 }
 
@@ -109,11 +140,18 @@ func (s *step) observeOn(g *Generation) {
 	}
 }
 
+// observeNoMore ends it where what was looked at serves no more.
+func (s *step) observeNoMore() {
+	if !slices.ContainsFunc(s.Slots, func(sl Slot) bool { return sl.Active != nil && sl.Active.Number == s.Observing }) {
+		s.Observing = 0
+	}
+}
+
 // learn takes what an incoming generation was seen to do.
 func (s *step) learn(sl *Slot, in Proved) {
 	g := sl.Incoming
 	if g.Proof.Way == WayWaiting {
-		s.seen(g.service(), addressesOf(s.mustWait(g.service())))
+		s.seen(g.service(), g.Proof.Asks)
 	}
 	s.unseen("who answers its probe cannot be seen, and an old generation may answer for a new one: ", in.Unseen)
 }

@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,16 +27,6 @@ func (b *bench) observed(generation int, ports ...string) {
 		addresses = append(addresses, l.String())
 	}
 	b.tell(services.Observed{Generation: generation, Seen: addresses})
-}
-
-// observes counts the looks that the machine wants at what serves.
-func (b *bench) observes() (n int) {
-	for _, e := range b.saw {
-		if _, ok := e.(services.Observe); ok {
-			n++
-		}
-	}
-	return n
 }
 
 // mustWait are the sockets on which the last look wants to see generation 2 wait.
@@ -120,57 +111,216 @@ func TestAReleaseWhoseWorkersAreGoneAtTheEndOfItsWarmUpIsKeptOut(t *testing.T) {
 	}
 }
 
-func TestNothingIsAskedOfASuccessorThatNobodyWasSeenToDo(t *testing.T) {
-	b := serving(t, listening("8000"))
-	b.pass(time.Minute)
-	b.observed(1)
-	if !b.told(services.KindAdvice) {
-		t.Error("nobody hears that only the warm-up is left")
+// observer answers every look of a machine by what is seen of its generations then.
+type observer struct {
+	*bench
+	answered int // of what the machine wanted
+	waits    map[int][]string
+}
+
+func observing(b *bench) *observer {
+	b.saw = nil
+	return &observer{bench: b, waits: make(map[int][]string)}
+}
+
+// sees is where a generation waits for connections from now on.
+func (o *observer) sees(generation int, ports ...string) {
+	o.waits[generation] = nil
+	for _, l := range listening(ports...).Listen {
+		o.waits[generation] = append(o.waits[generation], l.String())
 	}
-	b.reload()
-	b.observed(1) // it is looked at again when a reload begins
-	b.pass(time.Second)
-	b.want(services.StateRunning, "resolve new", "TERM to the main of 1", "answer [7] promoted")
+}
+
+// watch lets time pass, and looks meanwhile.
+func (o *observer) watch(d time.Duration) {
+	for until := o.now.Add(d); o.now < until; o.pass(250 * time.Millisecond) {
+		for ; o.answered < len(o.saw); o.answered++ {
+			switch e := o.saw[o.answered].(type) {
+			case services.Observe:
+				in := services.Observed{Generation: e.Generation}
+				in.Seen, _ = o.split(e.Generation, e.Listen)
+				o.tell(in)
+			case services.Prove:
+				in := services.Proved{Generation: e.Generation}
+				_, in.Missing = o.split(e.Generation, e.Waits)
+				o.tell(in)
+			}
+		}
+	}
+}
+
+func (o *observer) split(generation int, listens []config.Listen) (seen, missing []string) {
+	for _, l := range listens {
+		if slices.Contains(o.waits[generation], l.String()) {
+			seen = append(seen, l.String())
+		} else {
+			missing = append(missing, l.String())
+		}
+	}
+	return seen, missing
+}
+
+// result is that of the reload, and after how long it ended; empty if it goes on.
+func (o *observer) result() (services.Result, time.Duration) {
+	if o.Under != nil {
+		return "", 0
+	}
+	e := o.ended()
+	return e.Result, e.Elapsed.Round(time.Second)
 }
 
 // The first generation was promoted by its warm-up long before it served, and the
 // reload that came then knew nothing of what a new one had to do.
 func TestWhatWasPromotedBeforeItWaitedIsLookedAtUntilItDoes(t *testing.T) {
-	b := serving(t, listening("8000"))
-	b.reload()
-	if got := b.Lacks(b.Slots[0].Incoming); !strings.Contains(got, "generation 1 was not seen to wait for connections yet") {
+	o := observing(serving(t, listening("8000")))
+	o.reload()
+	o.watch(10 * time.Second)
+	if got := o.Lacks(o.Slots[0].Incoming); !strings.Contains(got, "neither it nor generation 1, which serves, was seen yet to wait for connections on tcp://127.0.0.1:8000") {
 		t.Errorf("what it waits for is said as %q", got)
 	}
-	for range 40 {
-		b.saw = nil
-		b.observed(1)
-		b.pass(250 * time.Millisecond)
-		if n := b.observes(); n != 1 {
-			t.Fatalf("it is looked at %d times more", n)
-		}
-	}
-	b.want(services.StateRunning)
-	b.observed(1, "8000")
-	if got := b.mustWait(); len(got) != 1 || got[0] != "tcp://127.0.0.1:8000" {
-		t.Errorf("the new one has to wait on %v", got)
+	o.sees(1, "8000")
+	o.watch(time.Minute)
+	if result, after := o.result(); result != services.ResultKeptOld || after < time.Minute {
+		t.Errorf("the new one never waits: %s after %s", result, after)
 	}
 }
 
-func TestAReloadWaitsUntilItIsKnownWhereTheOldOneWaits(t *testing.T) {
-	b := serving(t, listening("8000"))
+func TestWhoWaitsOnAllItsSocketsIsReadyWhateverTheOldOneDoes(t *testing.T) {
+	for _, timeout := range []time.Duration{time.Minute, 1<<63 - 1} {
+		c := listening("8000")
+		c.StartTimeout = timeout
+		o := observing(serving(t, c))
+		o.reload()
+		o.sees(2, "8000")
+		o.watch(3 * time.Second)
+		if result, _ := o.result(); result != services.ResultPromoted {
+			t.Errorf("with a start_timeout of %s: %q", timeout, result)
+		}
+	}
+}
+
+func TestNothingIsAskedOfASuccessorThatNobodyWasSeenToDo(t *testing.T) {
+	for _, timeout := range []time.Duration{time.Minute, 1<<63 - 1} {
+		c := listening("8000")
+		c.StartTimeout = timeout
+		o := observing(serving(t, c))
+		o.reload()
+		o.watch(9*time.Second + min(timeout, 10*time.Minute))
+		result, after := o.result()
+		if result != services.ResultPromoted || after < min(timeout, 10*time.Minute)-time.Second {
+			t.Errorf("with a start_timeout of %s: %q after %s", timeout, result, after)
+		}
+		if !o.told(services.KindAdvice) {
+			t.Error("nobody hears that only the warm-up is left")
+		}
+		o.saw, o.answered = nil, 0
+		o.ask(8)
+		o.resolve("/releases/3")
+		o.run()
+		o.watch(10 * time.Second)
+		if o.told(services.KindAdvice) {
+			t.Error("that is told twice")
+		}
+	}
+}
+
+func TestASocketThatIsOpenedLaterThanTheOthersIsWaitedForToo(t *testing.T) {
+	o := observing(serving(t, listening("8000", "9000")))
+	o.sees(1, "9000") // its metrics
+	o.watch(time.Second)
+	o.reload()
+	o.sees(2, "9000")
+	o.watch(5 * time.Second)
+	o.sees(1, "8000", "9000")
+	o.watch(time.Minute)
+	if result, _ := o.result(); result != services.ResultKeptOld {
+		t.Errorf("what never waits on the second one is %s", result)
+	}
+}
+
+// What the old one had to prove was in its own configuration, and says nothing of
+// where it waits.
+func TestTheOldOneIsObservedThoughItWasProbed(t *testing.T) {
+	c := listening("8000")
+	c.Ready = &config.Ready{Kind: config.ReadyWarmup}
+	o := observing(serving(t, c))
+	o.pass(time.Hour)
+	o.sees(1, "8000")
+	o.Config = listening("8000")
+	o.reload()
+	o.watch(2 * time.Minute)
+	if result, _ := o.result(); result != services.ResultKeptOld {
+		t.Errorf("what never waits is %s", result)
+	}
+}
+
+func TestTheNewOneWaitsForAllTheTimeTheOldOneHas(t *testing.T) {
+	o := observing(serving(t, listening("8000")))
+	o.Config = listening("8000")
+	o.Config.StartTimeout = 2 * time.Second
+	o.reload()
+	o.watch(20 * time.Second)
+	if result, after := o.result(); result != "" {
+		t.Fatalf("%s after %s, and the old one is still starting", result, after)
+	}
+	o.sees(1, "8000")
+	o.watch(10 * time.Second)
+	if result, _ := o.result(); result != services.ResultKeptOld {
+		t.Errorf("what never waits is %q", result)
+	}
+}
+
+func TestWhereTheOldOneHadToStopFirstNobodyWaitsForWhatItDoes(t *testing.T) {
+	c := listening("8000")
+	c.Reload = config.ReloadStopFirst
+	o := observing(serving(t, c))
+	o.ask(7)
+	o.watch(500 * time.Millisecond)
+	o.resolve("/releases/2") // the old one is told to stop between two looks
+	o.exit(1, services.Exit{})
+	o.run()
+	o.watch(3 * time.Second)
+	if result, _ := o.result(); result != services.ResultPromoted {
+		t.Errorf("it is %q", result)
+	}
+}
+
+func TestWhatIsKnownOutlivesTheEndOfHupwatch(t *testing.T) {
+	b := waitsOn(t, "8000")
+	b.tell(services.Stop{Final: true, Until: services.Never})
+	if len(b.Waiting.Seen) != 1 {
+		t.Errorf("it forgets where its generations wait: %+v", b.Waiting)
+	}
+	for _, e := range b.saw {
+		if e, ok := e.(services.Remember); ok && len(e.Record.Waiting.Seen) != 1 {
+			t.Errorf("%+v is what is kept", e.Record.Waiting)
+		}
+	}
+}
+
+// A server that has begun to use io_uring is no broken one.
+func TestWhatCannotBeSeenAnyMoreHasItsWarmUpOnly(t *testing.T) {
+	b := waitsOn(t, "8000")
 	b.reload()
-	b.pass(10 * time.Second)
-	b.want(services.StateRunning, "resolve new")
-	b.observed(1, "8000")
-	if got := b.mustWait(); len(got) != 1 || got[0] != "tcp://127.0.0.1:8000" {
-		t.Errorf("it has to wait on %v", got)
+	for b.Under != nil {
+		b.tell(services.Proved{Generation: 2, Missing: []string{"tcp://127.0.0.1:8000"}, Unseen: "it uses io_uring"})
+		b.pass(250 * time.Millisecond)
+	}
+	if e := b.ended(); e.Result != services.ResultPromoted || e.Elapsed < time.Minute {
+		t.Errorf("the reload ended %s after %s: %s", e.Result, e.Elapsed, e.Reason)
+	}
+	if !b.told(services.KindAdvice) {
+		t.Error("nobody hears that only the warm-up is left")
 	}
 }
 
 func TestAnObservationThatNeverComesBackHoldsAReloadUpForItsStartTimeoutOnly(t *testing.T) {
 	b := serving(t, listening("8000"))
 	b.reload()
-	b.pass(62 * time.Second)
+	for range 280 {
+		b.tell(services.Proved{Generation: 2, Missing: []string{"tcp://127.0.0.1:8000"}})
+		b.pass(250 * time.Millisecond)
+	}
 	b.want(services.StateRunning, "resolve new", "TERM to the main of 1", "answer [7] promoted")
 }
 
@@ -182,10 +332,14 @@ func TestOfAServerThatWaitsOnAllItsSocketsANewOneIsAskedForToo(t *testing.T) {
 		t.Errorf("it has to wait on %s", got)
 	}
 	b = serving(t, listening("8000", "8001"))
+	b.pass(time.Minute)
 	b.observed(1, "8001") // the other one is for something else
 	b.Config = listening("8001", "8002")
 	b.reload()
 	b.observed(1, "8001")
+	b.tell(services.Proved{Generation: 2, Missing: []string{"tcp://127.0.0.1:8002"}})
+	b.mustWait()
+	b.pass(time.Second)
 	if got := strings.Join(b.mustWait(), " "); got != "tcp://127.0.0.1:8001" {
 		t.Errorf("it has to wait on %s", got)
 	}
