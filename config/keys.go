@@ -367,7 +367,7 @@ func readyKeys() []Key {
 		},
 		{
 			Name: "interval", Type: "duration", Default: `"250ms"`, decode: span(func(t *table) *time.Duration { return &t.ready.Interval }, positive),
-			Doc: "The pause between two attempts.",
+			Doc: "The pause between two attempts. Each of them may ask several times at once, where the old generation has the same address and answers too.",
 		},
 		{
 			Name: "timeout", Type: "duration", Default: `"2s"`, decode: span(func(t *table) *time.Duration { return &t.ready.Timeout }, positive),

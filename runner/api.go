@@ -28,6 +28,7 @@ type api struct {
 	pid     int
 	fleet   *fleet
 	feed    *feed
+	began   time.Time
 	hash    atomic.Pointer[hashed]
 	group   atomic.Int64 // the control group; noGroup for none
 
@@ -38,7 +39,7 @@ type api struct {
 const noGroup = -1
 
 func newAPI(version string, f *fleet, feed *feed) *api {
-	a := &api{version: version, pid: os.Getpid(), fleet: f, feed: feed}
+	a := &api{version: version, pid: os.Getpid(), fleet: f, feed: feed, began: time.Now()}
 	a.group.Store(noGroup)
 	return a
 }
@@ -121,6 +122,15 @@ func (a *api) look(w *services.Watcher) (s control.Service, ok bool) {
 	s.LastTail = w.LastTail()
 	if r, found := a.feed.journal.Last(w.Name()); found {
 		s.LastReload = outcomeOf(&r)
+		if r.Ended.Before(a.began) { // its generations were those of an earlier hupwatch
+			s.LastReload.FailedGeneration = 0
+		}
+	}
+	if bad := s.Refused.Release; bad != "" {
+		s.Refused.Tail = w.TailOf(bad)
+		if len(s.Refused.Tail) == 0 && s.LastReload.Release == bad {
+			s.Refused.Tail = s.LastReload.Tail
+		}
 	}
 	return s, true
 }

@@ -574,6 +574,13 @@ var plants = []planted{
 		want: "can be taken back|goes back to|falls back|rolled back",
 	},
 	{
+		name: "a reload with nothing new puts a good release on probation",
+		file: "services/history.go",
+		code: "	case asked && known, g.Cause == CauseStart:",
+		bug:  "	case asked && known && !PLANTED, g.Cause == CauseStart:",
+		want: "rolled back, and nothing was on probation|goes back to|is written down, and not|can be taken back",
+	},
+	{
 		name: "a roll back goes to the oldest release",
 		file: "services/history.go",
 		code: "		case p.Well:\n			return p.Release\n",

@@ -770,7 +770,11 @@ func (w *world) checkActive(a *actor, i int, was slotBefore, in services.Input) 
 		if sl.Active == nil && !a.stopsFirst(i) && (i < a.instances || a.instances == 0) {
 			w.violated("%s lets go of generation %d, which serves", a.machine.Name, was.active)
 		}
-		a.pastOf(i).well(a.procs[was.active-1].release)
+		if old := a.procs[was.active-1].release; sl.Active == nil && sl.Incoming != nil {
+			a.pastOf(i).replaced(w.now, old, sl.Incoming.Release)
+		} else if sl.Active == nil {
+			a.pastOf(i).well(old)
+		}
 		return
 	}
 	p := a.procs[was.active-1]

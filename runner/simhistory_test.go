@@ -59,8 +59,9 @@ func (p *pastWatch) newest(r *services.Release) {
 
 // promoted takes a promotion, beside what served or without.
 func (p *pastWatch) promoted(now services.Instant, cause services.Cause, requests []uint64, r, old *services.Release) {
+	known := slices.ContainsFunc(p.list, func(past services.Past) bool { return past.Well && past.Release.Same(r) })
 	if old != nil {
-		p.well(old)
+		p.replaced(now, old, r)
 	}
 	p.newest(r)
 	if cause == services.CauseReload {
@@ -68,13 +69,22 @@ func (p *pastWatch) promoted(now services.Instant, cause services.Cause, request
 	}
 	if cause == services.CauseReload || len(p.undone) > 0 {
 		p.trial = 0
-		if d := r.Service.Probation; d > 0 && p.target(append(slices.Clone(p.undone), r)...) != nil {
+		isNew := cause == services.CauseReload && !known || cause == services.CauseRestart
+		if d := r.Service.Probation; d > 0 && isNew && p.target(append(slices.Clone(p.undone), r)...) != nil {
 			p.trial, p.requests = now.Add(d), requests
 		}
 	}
 	if p.trial == 0 {
 		p.undone = nil
 		p.well(r)
+	}
+}
+
+// replaced notes that a release served until it was told to stop, unless that was for
+// the same one while it was on trial.
+func (p *pastWatch) replaced(now services.Instant, old, by *services.Release) {
+	if !old.Same(by) || !p.onTrial(now) {
+		p.well(old)
 	}
 }
 

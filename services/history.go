@@ -61,6 +61,12 @@ func (h History) renewed(r *Release) History {
 	return h
 }
 
+// servedWell reports whether a release is known to have served until it was told to
+// stop.
+func (h History) servedWell(rel *Release) bool {
+	return slices.ContainsFunc(h, func(p Past) bool { return p.Well && p.Release.Same(rel) })
+}
+
 // before returns the release to go back to when these are no good: the newest that
 // served well or, where none did, the newest at all; nil if there is no other.
 func (h History) before(bad []*Release) *Release {
@@ -146,8 +152,9 @@ type Refusal struct {
 // remember takes the promotion of a generation into the history, and puts it on
 // probation if there is something to go back to.
 func (s *step) remember(sl *Slot, g, old *Generation) {
+	known := sl.History.servedWell(g.Release)
 	if old != nil {
-		sl.History = sl.History.served(old.Release)
+		s.replaced(sl, old, g.Release)
 	}
 	sl.History = sl.History.promoted(g.Release)
 	sl.Good = g.Release
@@ -160,12 +167,17 @@ func (s *step) remember(sl *Slot, g, old *Generation) {
 		sl.Undone = nil
 		s.reportSettled()
 	}
-	if asked && !s.Under.Back || g.Cause == CauseStart && s.Instead == "" {
+	switch {
+	case asked && s.Under.Back: // that is why it serves now
+		s.Instead = ""
+	case asked, g.Cause == CauseStart && s.Instead == "":
 		s.Refused, s.Instead = nil, ""
 	}
 	bad := append(slices.Clone(sl.Undone), g.Release)
 	switch d := g.service().Probation; {
 	case !asked && len(sl.Undone) == 0: // a crash does not begin it anew
+	case asked && known, g.Cause == CauseStart: // it is no new release
+		sl.Probation, sl.Undone = Probation{}, nil
 	case d > 0 && sl.History.before(bad) != nil:
 		sl.Probation = Probation{Until: s.now.Add(d), Requests: g.Reloads}
 	default:
@@ -175,6 +187,14 @@ func (s *step) remember(sl *Slot, g, old *Generation) {
 		sl.History = sl.History.served(g.Release)
 	}
 	s.keep = true
+}
+
+// replaced notes that a generation served until it is told to stop, unless that is for
+// the same release while it can be taken back: then that is on trial still.
+func (s *step) replaced(sl *Slot, old *Generation, by *Release) {
+	if !old.Release.Same(by) || !sl.Probation.on(s.now) {
+		sl.History, s.keep = sl.History.served(old.Release), true
+	}
 }
 
 // endProbation lets go of what could be gone back to once the time is over. Its
@@ -200,7 +220,7 @@ func (s *step) rollBack(sl *Slot, g *Generation) bool {
 	if !sl.Probation.on(s.now) || askedFor || !s.startable() {
 		return false
 	}
-	reason := fmt.Sprintf("it ended within its probation: %s after %s", e, round(s.now.Sub(g.ActiveAt)))
+	reason := fmt.Sprintf("it ended within its probation: %s %s after it was promoted", e, round(s.now.Sub(g.ActiveAt)))
 	if r := s.Under; r != nil && r.Begun && sl.Instance < r.Slot {
 		r.Undone = fmt.Sprintf("instance %d: %s", sl.Instance, reason)
 	}
@@ -246,6 +266,9 @@ func (s *step) refuse(g *Generation, rel *Release, reason string) {
 		return
 	}
 	s.Refused = &Refusal{Release: rel, Reason: reason}
+	if s.Instead != "" { // that is what the file says now
+		s.Instead = reason
+	}
 	s.keep = true
 }
 

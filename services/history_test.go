@@ -391,3 +391,16 @@ func TestAReleaseThatStoodItsProbationIsTheFallbackHoweverBusyTheHost(t *testing
 	b.exit(3, services.Exit{Code: 1})
 	b.want(services.StateStarting, "resolve new", "TERM to the main of 2", "answer [2] promoted", "resolve /releases/2")
 }
+
+// A HUP with nothing new had a release that was known to be good taken back to the
+// one before it, at the first crash within probation.
+func TestAReleaseThatServedWellIsOnProbationNoMore(t *testing.T) {
+	b := onProbation(t, web())
+	b.pass(time.Minute)
+	n := b.deploy(2, "/releases/2")
+	b.exit(n, services.Exit{Code: 1})
+	b.want(services.StateStarting, "resolve /releases/2")
+	if got := b.history(); got != "/releases/2, /releases/1" {
+		t.Errorf("remembered are %s", got)
+	}
+}

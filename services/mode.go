@@ -16,7 +16,7 @@ func (s *step) otherwise(sl *Slot, g *Generation) bool {
 	case config.ReloadStopFirst:
 		old := sl.Active
 		sl.Active = nil
-		sl.History, s.keep = sl.History.served(old.Release), true
+		s.replaced(sl, old, g.Release)
 		old.Reloads = g.Reloads
 		s.retire(sl, old, old.service().StopTimeout)
 	case config.ReloadSignal:

@@ -88,6 +88,13 @@ type Watcher struct {
 	wanted    Wanted   // likewise saved
 	unsaved   string   // why the last record could not be written
 	undone    []string // what the generation wrote last that was rolled back last
+	bad       excerpt  // what tells of the release that was no good last; guarded by mu
+}
+
+// excerpt is what of an output tells why a release is no good.
+type excerpt struct {
+	release string
+	lines   []string
 }
 
 // started is the process of a generation, and what it writes.
@@ -126,6 +133,17 @@ func (w *Watcher) LastTail() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.last
+}
+
+// TailOf returns what tells why a release was no good, if that was the last one which
+// was not.
+func (w *Watcher) TailOf(release string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bad.release != release {
+		return nil
+	}
+	return w.bad.lines
 }
 
 // Serves tells whether an instance of the service serves.
@@ -377,11 +395,14 @@ func (w *Watcher) publish(e Event) {
 		if s := w.started(e.Generation); s != nil && e.Result != ResultPromoted && e.Result != ResultStarted && e.Result != ResultSkipped {
 			e.Tail = s.output.Tail()
 		}
+		w.mu.Lock()
 		if e.Kind == KindEnded || e.Kind == KindStartFailed {
-			w.mu.Lock()
 			w.last = e.Tail
-			w.mu.Unlock()
 		}
+		if e.Kind != KindEnded && e.Result != ResultRolledBack && len(e.Tail) > 0 {
+			w.bad = excerpt{e.Release, e.Tail}
+		}
+		w.mu.Unlock()
 		switch {
 		case e.Kind == KindRolledBack:
 			w.undone = e.Tail

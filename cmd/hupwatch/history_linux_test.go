@@ -51,6 +51,8 @@ func TestTheReasonOfAKeptOldReloadIsToldAndOutlivesHupwatch(t *testing.T) {
 			end(d)
 			next := d.again()
 			next.up("web", 1)
+			before.FailedGeneration = 0 // whose number means another one now
+			next.asks(exitUnknown, "logs", "web", "--generation", "3").says(exitUnknown, "nothing is kept of generation 3 of web")
 			if after := next.status("web").LastReload; !reflect.DeepEqual(after, before) {
 				t.Errorf("the last reload was\n%+v\nand is now\n%+v", before, after)
 			}
@@ -132,4 +134,41 @@ func TestAReloadThatHupwatchDidNotFinishIsAborted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is said of a release that is no good is of that one, whatever was no good
+// before it.
+func TestWhyTellsTheCauseOfTheReleaseThatIsNoGoodNow(t *testing.T) {
+	t.Parallel()
+	bad := func(cause string) string { return quick + service("web", "say "+cause+"; exit 3", failing) }
+	why := func(d *daemon, cause string, not ...string) {
+		t.Helper()
+		c := d.command("why", "web").begin()
+		c.says(exitUnknown, cause)
+		for _, word := range not {
+			if strings.Contains(c.stdout.String(), word) {
+				t.Errorf("%q is in what why says of %q:\n%s", word, cause, c.stdout.String())
+			}
+		}
+	}
+	d := startDaemon(t, quick+service("web", "serve"))
+	d.up("web", 1)
+	d.configure(bad("no database"))
+	d.asks(exitOther, "reload", "web")
+	why(d, "no database")
+
+	d.configure(bad("no template"))
+	d.ends(syscall.SIGTERM, soon)
+	next := d.again()
+	next.sees("msg=started from the last good release", "service=web")
+	next.promoted("web", 2)
+	why(next, "no template", "no database", "--generation")
+	next.configure(bad("no licence"))
+	next.asks(exitOther, "reload", "web")
+	why(next, "no licence", "no template", "no database")
+
+	next.ends(syscall.SIGTERM, soon)
+	last := next.again()
+	last.promoted("web", 1)
+	why(last, "no licence", "no template", "no database")
 }

@@ -36,7 +36,7 @@ func (p *program) logs() *cobra.Command {
 as hupwatch sees and remembers them. Those of several services are merged by time,
 and each says whose it is. Of a new process that was no good they are kept apart,
 the last 64 KiB, until the next one is started: --generation shows those.`,
-		Annotations: exits("0  shown", "3  no such service", "4  hupwatch cannot be reached, refuses, or (with -f) has ended"),
+		Annotations: exits("0  shown", "3  no such service, or nothing is kept of that generation", "4  hupwatch cannot be reached, refuses, or (with -f) has ended"),
 		Example:     "  hupwatch logs -f web\n  hupwatch logs -n 20\n  hupwatch logs --generation 7 web",
 		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -168,10 +168,13 @@ func (l *logs) readOne(ctx context.Context, client *control.Client, name string,
 	case refused != nil && refused.Reason == control.ReasonUnknown:
 		refused.Message = noSuchService(name)
 	}
-	for {
+	for n := 0; ; n++ {
 		w := written{err: err}
 		if err == nil {
 			w.line, w.err = lines.Next()
+		}
+		if w.err == io.EOF && n == 0 && l.generation > 0 { //nolint:errorlint // as below
+			w.err = &control.Error{Reason: control.ReasonUnknown, Message: fmt.Sprintf("nothing is kept of generation %d of %s: hupwatch status, hupwatch events name those of the hupwatch that runs", l.generation, name)}
 		}
 		select {
 		case to <- w:

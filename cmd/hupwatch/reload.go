@@ -65,6 +65,9 @@ Ctrl-C ends the command, not the reload.`,
 }
 
 func (r *reload) run(ctx context.Context, args []string) error {
+	if r.q.NoWait && r.q.Probation {
+		return errors.New("--no-wait waits for nothing, --probation for the end of it: leave one of them out")
+	}
 	client, err := r.connection.client()
 	if err != nil {
 		return err

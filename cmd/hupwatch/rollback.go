@@ -13,9 +13,10 @@ func (p *program) rollback() *cobra.Command {
 		Long: `Go back to the release that served before this one: its whole configuration,
 directory and environment, started first and proven as in any reload, so that no
 request is lost. It is the newest that served well and is not the one that serves;
-hupwatch status NAME lists the releases that are known, --to names one of them. A
-later reload goes forward again, to what the file says then.`,
-		Annotations: exits("0  the release before serves", "1  not: what served goes on, or something else does; why is said",
+hupwatch status NAME lists the releases that are known, --to names one of them: to go
+back twice, name the second. A later reload, or start of hupwatch, goes forward again,
+to what the file says then: correct that first.`,
+		Annotations: exits("0  the release before serves", "1  it failed, and what served goes on or something else does; or its end was not waited for",
 			"2  bad usage; nothing was touched",
 			"3  no such service, or it is wanted down", "4  hupwatch cannot be reached, or refuses", "Of several the highest counts."),
 		Example: "  hupwatch rollback web\n  hupwatch rollback web --to 20260301-0312",

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Deploy a release: ./deploy.sh RELEASE [DIRECTORY]
 # Copies DIRECTORY (./app) to releases/RELEASE, points `current` at it and, if
-# hupwatch runs, reloads and waits for what becomes of it. If the release is no good,
-# hupwatch has kept the one before or gone back to it: then `current` points at that
-# again. Ends with the exit code of `hupwatch reload`.
+# hupwatch runs, reloads and waits until its probation is over. If the release is no
+# good, hupwatch has kept the one before or gone back to it: then `current` points at
+# that again. Ends with the exit code of `hupwatch reload`.
 set -eu
 cd "$(dirname "$0")"
 release=releases/${1:?usage: ./deploy.sh RELEASE [DIRECTORY]}
@@ -25,7 +25,7 @@ point "$release"
 
 [ -e run/pid ] || exit 0 # it is what hupwatch will start with
 code=0
-"$hupwatch" reload -c hupwatch.toml app || code=$?
+"$hupwatch" reload --probation -c hupwatch.toml app || code=$?
 case $code in
 0) ;;
 6) echo "deploy.sh: it is not known what became of it, current -> $release; look: $hupwatch why" >&2 ;;

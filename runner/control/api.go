@@ -94,6 +94,8 @@ type Release struct {
 type Refused struct {
 	Release string `json:"release"`
 	Error   string `json:"error"`
+	// Tail are the lines that tell why.
+	Tail []string `json:"tail"`
 }
 
 // Instance is the active generation of one instance.

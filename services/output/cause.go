@@ -70,6 +70,21 @@ func choose(lines []string) []string {
 	return withGaps(lines, shown)
 }
 
+// Brief returns so many lines of a tail at most: its end, or the last of those that
+// name the cause where its end has none of them.
+func Brief(tail []string, most int) []string {
+	end := max(len(tail)-most, 0)
+	causes := matching(tail, names)
+	if len(causes) == 0 || causes[len(causes)-1] >= end {
+		return tail[end:]
+	}
+	var brief []string
+	for _, i := range causes[max(len(causes)-most, 0):] {
+		brief = append(brief, tail[i])
+	}
+	return brief
+}
+
 // fits tells whether the lines that are shown fit into a tail.
 func fits(lines []string, shown []bool) bool {
 	kept, size := withGaps(lines, shown), 0

@@ -93,3 +93,18 @@ func TestOldErrorsOfWhatServedAreNoCause(t *testing.T) {
 		t.Errorf("%q", tail)
 	}
 }
+
+func TestABriefTailHasTheCause(t *testing.T) {
+	tail := []string{"Traceback (most recent call last):", "[... 9 lines]", "ModuleNotFoundError: No module named 'wsgi'", "Worker exiting (pid: 7)", "Shutting down: Master", "Reason: Worker failed to boot."}
+	if got := Brief(tail, 3); len(got) != 1 || got[0] != tail[2] {
+		t.Errorf("%q", got)
+	}
+	for _, c := range [][]string{tail[:3], tail[3:], tail[2:5]} {
+		if got := Brief(c, 3); !slices.Equal(got, c) {
+			t.Errorf("of %q remains %q", c, got)
+		}
+	}
+	if got := Brief(append([]string{"booting"}, tail[3:]...), 3); !slices.Equal(got, tail[3:]) {
+		t.Errorf("%q", got)
+	}
+}

@@ -152,7 +152,7 @@ func (v *statusView) known(svc control.Service) {
 		v.note("on probation, "+left(v.now, until.Time)+" left: should it end, the release before is started again", nil)
 	}
 	if len(svc.Releases) > 0 {
-		v.note("releases, the newest first:", nil)
+		v.note("releases, the one that served last first:", nil)
 	}
 	for _, r := range svc.Releases {
 		text := Safe(r.Release)

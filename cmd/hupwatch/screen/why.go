@@ -66,7 +66,8 @@ func (w *whyView) service(svc control.Service) bool {
 	if svc.Instead != "" {
 		w.instead(svc)
 	}
-	if last := svc.LastReload; svc.Instead == "" && last.Result != "" && ofResult(last.Result) == red {
+	begins := svc.State == "starting" && svc.Generation == 0 // the last reload was of what there was before
+	if last := svc.LastReload; svc.Instead == "" && !begins && last.Result != "" && ofResult(last.Result) == red {
 		w.reload(svc, last)
 	}
 	if svc.Wanted == "up" {
@@ -108,9 +109,9 @@ func (w *whyView) serving(svc control.Service) string {
 func (w *whyView) instead(svc control.Service) {
 	w.head(Safe(svc.Name), "started from the last good release, not the configured one")
 	w.say(cmp.Or(Safe(svc.Refused.Release), "that") + " is no good: " + Safe(svc.Instead))
-	w.tail(svc.LastReload.Tail)
+	w.tail(svc.Refused.Tail)
 	w.say(w.serving(svc))
-	w.remedy("correct it, then hupwatch reload " + Safe(svc.Name))
+	w.remedy("correct it, then hupwatch reload " + Safe(svc.Name) + "; or have the configuration lead to what serves, then hupwatch reload --changed " + Safe(svc.Name))
 }
 
 // reload says why the last reload came to nothing, or not to all.
@@ -122,10 +123,12 @@ func (w *whyView) reload(svc control.Service, last control.Outcome) {
 	w.head(Safe(svc.Name), text)
 	what := ""
 	if last.FailedGeneration > 0 {
-		what = generationText(last.Instance, last.FailedGeneration)
-		if last.Release != "" {
-			what += ", from " + Safe(last.Release)
-		}
+		what = generationText(last.Instance, last.FailedGeneration) + ", "
+	}
+	if last.Release != "" {
+		what += "from " + Safe(last.Release)
+	}
+	if what = strings.TrimSuffix(what, ", "); what != "" {
 		what += ": "
 	}
 	w.say(what + cmp.Or(Safe(last.Error), "no reason is known"))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"hupwatch/runner/control"
+	"hupwatch/services/output"
 )
 
 // words is a name of the interface as people read it: kept_old is kept old.
@@ -39,13 +40,13 @@ func instanceText(instance int) string {
 	return fmt.Sprintf("instance %d: ", instance)
 }
 
-// tailLines are the last lines of an output, as many as are wanted.
+// tailLines are so many lines of a tail at most.
 func tailLines(tail []string, most, width int) []string {
 	if width > 0 {
 		width = max(width-len("| "), 1)
 	}
 	var lines []string
-	for _, line := range tail[max(len(tail)-most, 0):] {
+	for _, line := range output.Brief(tail, most) {
 		lines = append(lines, indent("| ", Wrap(Safe(strings.TrimRight(line, "\r\n")), width))...)
 	}
 	return lines
