@@ -16,7 +16,7 @@ request is lost. It is the newest that served well and is not the one that serve
 hupwatch status NAME lists the releases that are known, --to names one of them: to go
 back twice, name the second. A later reload, or start of hupwatch, goes forward again,
 to what the file says then: correct that first.`,
-		Annotations: exits("0  the release before serves", "1  it failed, and what served goes on or something else does; or its end was not waited for",
+		Annotations: exits("0  the release before serves", "1  it failed, or its end was not waited for; what serves is said",
 			"2  bad usage; nothing was touched",
 			"3  no such service, or it is wanted down", "4  hupwatch cannot be reached, or refuses", "Of several the highest counts."),
 		Example: "  hupwatch rollback web\n  hupwatch rollback web --to 20260301-0312",

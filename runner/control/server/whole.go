@@ -20,6 +20,7 @@ func wholeService(s control.Service) control.Service {
 	s.LastTail = list(s.LastTail)
 	s.Lacking = list(s.Lacking)
 	s.LastReload.Tail = list(s.LastReload.Tail)
+	s.Refused.Tail = list(s.Refused.Tail)
 	s.Releases = list(s.Releases)
 	return s
 }
