@@ -187,7 +187,7 @@ func TestAReleaseThatEndsWhileReloadWaitsIsRolledBackForAllWhoAsk(t *testing.T) 
 		release := 2 + i
 		// It keeps the old one draining. What is answered after it was accepted after it.
 		slow := make(chan error, 1)
-		go func() { slow <- get(t, address, "/slow?ms=12000", new(int)) }()
+		go func() { slow <- get(t, address, "/slow?ms=25000", new(int)) }()
 		quick := startFresh(t, address, 2)
 		quick.awaitRelease(1)
 		s.faulty(release, "mortal")

@@ -65,7 +65,7 @@ func TestAnExecThatHangsKeepsTheOldOne(t *testing.T) {
 	d := newDaemon(t, t.TempDir())
 	d.deploy("serve")
 	config := func(more string) {
-		d.configure(quick + "[services.web]\ncommand = [\"./web\"]\numask = \"022\"\nstart_timeout = \"500ms\"\n" + more)
+		d.configure(quick + "[services.web]\ncommand = [\"./web\"]\numask = \"022\"\n" + more)
 	}
 	config("")
 	d.start()
@@ -78,7 +78,7 @@ func TestAnExecThatHangsKeepsTheOldOne(t *testing.T) {
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
 		t.Skipf("no leases here: %v", err)
 	}
-	config(service("other", "serve"))
+	config("start_timeout = \"500ms\"\n" + service("other", "serve"))
 	d.signal(syscall.SIGHUP)
 	d.up("other", 1) // nobody else is held up
 	d.sees("msg=reload ended", "service=web", "result=kept_old", "err=its command did not begin within start_timeout (500ms)")

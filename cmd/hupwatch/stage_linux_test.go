@@ -261,11 +261,21 @@ func (a *actor) promoted() {
 // drained waits until what served has gone.
 func (a *actor) drained(pid int) {
 	a.t.Helper()
-	exited := a.daemon.sees("msg=generation exited", "pid="+strconv.Itoa(pid))
-	if a.server.drops {
-		stopped := a.daemon.sees("msg=stop signal sent", "pid="+strconv.Itoa(pid))
-		a.crashes = append(a.crashes, crash{from: at(a.t, stopped), to: at(a.t, exited), harmless: true})
+	a.daemon.sees("msg=generation exited", "pid="+strconv.Itoa(pid))
+}
+
+// drops are the times from the stop signal to the end of each generation. That a
+// signal was sent stands in the log when it may have worked already.
+func (a *actor) drops() (all []crash) {
+	for _, e := range a.daemon.all("msg=generation exited", "service="+a.server.name) {
+		took, err := time.ParseDuration(e["took"])
+		if err != nil {
+			a.t.Errorf("%v: %v", e, err)
+		}
+		const rounded = 50 * time.Millisecond
+		all = append(all, crash{from: at(a.t, e).Add(-took - rounded), to: at(a.t, e), harmless: true})
 	}
+	return all
 }
 
 // serves waits until a release that was started once more serves as well as it can: a
@@ -343,6 +353,9 @@ func (a *actor) nothingLeft(what string) {
 // took with it.
 func (a *actor) judge(result *load.Result) {
 	a.t.Helper()
+	if a.server.drops {
+		a.crashes = append(a.crashes, a.drops()...)
+	}
 	harmed := make([]int, len(a.crashes))
 	for answer := range result.Answers() {
 		i := slices.IndexFunc(a.crashes, func(c crash) bool { return c.explains(answer) })

@@ -51,6 +51,9 @@ func full() *fake {
 // whole is what the daemon says with empty lists for none.
 func whole(s control.Status) control.Status {
 	s.Services = append([]control.Service(nil), s.Services...)
+	for i := range s.Services {
+		s.Services[i].Refused.Tail = []string{}
+	}
 	job := &s.Services[1]
 	job.Instances, job.Incoming, job.Draining, job.LastReload.Tail = []control.Instance{}, []control.Incoming{}, []control.Draining{}, []string{}
 	job.Releases = []control.Release{}
