@@ -576,8 +576,8 @@ var plants = []planted{
 	{
 		name: "a reload with nothing new puts a good release on probation",
 		file: "services/history.go",
-		code: "	case asked && known, g.Cause == CauseStart:",
-		bug:  "	case asked && known && !PLANTED, g.Cause == CauseStart:",
+		code: "	onTrial := asked && !known ||",
+		bug:  "	onTrial := asked && (PLANTED || !known) ||",
 		want: "rolled back, and nothing was on probation|goes back to|is written down, and not|can be taken back",
 	},
 	{

@@ -37,7 +37,7 @@ func serviceOf(m *services.Machine, c clock) control.Service {
 		s.Wanted = string(services.WantedUp)
 	}
 	for i := range m.Slots {
-		addSlot(&s, m, i, c)
+		addSlot(&s, m, &m.Slots[i], c)
 	}
 	switch state {
 	case services.StateWaiting:
@@ -72,8 +72,7 @@ func addKnown(s *control.Service, m *services.Machine, c clock) {
 	}
 }
 
-func addSlot(s *control.Service, m *services.Machine, slot int, c clock) {
-	sl := &m.Slots[slot]
+func addSlot(s *control.Service, m *services.Machine, sl *services.Slot, c clock) {
 	if g := sl.Active; g != nil {
 		s.Instances = append(s.Instances, control.Instance{
 			Instance: sl.Instance, Generation: g.Number, PID: g.PID, Release: g.Release.Dir, Since: c.at(g.ActiveAt),

@@ -174,11 +174,10 @@ func (s *step) remember(sl *Slot, g, old *Generation) {
 		s.Refused, s.Instead = nil, ""
 	}
 	bad := append(slices.Clone(sl.Undone), g.Release)
+	onTrial := asked && !known || g.Cause == CauseRestart // else it is no new release
 	switch d := g.service().Probation; {
 	case !asked && len(sl.Undone) == 0: // a crash does not begin it anew
-	case asked && known, g.Cause == CauseStart: // it is no new release
-		sl.Probation, sl.Undone = Probation{}, nil
-	case d > 0 && sl.History.before(bad) != nil:
+	case onTrial && d > 0 && sl.History.before(bad) != nil:
 		sl.Probation = Probation{Until: s.now.Add(d), Requests: g.Reloads}
 	default:
 		sl.Probation, sl.Undone = Probation{}, nil

@@ -237,7 +237,7 @@ func (s *step) proved(in Proved) {
 		p.Lasting = true
 		g.Deadline = s.now
 	case p.Last && p.Way == WayWaiting && in.Unseen != "": // only its warm-up is left
-		s.unseen("who waits for connections on its sockets cannot be seen, and only its warm-up tells a good release from a bad one: ", in.Unseen)
+		s.unseenWaiting(in.Unseen)
 		p.Missing, p.Lasting, p.Way = nil, true, WayNone
 		if g.Phase == PhaseProving {
 			s.warm(sl)

@@ -163,12 +163,6 @@ func (s *step) beginInstance(r *Run) {
 	sl := &s.Slots[r.Slot]
 	r.Served = r.Served || sl.Active != nil
 	sl.Backoff.clear()
-	if next := s.Config; sl.Active != nil {
-		if r.Made != nil {
-			next = r.Made.Service
-		}
-		s.observeFor(next, sl.Active)
-	}
 	s.launch(sl, CauseReload, r.Made)
 }
 

@@ -114,6 +114,9 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *Release) {
 	switch cause {
 	case CauseReload:
 		sl.Incoming.Reloads = s.Under.IDs
+		if sl.Active != nil {
+			s.observeFor(c, sl.Active)
+		}
 	case CauseRestart:
 		s.Restarts++
 		switch {

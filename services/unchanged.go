@@ -35,8 +35,8 @@ func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	return true
 }
 
-// NothingNew tells whether a reload with this release would start nothing new: all
-// instances run, and each was started with the same.
+// NothingNew tells whether a reload with this release can be left out: all instances
+// run, and their releases are the same as this one.
 func (m *Machine) NothingNew(made *Release) bool {
 	running := 0
 	for i := range m.Slots {

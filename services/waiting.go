@@ -97,7 +97,6 @@ const longestLook = 10 * time.Minute
 func (s *step) observed(in Observed) {
 	sl, g := s.find(in.Generation)
 	if g == nil || s.Ending != nil { // what begins after a stop begins with nothing known
-		s.observedEnough(in.Generation)
 		return
 	}
 	s.seen(g.service(), in.Seen)
@@ -111,7 +110,7 @@ func (s *step) observed(in Observed) {
 	}
 	s.observedEnough(in.Generation)
 	if len(in.Seen) == 0 {
-		s.unseen("who waits for connections on its sockets cannot be seen, and only its warm-up tells a good release from a bad one: ", in.Unseen)
+		s.unseenWaiting(in.Unseen)
 	}
 }
 
@@ -142,8 +141,11 @@ func (s *step) observeOn(g *Generation) {
 
 // observeNoMore ends it where what was looked at serves no more.
 func (s *step) observeNoMore() {
-	if !slices.ContainsFunc(s.Slots, func(sl Slot) bool { return sl.Active != nil && sl.Active.Number == s.Observing }) {
-		s.Observing = 0
+	if s.Observing == 0 {
+		return
+	}
+	if sl, g := s.find(s.Observing); g == nil || g != sl.Active {
+		s.observedEnough(s.Observing)
 	}
 }
 
@@ -176,6 +178,11 @@ func UnseenText(why string) string {
 
 // sayInReady is the remedy where something cannot be seen.
 const sayInReady = "; say in ready how it can be seen, by notify, fd or exec"
+
+// unseenWaiting tells, once, why it cannot be seen who waits for connections.
+func (s *step) unseenWaiting(why string) {
+	s.unseen("who waits for connections on its sockets cannot be seen, and only its warm-up tells a good release from a bad one: ", why)
+}
 
 // unseen tells, once, why something cannot be seen.
 func (s *step) unseen(what, why string) {

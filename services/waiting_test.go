@@ -123,6 +123,16 @@ func observing(b *bench) *observer {
 	return &observer{bench: b, waits: make(map[int][]string)}
 }
 
+// reloading has a reload begun of a service with this start_timeout.
+func reloading(t *testing.T, timeout time.Duration) *observer {
+	t.Helper()
+	c := listening("8000")
+	c.StartTimeout = timeout
+	o := observing(serving(t, c))
+	o.reload()
+	return o
+}
+
 // sees is where a generation waits for connections from now on.
 func (o *observer) sees(generation int, ports ...string) {
 	o.waits[generation] = nil
@@ -187,10 +197,7 @@ func TestWhatWasPromotedBeforeItWaitedIsLookedAtUntilItDoes(t *testing.T) {
 
 func TestWhoWaitsOnAllItsSocketsIsReadyWhateverTheOldOneDoes(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Minute, 1<<63 - 1} {
-		c := listening("8000")
-		c.StartTimeout = timeout
-		o := observing(serving(t, c))
-		o.reload()
+		o := reloading(t, timeout)
 		o.sees(2, "8000")
 		o.watch(3 * time.Second)
 		if result, _ := o.result(); result != services.ResultPromoted {
@@ -201,10 +208,7 @@ func TestWhoWaitsOnAllItsSocketsIsReadyWhateverTheOldOneDoes(t *testing.T) {
 
 func TestNothingIsAskedOfASuccessorThatNobodyWasSeenToDo(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Minute, 1<<63 - 1} {
-		c := listening("8000")
-		c.StartTimeout = timeout
-		o := observing(serving(t, c))
-		o.reload()
+		o := reloading(t, timeout)
 		o.watch(9*time.Second + min(timeout, 10*time.Minute))
 		result, after := o.result()
 		if result != services.ResultPromoted || after < min(timeout, 10*time.Minute)-time.Second {

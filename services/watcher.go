@@ -88,10 +88,10 @@ type Watcher struct {
 	wanted    Wanted   // likewise saved
 	unsaved   string   // why the last record could not be written
 	undone    []string // what the generation wrote last that was rolled back last
-	bad       excerpt  // what tells of the release that was no good last; guarded by mu
+	bad       excerpt  // of the release that failed last; guarded by mu
 }
 
-// excerpt is what of an output tells why a release is no good.
+// excerpt is the part of the output of a release that names the cause of its failure.
 type excerpt struct {
 	release string
 	lines   []string
@@ -135,8 +135,8 @@ func (w *Watcher) LastTail() []string {
 	return w.last
 }
 
-// TailOf returns what tells why a release was no good, if that was the last one which
-// was not.
+// TailOf returns the lines that name the cause of the failure of a release, if no other
+// one has failed since.
 func (w *Watcher) TailOf(release string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -214,8 +214,8 @@ func TestAReloadByHand(t *testing.T) {
 		kinds += o["kind"].(string) + ", "
 	}
 	const want = "reload asked, reload begun, generation started, generation promoted, stop signal sent, reload ended, reload done, generation exited, result, "
-	quick := strings.Replace(want, "reload done, generation exited, ", "generation exited, reload done, ", 1)
-	if kinds != want && kinds != quick {
+	early := strings.Replace(want, "reload done, generation exited, ", "generation exited, reload done, ", 1)
+	if kinds != want && kinds != early {
 		t.Errorf("what happened is\n%s want\n%s", kinds, want)
 	}
 	has(t, "promoted", decoded(t, lines[3]), object{"service": "web", "generation": 2.0, "pid": positive, "seconds": positive})

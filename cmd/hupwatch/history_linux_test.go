@@ -136,8 +136,8 @@ func TestAReloadThatHupwatchDidNotFinishIsAborted(t *testing.T) {
 	}
 }
 
-// What is said of a release that is no good is of that one, whatever was no good
-// before it.
+// A release that was refused is shown with its own last lines, not with those of one
+// that was refused before.
 func TestWhyTellsTheCauseOfTheReleaseThatIsNoGoodNow(t *testing.T) {
 	t.Parallel()
 	bad := func(cause string) string { return quick + service("web", "say "+cause+"; exit 3", failing) }

@@ -165,25 +165,25 @@ func (l patient) Accept() (net.Conn, error) {
 
 // banner greets whoever connects, and hangs up.
 func banner(address string) error {
-	l, err := listenAt(address)
-	if err != nil {
-		return err
-	}
-	go func() { // ends with the process
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			fmt.Fprintln(conn, "220 ready")
-			conn.Close()
-		}
-	}()
-	return nil
+	return answerEach(address, func(conn net.Conn) {
+		fmt.Fprintln(conn, "220 ready")
+		conn.Close()
+	})
 }
 
 // dribble answers each connection there with a byte now and then, for ever.
 func dribble(address string) error {
+	return answerEach(address, func(conn net.Conn) {
+		for range time.Tick(10 * time.Millisecond) {
+			if _, err := conn.Write([]byte("H")); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// answerEach has each connection there answered by a goroutine of its own.
+func answerEach(address string, answer func(net.Conn)) error {
 	l, err := listenAt(address)
 	if err != nil {
 		return err
@@ -194,13 +194,7 @@ func dribble(address string) error {
 			if err != nil {
 				return
 			}
-			go func() {
-				for range time.Tick(10 * time.Millisecond) {
-					if _, err := conn.Write([]byte("H")); err != nil {
-						return
-					}
-				}
-			}()
+			go answer(conn)
 		}
 	}()
 	return nil

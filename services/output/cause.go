@@ -85,7 +85,7 @@ func Brief(tail []string, most int) []string {
 	return brief
 }
 
-// fits tells whether the lines that are shown fit into a tail.
+// fits tells whether what is to be shown is short enough for a tail.
 func fits(lines []string, shown []bool) bool {
 	kept, size := withGaps(lines, shown), 0
 	for _, line := range kept {

@@ -337,7 +337,7 @@ func (r *row) detail(now time.Time) string {
 	return r.outcome.text(r)
 }
 
-// onProbation tells whether the end of the probation is waited for.
+// onProbation tells whether the command still waits for the end of the probation.
 func (r *row) onProbation() bool {
 	return r.waits && r.outcome != nil && !r.bad() && !r.settles.IsZero()
 }

@@ -28,7 +28,7 @@ const server = http.createServer((request, response) => {
   if (url.pathname === '/healthz') {
     answer(stopping ? 503 : 200);
     if (stopping) stopUnlessAsked();
-    if (stopping && ++told === 2) {
+    if (stopping && ++told >= 2) {
       clearTimeout(leave);
       server.close();
     }
