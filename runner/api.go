@@ -86,6 +86,7 @@ type hashed struct {
 
 // Status implements server.Daemon.
 func (a *api) Status() control.Status {
+	a.feed.settle()
 	front := a.fleet.front.Load()
 	s := control.Status{
 		Version: a.version, PID: a.pid, Config: front.config.File,
@@ -105,6 +106,7 @@ func (a *api) Service(name string) (control.Service, bool) {
 	if w == nil {
 		return control.Service{}, false
 	}
+	a.feed.settle()
 	return a.look(w)
 }
 
@@ -243,6 +245,7 @@ func (a *api) down(d *demand) error {
 
 // Reload implements server.Daemon.
 func (a *api) Reload(id uint64) (control.Reload, bool) {
+	a.feed.settle()
 	q, ok := a.feed.journal.Request(id)
 	if !ok {
 		return control.Reload{}, false
@@ -292,6 +295,7 @@ func (a *api) Follow() (next *mailbox.Box[control.Event], cancel func()) { retur
 
 // Events implements server.Daemon.
 func (a *api) Events() (past []control.Event, next *mailbox.Box[control.Event], cancel func()) {
+	a.feed.settle()
 	before, next, cancel := a.feed.since()
 	events := before.Events()
 	past = make([]control.Event, len(events))

@@ -71,7 +71,8 @@ func TestWhatIsAskedBeforeTheServicesAreThereIsAnswered(t *testing.T) {
 	t.Parallel()
 	c := &config.Config{File: "/etc/hupwatch.toml"}
 	f := newFleet(&services.Host{Now: monotonic}, c, func() (*config.Config, config.Problems) { return c, nil })
-	a := newAPI("", f, nil)
+	stream := &services.Stream{}
+	a := newAPI("", f, startFeed(journal.Open("", func(err error) { t.Error(err) }), stream, nil))
 	if s := a.Status(); s.Config != c.File || len(s.Services) > 0 {
 		t.Errorf("status %+v", s)
 	}
@@ -81,6 +82,51 @@ func TestWhatIsAskedBeforeTheServicesAreThereIsAnswered(t *testing.T) {
 	if p, err := a.Plan(t.Context()); err != nil || p.Config != c.File {
 		t.Errorf("plan %+v, %v", p, err)
 	}
+	stream.Close()
+	a.feed.wait(time.Minute)
+}
+
+// Who read in the log that a reload was done, and asked then, was told that it was
+// still under way.
+func TestAnAnswerIsNoOlderThanItsQuestion(t *testing.T) {
+	t.Parallel()
+	const rounds = 50
+	stream := &services.Stream{}
+	f := startFeed(journal.Open(filepath.Join(t.TempDir(), "journal"), func(err error) { t.Error(err) }), stream, nil)
+	a := newAPI("", newFleet(&services.Host{Now: monotonic}, &config.Config{}, nil), f)
+	for id := uint64(1); id <= rounds; id++ {
+		stream.Publish(services.Event{Kind: services.KindRequest, Reloads: []uint64{id}})
+		if r, known := a.Reload(id); !known || r.Done {
+			t.Fatalf("reload %d is %+v, known %v, want one under way", id, r, known)
+		}
+		stream.Publish(services.Event{Kind: services.KindRequestDone, Reloads: []uint64{id}})
+		if r, _ := a.Reload(id); !r.Done {
+			t.Fatalf("reload %d is %+v, want one that is done", id, r)
+		}
+	}
+	stream.Close()
+	f.wait(time.Minute)
+	if r, _ := a.Reload(rounds); !r.Done { // nobody records any more
+		t.Errorf("reload %d is %+v", rounds, r)
+	}
+}
+
+func TestADiskThatHangsKeepsNoAnswerForEver(t *testing.T) {
+	t.Parallel()
+	stream := &services.Stream{}
+	f := startFeed(journal.Open("", func(err error) { t.Error(err) }), stream, nil)
+	a := newAPI("", newFleet(&services.Host{Now: monotonic}, &config.Config{}, nil), f)
+	f.recording.Lock() // as while the disk takes what came before
+	stream.Publish(services.Event{Kind: services.KindRequest, Reloads: []uint64{1}})
+	if r, known := a.Reload(1); known {
+		t.Errorf("the journal has %+v already", r)
+	}
+	f.recording.Unlock()
+	if _, known := a.Reload(1); !known {
+		t.Error("the journal does not have it yet")
+	}
+	stream.Close()
+	f.wait(time.Minute)
 }
 
 func TestAPlanThatPanicsIsRefusedAndEndsNothing(t *testing.T) {

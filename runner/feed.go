@@ -33,7 +33,8 @@ type feed struct {
 	// recording is held until the readers have what the journal has.
 	recording sync.Mutex
 
-	mu      sync.Mutex // guards what is below
+	mu      sync.Mutex      // guards what is below
+	settles []chan struct{} // closed once the journal has what is in the box now
 	readers map[*mailbox.Box[control.Event]]struct{}
 	latest  uint64        // the last request that the journal has
 	grown   chan struct{} // closed when that changes
@@ -65,8 +66,12 @@ func (f *feed) wait(patience time.Duration) {
 func (f *feed) run() {
 	defer close(f.done)
 	for range f.events.Wake {
+		settles := f.asked()
 		events, lost, closed := f.events.Take()
 		f.mistakes.Do("remember what happened", func() { f.record(events) })
+		for _, settled := range settles {
+			close(settled)
+		}
 		if f.missing += lost; lost > 0 { // which came when there was no room behind these
 			f.trouble(fmt.Sprintf("the journal fell behind: it lacks %d events", lost))
 		}
@@ -139,6 +144,36 @@ func (f *feed) since() (past journal.Past, box *mailbox.Box[control.Event], canc
 	defer f.recording.Unlock()
 	box, cancel = f.follow()
 	return f.journal.Past(), box, cancel
+}
+
+// settleLimit is how long an answer waits for a disk that hangs: who asks how the
+// services are must not hang with it.
+const settleLimit = time.Second
+
+// settle returns when the journal has all that happened before, so that an answer is
+// no older than its question. Where the disk hangs it is what the journal had before.
+func (f *feed) settle() {
+	settled := make(chan struct{})
+	f.mu.Lock()
+	f.settles = append(f.settles, settled)
+	f.mu.Unlock()
+	f.events.Rouse()
+	timer := time.NewTimer(settleLimit)
+	defer timer.Stop()
+	select {
+	case <-settled:
+	case <-f.done:
+	case <-timer.C:
+	}
+}
+
+// asked takes over who waits in settle.
+func (f *feed) asked() []chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	settles := f.settles
+	f.settles = nil
+	return settles
 }
 
 // await returns when the journal knows a request.
