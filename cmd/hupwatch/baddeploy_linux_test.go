@@ -47,9 +47,9 @@ const (
 
 // What the servers have in common.
 const (
-	longer     = `"1h"` // than any test takes
-	giveUp     = `"5s"` // long enough to have come as far as where it hangs
-	tooLate    = "not ready within start_timeout (5s)"
+	longer     = `"1h"`  // than any test takes
+	giveUp     = `"20s"` // long enough to have come as far as where it hangs
+	tooLate    = "not ready within start_timeout (20s)"
 	ownHealth  = `{ http = "http://localhost/healthz", unix = "${PWD}/health-${HUPWATCH_GENERATION}.sock" }`
 	connecting = "connecting to the database"
 	noTable    = "no such table: users"

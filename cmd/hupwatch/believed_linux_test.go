@@ -125,7 +125,9 @@ func TestTheAnswerOfTheOldOneIsNoProofOfTheNewOne(t *testing.T) {
 	t.Parallel()
 	address := loopback()
 	ready := fmt.Sprintf(`ready = { http = "http://%s/healthz" }`, address)
-	good, bad := believed(address, ready), believed(address, ready, `start_timeout = "4s"`)
+	good := believed(address, ready)
+	ill := believed(address, ready, `start_timeout = "20s"`) // long enough to answer the first probe
+	hangs := believed(address, ready, `start_timeout = "2s"`)
 	s, d := startBelieved(t, good)
 	l := startFresh(t, address, 4)
 	l.awaitRelease(1)
@@ -133,11 +135,12 @@ func TestTheAnswerOfTheOldOneIsNoProofOfTheNewOne(t *testing.T) {
 	const rounds = 2
 	release := 1
 	for range rounds {
-		d.configure(bad)
+		d.configure(ill)
 		s.faulty(release+1, "error")
-		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "within start_timeout (4s)", "500 Internal Server Error")
+		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "within start_timeout (20s)", "500 Internal Server Error")
+		d.configure(hangs)
 		s.faulty(release+2, "boot 3600")
-		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "within start_timeout (4s)")
+		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "within start_timeout (2s)")
 		d.configure(good)
 		release += 3
 		s.faulty(release, "")

@@ -95,8 +95,8 @@ func TestBeforeStartThatTakesTooLongIsKilledWithAllOfItsGroup(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, quick+service("web", "serve"))
 	d.up("web", 1)
-	d.configure(quick + service("web", "serve", `start_timeout = "2s"`, hook("before_start", "ignore TERM; child ignore TERM, say child, hang; say hook; hang")))
-	wants(t, d.keepsOld("web", "1"), "before_start: it took longer than start_timeout (2s)")
+	d.configure(quick + service("web", "serve", `start_timeout = "8s"`, hook("before_start", "ignore TERM; child ignore TERM, say child, hang; say hook; hang")))
+	wants(t, d.keepsOld("web", "1"), "before_start: it took longer than start_timeout (8s)")
 	d.goneAll(d.says("hook", "web", 2), d.says("child", "web", 2))
 }
 
@@ -110,11 +110,11 @@ func (d *daemon) goneAll(pids ...int) {
 
 func TestBeforeStopThatTakesTooLongIsKilledAndTheStopGoesOn(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, quick+service("web", "serve", `stop_timeout = "2s"`, hook("before_stop", "ignore TERM; child ignore TERM, say child, hang; say hook; hang")))
+	d := startDaemon(t, quick+service("web", "serve", `stop_timeout = "8s"`, hook("before_stop", "ignore TERM; child ignore TERM, say child, hang; say hook; hang")))
 	d.up("web", 1)
 	d.asks(exitDone, "stop", "web")
 	d.goneAll(d.says("hook", "web", 1), d.says("child", "web", 1))
-	wants(t, d.sees("msg=hook failed", "service=web")["err"], "before_stop: it took longer than stop_timeout (2s)")
+	wants(t, d.sees("msg=hook failed", "service=web")["err"], "before_stop: it took longer than stop_timeout (8s)")
 	d.order([]string{"msg=hook failed"}, []string{"msg=stop signal sent"})
 	d.says("got TERM", "web", 1)
 	d.neverKilled()
@@ -122,7 +122,7 @@ func TestBeforeStopThatTakesTooLongIsKilledAndTheStopGoesOn(t *testing.T) {
 
 func TestAfterReloadThatTakesTooLongIsKilledAndDelaysNothing(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, quick+service("web", "serve", `start_timeout = "3s"`, hook("after_reload", "child say child, hang; say hook; hang")))
+	d := startDaemon(t, quick+service("web", "serve", `start_timeout = "8s"`, hook("after_reload", "child say child, hang; say hook; hang")))
 	d.up("web", 1)
 	d.signal(syscall.SIGHUP)
 	d.sees("msg=reload done", "reload=1", "promoted=1")
@@ -168,7 +168,7 @@ func TestTermEndsAHookOfEachKindSoonAndLeavesNone(t *testing.T) {
 	for _, kind := range []string{"before_start", "after_reload", "before_stop"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			with := quick + service("web", "serve", `stop_timeout = "3s"`, hook(kind, deaf))
+			with := quick + service("web", "serve", `stop_timeout = "8s"`, hook(kind, deaf))
 			first, generation := quick+service("web", "serve"), 2
 			if kind == "before_stop" { // that of what serves
 				first, generation = with, 1

@@ -72,8 +72,8 @@ func TestAFailureAtTheSecondInstanceIsPartial(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, quick+several(3, "serve"))
 	old := d.instances(3)
-	d.configure(quick + several(3, "say new; serve", `ready = { exec = ["sh", "-c", "test $HUPWATCH_INSTANCE = 0"], interval = "50ms" }`, `start_timeout = "3s"`))
-	d.asks(exitOther, "reload", "web").says(exitOther, "not ready within start_timeout (3s)")
+	d.configure(quick + several(3, "say new; serve", `ready = { exec = ["sh", "-c", "test $HUPWATCH_INSTANCE = 0"], interval = "50ms" }`, `start_timeout = "8s"`))
+	d.asks(exitOther, "reload", "web").says(exitOther, "not ready within start_timeout (8s)")
 	end := d.sees("msg=reload ended", "result=partial")
 	if end["instance"] != "1" || end["generation"] != "5" {
 		t.Errorf("it ended %v", end)

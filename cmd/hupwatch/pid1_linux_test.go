@@ -43,7 +43,7 @@ func (d *daemon) inside() map[int]byte {
 
 func TestAsPID1HupwatchStartsReloadsAndStops(t *testing.T) {
 	t.Parallel()
-	d := startPID1(t, quick+service("web", "serve", `stop_timeout = "5s"`))
+	d := startPID1(t, quick+service("web", "serve", `stop_timeout = "10s"`))
 	if pid := d.sees("msg=hupwatch started").pid(t); pid != 1 {
 		t.Fatalf("hupwatch is process %d", pid)
 	}

@@ -65,7 +65,7 @@ func TestEveryKindOfReadinessIsWaitedForAndItsLackKeepsTheOldOne(t *testing.T) {
 	gated, never := defaults, defaults
 	for _, r := range readinesses {
 		gated += r.section(dir, port, "", r.before, "say gated", "gate "+r.name, r.after, "serve")
-		never += r.section(dir, port, `start_timeout = "4s"`, r.never, "serve")
+		never += r.section(dir, port, `start_timeout = "8s"`, r.never, "serve")
 	}
 	d := startDaemonIn(t, dir, gated)
 	for generation := 1; generation <= 2; generation++ {
@@ -96,7 +96,7 @@ func TestEveryKindOfReadinessIsWaitedForAndItsLackKeepsTheOldOne(t *testing.T) {
 		ended := d.sees("msg=reload ended", "service="+r.name, "reload=2")
 		s := d.status(r.name)
 		for where, got := range map[string]string{"log": ended["err"], "status": s.LastReload.Error} {
-			if !strings.Contains(got, r.why) || !strings.Contains(got, "not ready within start_timeout (4s)") {
+			if !strings.Contains(got, r.why) || !strings.Contains(got, "not ready within start_timeout (8s)") {
 				t.Errorf("%s: the reason in the %s is %q, want %q in it", r.name, where, got, r.why)
 			}
 		}
@@ -141,7 +141,7 @@ func TestAnAnswerOfTheOldGenerationAloneIsNotBelieved(t *testing.T) {
 	}
 	d := startDaemon(t, config("listen 127.0.0.1:"+port+"; serve", ""))
 	d.up("web", 1)
-	d.configure(config("serve", `start_timeout = "2s"`))
+	d.configure(config("serve", `start_timeout = "8s"`))
 	wants(t, d.keepsOld("web", "1"), "http://127.0.0.1:"+port, "it is generation 1 (pid ", "that answers, not this one: 200 OK", "does not listen there itself")
 	d.configure(config("listen 127.0.0.1:"+port+"; serve", ""))
 	d.signal(syscall.SIGHUP) // the same address, and it listens there

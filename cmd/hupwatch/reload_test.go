@@ -48,7 +48,7 @@ func at(t *testing.T, e event) time.Time {
 func TestOldOneThatIgnoresItsSignalIsKilledWithItsChildAndDelaysNobodyElse(t *testing.T) {
 	t.Parallel()
 	deaf := "child ignore TERM, say child, hang; ignore TERM; say deaf; hang"
-	d := startDaemon(t, quick+service("web", deaf, `stop_timeout = "3s"`)+service("other", "serve"))
+	d := startDaemon(t, quick+service("web", deaf, `stop_timeout = "10s"`)+service("other", "serve"))
 	child, old := d.says("child", "web", 1), d.says("deaf", "web", 1)
 	d.promoted("web", 1)
 	d.up("other", 1)
@@ -68,7 +68,7 @@ func TestOldOneThatIgnoresItsSignalIsKilledWithItsChildAndDelaysNobodyElse(t *te
 		}
 	}
 	stopped := at(t, d.sees("msg=stop signal sent", "service=web"))
-	if took := at(t, d.sees("msg=generation killed", "service=web")).Sub(stopped); took < 2900*time.Millisecond {
+	if took := at(t, d.sees("msg=generation killed", "service=web")).Sub(stopped); took < 9900*time.Millisecond {
 		t.Errorf("the KILL came %v after the stop signal, want stop_timeout", took)
 	}
 	d.signal(syscall.SIGINT)
@@ -182,7 +182,7 @@ func shell(name, script string, keys ...string) string {
 
 func TestDeafOrphanOfAShellIsKilledAtStopTimeout(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, quick+shell("web", "ignore TERM; serve; hang", `stop_timeout = "500ms"`))
+	d := startDaemon(t, quick+shell("web", "ignore TERM; serve; hang", `stop_timeout = "5s"`))
 	orphan := d.serving("web", 1)
 	d.promoted("web", 1)
 	d.configure(quick + service("web", "serve"))

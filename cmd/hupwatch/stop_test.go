@@ -187,7 +187,7 @@ func TestUSR1ChangesNothing(t *testing.T) {
 func TestStopSignalsAndKillModeAreThoseOfTheFile(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, quick+
-		service("mixed", "child say child, await INT; await INT", `stop_signal = "INT"`, `stop_timeout = "1s"`)+
+		service("mixed", "child say child, await INT; await INT", `stop_signal = "INT"`, `stop_timeout = "10s"`)+
 		service("group", "child say child, await INT; await INT", `stop_signal = "INT"`, `kill_mode = "group"`))
 	for _, name := range []string{"mixed", "group"} {
 		d.awaitAll(2, "said=awaiting INT", "service="+name)

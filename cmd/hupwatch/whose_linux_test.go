@@ -40,11 +40,11 @@ func TestAtASharedAddressOnlyTheAnswerOfTheNewOneCounts(t *testing.T) {
 				keys = append(strings.Split(own.Replace(s.keys), "; "), keys...)
 				return quick + service("web", own.Replace(script), keys...)
 			}
-			good, bad := s.listen+"; serve", `start_timeout = "3s"`
+			good, bad := s.listen+"; serve", `start_timeout = "8s"` // long enough to answer
 			d := startDaemonIn(t, dir, config(good))
 			d.up("web", 1)
 			d.configure(config("answer 503 no database; "+good, bad))
-			wants(t, d.keepsOld("web", "1"), "within start_timeout (3s)", "503 Service Unavailable: no database")
+			wants(t, d.keepsOld("web", "1"), "within start_timeout (8s)", "503 Service Unavailable: no database")
 			d.configure(config("serve", bad))
 			wants(t, d.keepsOld("web", "2"), "it is generation 1 (pid ", "that answers, not this one", s.where)
 			d.configure(config(good))
@@ -59,7 +59,7 @@ func TestATCPProbeOfADeferredSocketSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	address := loopback()
 	config := func(script string) string {
-		return quick + service("web", script, fmt.Sprintf(`listen = ["tcp://%s"]`, address), fmt.Sprintf(`ready = { tcp = %q, timeout = "500ms" }`, address), `start_timeout = "2s"`)
+		return quick + service("web", script, fmt.Sprintf(`listen = ["tcp://%s"]`, address), fmt.Sprintf(`ready = { tcp = %q, timeout = "500ms" }`, address), `start_timeout = "5s"`)
 	}
 	d := startDaemon(t, config("listen 3; serve"))
 	d.up("web", 1)
@@ -102,30 +102,29 @@ func TestWhoHandsTLSOnIsKnownByTheConnectionItAccepts(t *testing.T) {
 	behind := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "behind") }))
 	defer behind.Close()
 	d := newDaemon(t, shortDir(t))
-	release := func(bind string) {
+	address := loopback()
+	release := func(bind string, keys ...string) {
 		t.Helper()
 		text := "defaults\n mode tcp\n timeout connect 1s\n timeout client 5s\n timeout server 5s\n" +
 			"frontend f\n bind " + bind + "\n default_backend b\nbackend b\n server s " + behind.Listener.Addr().String() + "\n"
 		if err := os.WriteFile(d.path("haproxy.cfg"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-	release("fd@3")
-	address := loopback()
-	d.configure(quick + fmt.Sprintf(`
+		d.configure(quick + fmt.Sprintf(`
 [services.web]
 command = ["haproxy", "-W", "-f", "haproxy.cfg"]
 working_dir = "."
 stop_signal = "USR1"
-start_timeout = "4s"
 listen = ["tcp://%[1]s"]
 ready = { tcp = "%[1]s" }
-`, address))
+`, address) + strings.Join(keys, "\n"))
+	}
+	release("fd@3")
 	d.start()
 	d.promoted("web", 1)
 
-	release(loopback())
-	wants(t, d.keepsOld("web", "1"), "within start_timeout (4s)", "it is generation 1 (pid ", "that answers, not this one")
+	release(loopback(), `start_timeout = "10s"`)
+	wants(t, d.keepsOld("web", "1"), "within start_timeout (10s)", "it is generation 1 (pid ", "that answers, not this one")
 	release("fd@3")
 	d.signal(syscall.SIGHUP)
 	d.sees("msg=reload ended", "reload=2", "result=promoted")
@@ -168,7 +167,7 @@ func TestWhereRootMayNotTraceTheNewOneIsSeenAllTheSame(t *testing.T) {
 				d.configure(config("listen 3; serve"))
 				d.start()
 				d.up("web", 1)
-				d.configure(config("serve", `start_timeout = "3s"`))
+				d.configure(config("serve", `start_timeout = "8s"`))
 				reason := d.keepsOld("web", "1")
 				if ready == "" {
 					wants(t, reason, "it does not wait for connections on tcp://"+address)
