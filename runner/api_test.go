@@ -26,7 +26,7 @@ func everyOne[T any](past []T, next *mailbox.Box[T], last func(T) bool) []T {
 
 func TestWhoFollowsGetsEachEventOnce(t *testing.T) {
 	t.Parallel()
-	const rounds = 50
+	const rounds = 12
 	stream := &services.Stream{}
 	f := startFeed(journal.Open(filepath.Join(t.TempDir(), "journal"), func(err error) { t.Error(err) }), stream, nil)
 	a := &api{feed: f}

@@ -48,7 +48,7 @@ func TestTheCauseOfAFailureIsOnTheScreen(t *testing.T) {
 			d := startDaemon(t, quick+service("web", "serve"))
 			d.up("web", 1)
 			d.write("php.conf", "[global]\nerror_log = /dev/stderr\n[www]\nlisen = 9000\n")
-			d.configure(quick + "[services.web]\noutput = \"./out\"\n" + failing + "\n" + strings.ReplaceAll(strings.ReplaceAll(c.section, "SELF", self()), "$", "$$") + "\n")
+			d.configure(quick + "[services.web]\noutput = \"./out\"\n" + failing + "\n" + strings.ReplaceAll(strings.ReplaceAll(c.section, "SELF", player()), "$", "$$") + "\n")
 			d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "| ", c.cause)
 			d.asks(exitDone, "status", "web").says(exitDone, "kept old: ", c.cause)
 			d.asks(exitUnknown, "why", "web").says(exitUnknown, "kept old ", c.cause, "hupwatch logs --generation 2 web")

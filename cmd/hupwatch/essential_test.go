@@ -28,9 +28,9 @@ func endsWith(t *testing.T, want int, config string) *daemon {
 	return d
 }
 
-func TestEveryExitCodeOfAnEssentialServiceIsThatOfHupwatch(t *testing.T) {
+func TestTheExitCodeOfAnEssentialServiceIsThatOfHupwatch(t *testing.T) {
 	t.Parallel()
-	for code := range 256 {
+	for _, code := range []int{0, 1, 2, 3, 4, 5, 6, 7, 64, 77, 78, 100, 124, 125, 126, 127, 128, 129, 130, 137, 143, 192, 254, 255} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			t.Parallel()
 			endsWith(t, code, quick+essential("main", fmt.Sprintf("exit %d", code), `warmup = "0s"`))

@@ -125,7 +125,7 @@ func TestAStoppedProcessOnTrialHoldsUpNoReload(t *testing.T) {
 func TestWhoLeavesTheGroupIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t, t.TempDir())
-	d.configure(quick + fmt.Sprintf("[services.web]\ncommand = ['sh', '-c', 'setsid \"$$0\" \"say escaped; hang\" & exec \"$$0\" serve', '%s']\n", self()))
+	d.configure(quick + fmt.Sprintf("[services.web]\ncommand = ['sh', '-c', 'setsid \"$$0\" \"say escaped; hang\" & exec \"$$0\" serve', '%s']\n", player()))
 	said := d.leaving()
 	d.start()
 	said.says("escaped", "web", 1)

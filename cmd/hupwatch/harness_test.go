@@ -45,7 +45,11 @@ func TestMain(m *testing.M) {
 	}
 	early.Release()
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, do := range atExit {
+		do()
+	}
+	os.Exit(code)
 }
 
 // patience is how long a test waits for what must come: much longer than it

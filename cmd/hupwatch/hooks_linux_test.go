@@ -10,7 +10,7 @@ import (
 )
 
 // hook is a key for a hook that is a script.
-func hook(kind, script string) string { return fmt.Sprintf("%s = [%q, %q]", kind, self(), script) }
+func hook(kind, script string) string { return fmt.Sprintf("%s = [%q, %q]", kind, player(), script) }
 
 func TestHooksKnowWhatTheyAreAbout(t *testing.T) {
 	t.Parallel()
@@ -64,7 +64,7 @@ func TestHooksRunAsTheUserOfTheService(t *testing.T) {
 	script := func(kind string) string {
 		return fmt.Sprintf("%s = [%q, \"where; say %s\"]", kind, d.path("program"), kind)
 	}
-	d.configure(quick + strings.Replace(service("web", "serve", `user = "nobody"`, script("before_start"), script("before_stop"), script("after_reload")), self(), d.path("program"), 1))
+	d.configure(quick + strings.Replace(service("web", "serve", `user = "nobody"`, script("before_start"), script("before_stop"), script("after_reload")), player(), d.path("program"), 1))
 	d.start()
 	d.promoted("web", 1)
 	d.signal(syscall.SIGHUP)

@@ -48,7 +48,7 @@ func (b badRelease) config(t *testing.T, port int) string {
 	if b.command == "" {
 		return text
 	}
-	return strings.Replace(text, fmt.Sprintf("[%q, %q]", self(), "serve"), b.command, 1)
+	return strings.Replace(text, fmt.Sprintf("[%q, %q]", player(), "serve"), b.command, 1)
 }
 
 func TestBadReleaseKeepsTheOldOneAndTellsWhy(t *testing.T) {

@@ -30,7 +30,7 @@ func newOneIn(t *testing.T, dir string, options ...string) *daemon {
 func (d *daemon) deploy(script string) {
 	d.t.Helper()
 	d.write("script", script)
-	d.write("web", fmt.Sprintf("#!/bin/sh\nexec '%s' \"$(cat script)\"\n", self()))
+	d.write("web", fmt.Sprintf("#!/bin/sh\nexec '%s' \"$(cat script)\"\n", player()))
 	if err := os.Chmod(d.path("web"), 0o755); err != nil {
 		d.t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestTheEndOfAStrangerIsNotThatOfTheService(t *testing.T) {
 	d := newOne(t, brisk...)
 	d.deploy("serve")
 	// The orphan comes to hupwatch and ends with a status of its own.
-	d.write("web", fmt.Sprintf("#!/bin/sh\n(sh -c 'echo said=orphan pid=$$ >&2; exit 3' &)\nexec '%s' \"$(cat script)\"\n", self()))
+	d.write("web", fmt.Sprintf("#!/bin/sh\n(sh -c 'echo said=orphan pid=$$ >&2; exit 3' &)\nexec '%s' \"$(cat script)\"\n", player()))
 	if err := os.Chmod(d.path("web"), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func TestAnotherUserOpensItsSocketInADirectoryOfRoots(t *testing.T) {
 		t.Skip("only root can be somebody else")
 	}
 	d := newDaemonOf(t, 0)
-	d.configure(quick + strings.Replace(published(d.dir, "where; serve", `user = "nobody"`), self(), d.path("program"), 1))
+	d.configure(quick + strings.Replace(published(d.dir, "where; serve", `user = "nobody"`), player(), d.path("program"), 1))
 	d.start()
 	d.says("uid 65534 in "+d.dir, "web", 1)
 	for generation := 1; generation <= 2; generation++ {

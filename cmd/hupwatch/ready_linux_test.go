@@ -183,7 +183,7 @@ func TestExecProbesKnowWhomTheyAreAbout(t *testing.T) {
 
 // hangingProbe is the key for a probe that hangs, and hears no TERM.
 func hangingProbe(timeout string) string {
-	return fmt.Sprintf(`ready = { exec = [%q, "ignore TERM; child ignore TERM, say probing, hang; say probing; hang"], timeout = %q, interval = "10ms" }`, self(), timeout)
+	return fmt.Sprintf(`ready = { exec = [%q, "ignore TERM; child ignore TERM, say probing, hang; say probing; hang"], timeout = %q, interval = "10ms" }`, player(), timeout)
 }
 
 func TestAnExecProbeThatHangsIsKilledAndDoesNotOutliveHupwatch(t *testing.T) {

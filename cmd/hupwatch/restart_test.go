@@ -112,7 +112,7 @@ func TestCrashRestartsTheReleaseThatRan(t *testing.T) {
 		if err := os.Mkdir(dir+"/"+release, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(self(), dir+"/"+release+"/app"); err != nil {
+		if err := os.Symlink(player(), dir+"/"+release+"/app"); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(dir+"/"+release+"/env", []byte("RELEASE="+release+"\n"), 0o644); err != nil {

@@ -40,7 +40,7 @@ func setup(env *testscript.Env) error {
 	}
 	env.Setenv("PATH", bin+":"+env.Getenv("PATH"))
 	env.Setenv("GORACE", "atexit_sleep_ms=0")
-	env.Setenv("SERVICE", self()) // a service of a script is SERVICE with what it does
+	env.Setenv("SERVICE", player()) // a service of a script is SERVICE with what it does
 	env.Setenv(asService, "1")
 	return nil
 }
@@ -105,7 +105,7 @@ func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
 	defer log.Close()
 	cmd := hupwatch("-c", ts.MkAbs("hupwatch.toml"))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), log, log
-	cmd.Env = append(cmd.Env, "PWD="+cmd.Dir, asService+"=1", "SERVICE="+self())
+	cmd.Env = append(cmd.Env, "PWD="+cmd.Dir, asService+"=1", "SERVICE="+player())
 	ts.Check(cmd.Start())
 	ts.Defer(func() {
 		_ = cmd.Process.Signal(syscall.SIGINT)

@@ -162,7 +162,7 @@ func TestWhereRootMayNotTraceTheNewOneIsSeenAllTheSame(t *testing.T) {
 				confine(d.cmd)
 				config := func(script string, keys ...string) string {
 					keys = append(keys, `user = "nobody"`, fmt.Sprintf(`listen = ["tcp://%s"]`, address), strings.ReplaceAll(ready, "ADDRESS", address))
-					return quick + strings.Replace(service("web", script, keys...), self(), d.path("program"), 1)
+					return quick + strings.Replace(service("web", script, keys...), player(), d.path("program"), 1)
 				}
 				d.configure(config("listen 3; serve"))
 				d.start()

@@ -25,8 +25,8 @@ func TestTheExitCodeTellsWhetherSomethingWasLost(t *testing.T) {
 		code   int
 		stdout string
 	}{
-		{"nothing lost", []string{"-for", "50ms", healthy}, 0, "answers: release-1"},
-		{"all lost", []string{"-for", "50ms", missing}, 1, "enoent"},
+		{"nothing lost", []string{"-for", "2s", healthy}, 0, "answers: release-1"},
+		{"all lost", []string{"-for", "2s", missing}, 1, "enoent"},
 		{"no address", nil, 2, ""},
 		{"no network", []string{"127.0.0.1:80"}, 2, ""},
 		{"unknown flag", []string{"-hard", healthy}, 2, ""},
