@@ -92,6 +92,7 @@ func (b *brittle) Save(string, []services.Living, services.Wanted) error {
 func TestAWatcherThatPanicsGoesOn(t *testing.T) {
 	c := web()
 	c.Command = []string{"/bin/cat", "/dev/null"}
+	c.Warmup = time.Hour
 	c.Restart = config.RestartNo
 	table := process.NewTable()
 	go table.Run(t.Context())
@@ -114,16 +115,22 @@ func threads(t *testing.T) int {
 }
 
 // watched starts a service and returns what happens to it.
-func watched(t *testing.T, c *config.Service, table *process.Table) *mailbox.Box[services.Event] {
+func watched(t *testing.T, c *config.Service, table *process.Table) *happening {
 	t.Helper()
 	return watchedOn(t, c, &services.Host{Table: table})
 }
 
+// happening is what happens to a service, in order.
+type happening struct {
+	box  *mailbox.Box[services.Event]
+	rest []services.Event // taken, and not looked at yet
+}
+
 // watchedOn is watched with what is set in the host.
-func watchedOn(t *testing.T, c *config.Service, host *services.Host) *mailbox.Box[services.Event] {
+func watchedOn(t *testing.T, c *config.Service, host *services.Host) *happening {
 	t.Helper()
 	events := &services.Stream{}
-	seen := events.Subscribe(1 << 14)
+	seen := &happening{box: events.Subscribe(1 << 14)}
 	d := &deaf{}
 	began := time.Now()
 	host.Resolver, host.Events = services.Resolver{Dir: "/"}, events
@@ -140,12 +147,15 @@ func watchedOn(t *testing.T, c *config.Service, host *services.Host) *mailbox.Bo
 }
 
 // await returns the next event of a kind; one of the kind never must not come.
-func await(t *testing.T, seen *mailbox.Box[services.Event], kind, never services.Kind) services.Event {
+func await(t *testing.T, seen *happening, kind, never services.Kind) services.Event {
 	t.Helper()
 	late := time.After(time.Minute)
 	for {
-		events, _, _ := seen.Take()
-		for _, e := range events { // what follows in the same batch is not looked at
+		events, _, _ := seen.box.Take()
+		seen.rest = append(seen.rest, events...)
+		for len(seen.rest) > 0 {
+			e := seen.rest[0]
+			seen.rest = seen.rest[1:]
 			switch e.Kind {
 			case kind:
 				return e
@@ -154,7 +164,7 @@ func await(t *testing.T, seen *mailbox.Box[services.Event], kind, never services
 			}
 		}
 		select {
-		case <-seen.Wake:
+		case <-seen.box.Wake:
 		case <-late:
 			t.Fatalf("no %q", kind)
 		}

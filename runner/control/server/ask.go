@@ -115,7 +115,8 @@ func (t *tale) tell(ctx context.Context, events []control.Event) {
 		}
 		select {
 		case <-t.next.Wake:
-		case now := <-ticks:
+		case <-ticks: // which may have come a while ago
+			now := time.Now()
 			events = t.progress.draining(now, t.connections)
 			if !t.progress.done || len(t.progress.undoing) > 0 {
 				events = append(events, t.progress.incoming(now, t.server.daemon.Status().Services, t.names)...)
