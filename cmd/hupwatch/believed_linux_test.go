@@ -93,7 +93,7 @@ func startBelieved(t *testing.T, config string) (*site, *daemon) {
 
 // startFresh has so many clients ask, over a new connection each time.
 func startFresh(t *testing.T, address string, clients int) siteLoad {
-	return startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: clients, Timeout: patience})
+	return startLoadOf(t, load.Config{Network: "tcp", Address: address, Fresh: clients, Pause: pause, Timeout: patience})
 }
 
 // The workers of a release that cannot be imported take longer to fail than any

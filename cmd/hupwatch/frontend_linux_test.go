@@ -86,7 +86,7 @@ func (f *front) load(path string) siteLoad {
 	return startLoadOf(f.t, load.Config{
 		Network: "tcp", Address: f.host + ":8080",
 		Fresh: 3, KeepAlive: 3, Slow: 2, Path: path, SlowPath: path + "slow?ms=300",
-		Timeout: patience,
+		Pause: pause, Timeout: patience,
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"hupwatch/examples/load"
 )
@@ -118,6 +119,10 @@ type siteLoad struct {
 	t *testing.T
 }
 
+// pause is how long each of its clients rests after an answer: many of these tests run
+// at a time, and have the processors for more than the load.
+const pause = 60 * time.Millisecond
+
 // startLoad keeps 8 clients asking, and 4 waiting for slow answers, until stop or
 // the end of the test.
 func startLoad(t *testing.T, network, address string) siteLoad {
@@ -125,7 +130,7 @@ func startLoad(t *testing.T, network, address string) siteLoad {
 		Network: network, Address: address,
 		Fresh: 8,
 		Slow:  4, SlowPath: "/slow?ms=600",
-		Timeout: patience,
+		Pause: pause, Timeout: patience,
 	})
 }
 
