@@ -71,11 +71,11 @@ func daemonKeys() []Key {
 	return section(sectionDaemon, []Key{
 		{
 			Name: "runtime_dir", Type: "path", Default: `"/run/hupwatch"`, decode: ownDirectory(func(t *table) *string { return &t.daemon.RuntimeDir }),
-			Doc: "A directory of hupwatch's own. Not root: $XDG_RUNTIME_DIR/hupwatch, else /tmp/hupwatch-UID.",
+			Doc: "A directory of hupwatch's own: pid, control.sock, and what is known of the processes that live. Not root: $XDG_RUNTIME_DIR/hupwatch, else /tmp/hupwatch-UID.",
 		},
 		{
 			Name: "state_dir", Type: "path", Default: `"/var/lib/hupwatch"`, decode: ownDirectory(func(t *table) *string { return &t.daemon.StateDir }),
-			Doc: "A directory of hupwatch's own that outlives a reboot, for the journal and the last good releases of each service. Not root: $XDG_STATE_HOME/hupwatch, else ~/.local/state/hupwatch.",
+			Doc: "A directory of hupwatch's own that outlives a reboot, for the journal and the last good releases of each service, without the values of their environment. Not root: $XDG_STATE_HOME/hupwatch, else ~/.local/state/hupwatch.",
 		},
 		{
 			Name: "name_file", Type: "path", Default: `"/run/hupwatch/reload"`, decode: path(func(t *table) *string { return &t.daemon.NameFile }),
@@ -123,7 +123,7 @@ func serviceKeys() []Key {
 	return section(sectionService, []Key{
 		{
 			Name: "command", Type: "array of strings, or one string", example: `["gunicorn", "myapp:app"]`, decode: decodeCommand,
-			Doc: "What to run: the arguments, or one string that is split as a shell would. No shell runs. ${X} and ${X:-default} are replaced, $$ is a dollar.",
+			Doc: "What to run: the arguments, or one string that is split as a shell would. No shell runs. A name with a slash is below working_dir, any other is looked up in the PATH of the service. ${X} and ${X:-default} are replaced, $$ is a dollar.",
 		},
 		{
 			Name: "working_dir", Type: "path", example: `"/srv/web/current"`, decode: path(func(t *table) *string { return &t.service.WorkingDir }),
@@ -171,7 +171,7 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "instances", Type: "integer", Default: "1", decode: number(func(t *table) *int { return &t.service.Instances }, 1, mostInstances),
-			Doc: "How many processes of it run; HUPWATCH_INSTANCE counts them from 0: 127.0.0.1:900${HUPWATCH_INSTANCE} in command is a port for each. They are reloaded one after the other.",
+			Doc: "How many processes of it run; HUPWATCH_INSTANCE counts them from 0: 127.0.0.1:900${HUPWATCH_INSTANCE} in command is a port for each. They are reloaded one after the other, up to the first failure.",
 		},
 		{
 			Name: "warmup", Type: "duration", Default: `"1s"`, decode: span(func(t *table) *time.Duration { return &t.service.Warmup }, 0),
@@ -253,11 +253,11 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "after_reload", Type: "array of strings, or one string", example: `["notify-deploy"]`, decode: hook(func(t *table) *[]string { return &t.service.AfterReload }),
-			Doc: "A command that runs after each reload, however it ended: HUPWATCH_RESULT and HUPWATCH_ERROR say how.",
+			Doc: "A command that runs after each reload, however it ended: HUPWATCH_RESULT and HUPWATCH_ERROR say how. It gets KILL after start_timeout.",
 		},
 		{
 			Name: "reload", Type: "string", Default: `"start-first"`, decode: decodeReload,
-			Doc: `"start-first": the new generation is proven good before the old one is told to stop; "stop-first": the old one ends first, for programs that cannot live twice; "signal": none is started, reload_signal goes to the one that runs.`,
+			Doc: `"start-first": the new generation is proven good before the old one is told to stop; "stop-first": the old one ends first, for programs that cannot live twice, and the last good release is started again if the new one fails; "signal": none is started, reload_signal goes to the one that runs.`,
 		},
 		{
 			Name: "reload_when", Type: "string", Default: `"always"`,
@@ -273,7 +273,7 @@ func serviceKeys() []Key {
 		{
 			// OneService has inherit instead.
 			Name: "output", Type: "string", Default: `"prefix"`, decode: output(func(t *table) *Output { return &t.service.Output }),
-			Doc: `Where its standard output and error go: "prefix", to hupwatch's own with the service's name before each line; "inherit", to hupwatch's own as they are; "null", nowhere; or the path of a file, with a slash in it.`,
+			Doc: `Where its standard output and error go: "prefix", to hupwatch's own with the service's name before each line, and control characters made visible; "inherit", to hupwatch's own as they are; "null", nowhere; or the path of a file, with a slash in it.`,
 		},
 		{
 			Name: "stderr", Type: "string", example: `"inherit"`, decode: output(func(t *table) *Output { return &t.service.Stderr }),

@@ -37,21 +37,32 @@ func TestEveryExampleIsAValidConfiguration(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write full.toml anew")
+var update = flag.Bool("update", false, "write full.toml and config/README.md anew")
 
 func TestTheFullExampleHasEverySupportedKey(t *testing.T) {
 	t.Parallel()
-	want := config.Example()
+	isGenerated(t, "full.toml", config.Example())
+}
+
+func TestTheReferenceHasEverySupportedKey(t *testing.T) {
+	t.Parallel()
+	isGenerated(t, "../config/README.md", config.Reference())
+}
+
+// isGenerated wants the file to be what is generated from the table of keys, or makes
+// it so.
+func isGenerated(t *testing.T, path string, want []byte) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile("full.toml", want, 0o644); err != nil {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := os.ReadFile("full.toml")
+	got, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("full.toml is not what the key table says; write it with: go test ./examples -update")
+		t.Errorf("%s is not what the key table says; write it with: go test ./examples -update", path)
 	}
 }
