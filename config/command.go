@@ -82,7 +82,7 @@ func splitCommand(line string) ([]string, error) {
 var errNoCommand = errors.New("empty: say what to run")
 
 // checkCommand says what is wrong with an argument vector. The index is that of
-// the argument, -1 where it is about them all.
+// the argument, -1 if it is about them all.
 func checkCommand(argv []string) (int, error) {
 	if len(argv) == 0 {
 		return -1, errNoCommand

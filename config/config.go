@@ -89,7 +89,7 @@ type Service struct {
 	UnsetEnvironment []string
 	User             string
 	Group            string
-	// Umask is -1 where the file does not set it.
+	// Umask is -1 if the file does not set it.
 	Umask       int
 	Limits      []Limit
 	OOMScoreAdj *int
@@ -101,7 +101,7 @@ type Service struct {
 	Instances    int
 	Warmup       time.Duration
 	StartTimeout time.Duration
-	// Ready is nil where nothing was said.
+	// Ready is nil if nothing was said.
 	Ready  *Ready
 	Listen []Listen
 	Compat []Compat
@@ -119,7 +119,7 @@ type Service struct {
 	RestartLimit     int
 	SuccessExitCodes []int
 	// Probation is how long after a reload the release before it is started again
-	// where the new one ends by itself.
+	// if the new one ends by itself.
 	Probation time.Duration
 	// Essential services take hupwatch down with them.
 	Essential   bool
@@ -128,10 +128,10 @@ type Service struct {
 	BeforeStart, BeforeStop, AfterReload []string
 	Reload                               ReloadMode
 	ReloadWhen                           ReloadWhen
-	// ReloadSignal is what is sent where Reload says signal.
+	// ReloadSignal is what is sent if Reload says signal.
 	ReloadSignal syscall.Signal
 	Output       Output
-	// Stderr is empty where standard error goes the way of standard output, in one
+	// Stderr is empty if standard error goes the way of standard output, in one
 	// stream with it.
 	Stderr Output
 	// OutputMaxSize is the size at which an output file is rotated, 0 for never.
@@ -167,7 +167,7 @@ type Listen struct {
 	// Name is what LISTEN_FDNAMES says of it.
 	Name string
 	// Mode, User and Group are those of a unix socket's file; Mode is -1, User
-	// and Group are empty where the file does not set them.
+	// and Group are empty if the file does not set them.
 	Mode    int
 	User    string
 	Group   string

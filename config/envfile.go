@@ -86,7 +86,7 @@ func (s *envScanner) set(line int, name, value string) {
 	}
 }
 
-// name reads up to the =, or to the end of the line where there is none.
+// name reads up to the =, or to the end of the line if there is none.
 func (s *envScanner) name() (string, bool) {
 	start := s.at
 	for !s.end() && s.peek() != '=' && s.peek() != '\n' {

@@ -6,7 +6,7 @@ import (
 )
 
 // Expand replaces ${X} by what lookup says of X, ${X:-default} by the default
-// where X is unset or empty, and $$ by a dollar. Any other dollar stays as it
+// if X is unset or empty, and $$ by a dollar. Any other dollar stays as it
 // is. That X is unset and has no default is an error.
 func Expand(s string, lookup func(string) (string, bool)) (string, error) {
 	if !strings.Contains(s, "$") {

@@ -10,7 +10,7 @@ import (
 // it does not tell. The result goes by path, like services.web.listen[1].mode.
 //
 // It never fails: of a text that is not valid TOML it finds what it can, and
-// where a key is there twice, the first one counts.
+// if a key is there twice, the first one counts.
 func keyLines(text []byte) map[string]int {
 	s := &lineScanner{
 		text:   string(trimBOM(text)),

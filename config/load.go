@@ -55,7 +55,7 @@ type loader struct {
 	// files has the files read and the directories warned of, by path.
 	files map[string]bool
 	read  int
-	// What the tables of the main file came to; empty ones where it has none.
+	// What the tables of the main file came to; empty ones if it has none.
 	daemonTable   *table
 	defaultsTable *table
 	includes      []include
@@ -88,7 +88,7 @@ func newLoader(name string, env func(string) (string, bool)) *loader {
 	return l
 }
 
-// baseline is what holds where a file says nothing.
+// baseline is what holds if a file says nothing.
 type baseline struct {
 	daemon  Daemon
 	service Service

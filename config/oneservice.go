@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Default returns what a service is where a file says nothing of it.
+// Default returns what a service is if a file says nothing of it.
 func Default() *Service {
 	s := newLoader("", func(string) (string, bool) { return "", false }).base.service
 	return &s

@@ -64,7 +64,7 @@ func checkURL(s string) error {
 	return nil
 }
 
-// probeTCP returns HOST:PORT, an address of this host where none is named.
+// probeTCP returns HOST:PORT, an address of this host if none is named.
 func probeTCP(s, _ string) (string, error) {
 	address := strings.TrimPrefix(s, "tcp://")
 	switch {
@@ -141,7 +141,7 @@ func (t *table) checkReady() {
 	}
 }
 
-// readyPlace is the key that says how, or another where [defaults] says so.
+// readyPlace is the key that says how, or another if [defaults] says so.
 func (t *table) readyPlace(others ...string) string {
 	if t.place("ready") == "" {
 		return t.place(others...)

@@ -10,12 +10,12 @@ import (
 // Problem is one thing that is wrong with a configuration, said so that a
 // person can find and mend it.
 type Problem struct {
-	// File is as the configuration names it; Line counts from 1 and is 0 where
+	// File is as the configuration names it; Line counts from 1 and is 0 if
 	// the file could not be read at all.
 	File string
 	Line int
 	// Key is the key's full path, like services.web.listen[0].mode. It is empty
-	// where the problem is not about a key.
+	// if the problem is not about a key.
 	Key string
 	// Text says what is wrong and, mostly, the remedy.
 	Text string

@@ -9,7 +9,7 @@ import (
 // RuntimeDirs returns the directories in which the hupwatch of that file may
 // have its runtime_dir, the likeliest first. It looks at that one key only, and
 // works with a file that is broken elsewhere: what is wrong with the rest keeps
-// nobody from asking the hupwatch that runs. Where the file does not name one,
+// nobody from asking the hupwatch that runs. If the file does not name one,
 // or cannot be read, which is the error then, these are the defaults: that of
 // whoever asks, and that of root.
 func RuntimeDirs(path string) ([]string, error) {
@@ -31,7 +31,7 @@ func (l *loader) defaultRuntimeDirs(euid int) []string {
 	return []string{own, root}
 }
 
-// givenRuntimeDir decodes daemon.runtime_dir of the main file, or, where that is
+// givenRuntimeDir decodes daemon.runtime_dir of the main file, or, if that is
 // no TOML, of the line on which it stands.
 func (l *loader) givenRuntimeDir() string {
 	abs, err := filepath.Abs(l.main.name)

@@ -30,7 +30,7 @@ type source struct {
 }
 
 // line returns where the key of that path stands, or else the nearest that it
-// is below. It is 0 where the file could not be read.
+// is below. It is 0 if the file could not be read.
 func (s *source) line(path string) int {
 	if s.text == nil {
 		return 0

@@ -3,7 +3,7 @@ package config
 import "strings"
 
 // nearest returns the word that a misspelt one was probably meant to be, or
-// nothing where none is near.
+// nothing if none is near.
 func nearest(word string, words []string) string {
 	best, found := max(len(word)/3, 1), ""
 

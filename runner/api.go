@@ -214,7 +214,7 @@ func (a *api) Ask(ctx context.Context, what, name string, q control.Request, by 
 	return id, a.feed.await(ctx, id)
 }
 
-// down refuses what cannot be done with a service that is down, where it was
+// down refuses what cannot be done with a service that is down, if it was
 // asked for by name. A signal for all is for those that run.
 func (a *api) down(d *demand) error {
 	front := a.fleet.front.Load()
@@ -253,7 +253,7 @@ func (a *api) Reload(id uint64) (control.Reload, bool) {
 	front := a.fleet.front.Load()
 	r := control.Reload{
 		ID: q.ID, What: q.What, By: q.By, StartedAt: control.Time{Time: q.Started}, EndedAt: control.Time{Time: q.Ended},
-		Done: !q.Ended.IsZero(), // also where an earlier hupwatch ended first: nothing more comes of it
+		Done: !q.Ended.IsZero(), // also if an earlier hupwatch ended first: nothing more comes of it
 	}
 	for i := range q.Services {
 		r.Services = append(r.Services, a.serviceReload(&q.Services[i], front))

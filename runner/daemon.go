@@ -160,7 +160,7 @@ func Run(o Options) (code int, err error) {
 	return f.code, err
 }
 
-// watchPaths returns what tells that the path of a socket was removed; nil where the
+// watchPaths returns what tells that the path of a socket was removed; nil if the
 // system does not, and then that is only seen when a process ends.
 func watchPaths(trouble func(service, text string), mistakes mistake.Report) (*sockets.Watch, func()) {
 	p, err := poller.New(mistakes)
@@ -218,7 +218,7 @@ func monotonic() services.Instant {
 // logicalDir is hupwatch's working directory as it was typed: $PWD, if it is
 // that directory, keeps the symbolic links a deploy switches.
 func logicalDir() string {
-	dir, err := os.Getwd() // prefers $PWD where it is true
+	dir, err := os.Getwd() // prefers $PWD if it is true
 	if err != nil {
 		return "/"
 	}

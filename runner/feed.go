@@ -53,7 +53,7 @@ func startFeed(j *journal.Journal, s *services.Stream, mistakes mistake.Report) 
 }
 
 // wait returns when everything up to the end of the stream is recorded, or after
-// the patience where the disk hangs.
+// the patience if the disk hangs.
 func (f *feed) wait(patience time.Duration) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -151,7 +151,7 @@ func (f *feed) since() (past journal.Past, box *mailbox.Box[control.Event], canc
 const settleLimit = time.Second
 
 // settle returns when the journal has all that happened before, so that an answer is
-// no older than its question. Where the disk hangs it is what the journal had before.
+// no older than its question. If the disk hangs it is what the journal had before.
 func (f *feed) settle() {
 	settled := make(chan struct{})
 	f.mu.Lock()

@@ -99,7 +99,7 @@ func (f *fleet) run(b boot) error {
 	return nil
 }
 
-// step carries one input through the rollout and tells whether nothing is left
+// step carries one input through the rollout and reports whether nothing is left
 // to do.
 func (f *fleet) step(in input) (done bool) {
 	var added []*services.Watcher

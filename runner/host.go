@@ -74,7 +74,7 @@ func knownOf(c *config.Config) map[string]services.Record {
 	return state.ReadArchive(filepath.Join(c.Daemon.StateDir, archiveFile), file)
 }
 
-// unseenFact warns of a service whose new generations hupwatch cannot see at work, where
+// unseenFact warns of a service whose new generations hupwatch cannot see at work, if
 // it has nothing else to judge them by.
 func unseenFact(s *config.Service, known services.Record) string {
 	if len(s.Listen) == 0 || s.Ready != nil {

@@ -50,7 +50,7 @@ func (l *eventLog) apply(d config.Daemon) {
 }
 
 // wait returns when everything up to the end of the stream is logged, or after
-// the patience where nobody reads the output.
+// the patience if nobody reads the output.
 func (l *eventLog) wait(patience time.Duration) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -224,7 +224,7 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 	return level.Info(logger)
 }
 
-// message says what happened; where something else than a reload was asked, what
+// message says what happened; if something else than a reload was asked, what
 // that was.
 func message(e services.Event) string {
 	if e.Cause == "" {

@@ -93,7 +93,7 @@ func (r *rollout) unholdAll() []effect {
 	return effects
 }
 
-// inTheWay tells whether one of these depends on the service.
+// inTheWay reports whether one of these depends on the service.
 func (o *order) inTheWay(of string, among map[string]bool) bool {
 	return slices.ContainsFunc(o.dependents[of], func(name string) bool { return among[name] })
 }

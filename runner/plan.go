@@ -90,7 +90,7 @@ func planOf(m *services.Machine, s *config.Service) control.PlanService {
 	return p
 }
 
-// serving is a generation that serves; nil where there is none.
+// serving is a generation that serves; nil if there is none.
 func serving(m *services.Machine) *services.Generation {
 	for i := range m.Slots {
 		if g := m.Slots[i].Active; g != nil {

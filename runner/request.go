@@ -37,7 +37,7 @@ type (
 		names []string
 		err   error
 	}
-	// configRead answers readConfig; config is nil where problems say why.
+	// configRead answers readConfig; config is nil if problems say why.
 	configRead struct {
 		config   *config.Config
 		problems config.Problems
@@ -175,7 +175,7 @@ func (d demand) forService(id uint64, s *config.Service) services.Input {
 	return services.Reload{ID: id, Config: s, Changed: d.changed || unnamed}
 }
 
-// cause is how events say what was asked where it is no reload.
+// cause is how events say what was asked if it is no reload.
 func (d demand) cause() services.Cause {
 	if d.what == verbReload {
 		return ""

@@ -308,7 +308,7 @@ func tooLate(a asked) effect {
 	return rejected{token: a.token, reason: control.ReasonEnding, text: "hupwatch ends"}
 }
 
-// serve does what the file was read for, where it names all that is asked for.
+// serve does what the file was read for, if it names all that is asked for.
 func (r *rollout) serve(p purpose, c *config.Config) []effect {
 	all := p.asked
 	if len(all) == 0 {
@@ -479,7 +479,7 @@ func (r *rollout) answered(in answered) []effect {
 	return effects
 }
 
-// stop ends every service, or lets go of them where at_exit says so.
+// stop ends every service, or lets go of them if at_exit says so.
 func (r *rollout) stop(in stop) []effect {
 	by := "signal " + in.signal
 	if r.ending {

@@ -30,7 +30,7 @@ type ledger interface {
 	Mark() string
 }
 
-// file returns the path of a file in the directory; empty where there is none.
+// file returns the path of a file in the directory; empty if there is none.
 func (d *runtimeDir) file(name string) string {
 	if d.path == "" {
 		return ""
@@ -38,7 +38,7 @@ func (d *runtimeDir) file(name string) string {
 	return filepath.Join(d.path, name)
 }
 
-// hold takes the runtime directory, and refuses to go on where generations of an
+// hold takes the runtime directory, and refuses to go on if generations of an
 // earlier hupwatch still run: nothing is ever run twice. PID 1 of a container
 // does without where there is nowhere to write: nothing outlives it anyway. Then
 // why says what does not work.

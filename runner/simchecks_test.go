@@ -475,7 +475,7 @@ func (w *world) checkSignal(a *actor, was before, e services.Signal) {
 	}
 }
 
-// replaced tells whether a later generation lives, as far as anybody can know,
+// replaced reports whether a later generation lives, as far as anybody can know,
 // and has done so for its warm-up.
 func (w *world) replaced(a *actor, p *proc) bool {
 	return slices.ContainsFunc(a.procs[p.number:], func(q *proc) bool {
@@ -483,7 +483,7 @@ func (w *world) replaced(a *actor, p *proc) bool {
 	})
 }
 
-// stopsFirst tells whether the reload under way has an instance stop before the new
+// stopsFirst reports whether the reload under way has an instance stop before the new
 // one starts.
 func (a *actor) stopsFirst(instance int) bool {
 	if a.machine.Under == nil || a.machine.Under.Slot != instance {
@@ -700,7 +700,7 @@ func (w *world) checkState(a *actor) {
 	}
 }
 
-// gaveUp tells whether an incoming generation had a reason of its own to be given
+// gaveUp reports whether an incoming generation had a reason of its own to be given
 // up.
 func (a *actor) gaveUp(was slotBefore, in services.Input) bool {
 	switch in := in.(type) {

@@ -48,7 +48,7 @@ func (a *actor) isAsked(in services.Input) {
 	}
 }
 
-// ends tells whether what lives of the service is to end, whatever becomes of it.
+// ends reports whether what lives of the service is to end, whatever becomes of it.
 func (a *actor) ends() bool { return a.stopping || !a.wanted || a.restarting }
 
 // forget is for a service that stops, or is left: what it ran is no more than history.
@@ -167,7 +167,7 @@ func (w *world) checkPass(a *actor, e services.Pass) {
 	}
 }
 
-// nothingNew tells whether the reload under way is only for what is new, and a
+// nothingNew reports whether the reload under way is only for what is new, and a
 // process of this release would be what serves already.
 func (a *actor) nothingNew(sl *services.Slot, made *services.Release) bool {
 	m := a.machine

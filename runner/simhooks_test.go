@@ -18,7 +18,7 @@ type hook struct {
 	code   bool // it did badly
 }
 
-// runs tells whether it lives, as far as anybody can know.
+// runs reports whether it lives, as far as anybody can know.
 func (h *hook) runs() bool { return !h.ended && !h.killed }
 
 // runHook runs one, for as long as it takes: mostly not long.

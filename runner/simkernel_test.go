@@ -69,7 +69,7 @@ type fate struct {
 	belated     bool          // it dies just before its warm-up is over, and nobody hears at once
 }
 
-// listens tells whether it has opened its address.
+// listens reports whether it has opened its address.
 func (p *proc) listens(now services.Instant) bool {
 	return p.execed != 0 && !p.dead && !p.fate.deaf && now >= p.execed.Add(p.fate.opens)
 }
@@ -98,7 +98,7 @@ func (a *actor) seenToWait(addresses []string) {
 	}
 }
 
-// isReady tells whether a probe of it succeeds.
+// isReady reports whether a probe of it succeeds.
 func (p *proc) isReady(now services.Instant) bool {
 	if p.execed == 0 || p.dead || p.fate.deaf || now < p.execed.Add(p.fate.ready) {
 		return false

@@ -231,7 +231,7 @@ func (w *world) checkWaiting(a *actor) {
 	}
 }
 
-// full tells whether every drain slot of an instance is taken.
+// full reports whether every drain slot of an instance is taken.
 func full(m *services.Machine, sl *services.Slot) bool { return drains(sl) >= m.Config.MaxDraining }
 
 func drains(sl *services.Slot) int {

@@ -140,7 +140,7 @@ func (w *world) run(until services.Instant) {
 	}
 }
 
-// overtakes tells whether what is to happen then does so before what could be
+// overtakes reports whether what is to happen then does so before what could be
 // done now: messages take their time, and so do watchers.
 func (w *world) overtakes(next services.Instant) bool {
 	if next <= w.now {
@@ -150,7 +150,7 @@ func (w *world) overtakes(next services.Instant) bool {
 }
 
 // next is the moment something will happen that has not happened yet; planned
-// tells whether that is on the agenda rather than a watcher's.
+// reports whether that is on the agenda rather than a watcher's.
 func (w *world) next() (at services.Instant, planned bool) {
 	at = services.Never
 	if len(w.soon) > 0 {
@@ -177,7 +177,7 @@ func (w *world) couldAct(a *actor) bool {
 	return a.frozen <= w.now && (len(a.inbox) > 0 || a.deadline <= w.now && !w.awaited(a))
 }
 
-// awaited tells whether the exit of what a Tick would take further is on its way:
+// awaited reports whether the exit of what a Tick would take further is on its way:
 // that goes first.
 func (w *world) awaited(a *actor) bool {
 	n := a.machine.Warming(w.now)

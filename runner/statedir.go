@@ -20,7 +20,7 @@ type stateDir struct {
 // archiveFile is where it keeps what is known of releases.
 const archiveFile = "releases"
 
-// file returns the path of a file in the directory; empty where there is none.
+// file returns the path of a file in the directory; empty if there is none.
 func (d *stateDir) file(name string) string {
 	if d.path == "" {
 		return ""

@@ -213,7 +213,7 @@ func eventOf(e *services.Event) control.Event {
 	return c
 }
 
-// sayReason says what the reason of an event is, where it is none.
+// sayReason says what the reason of an event is, if it is none.
 func sayReason(c *control.Event, e *services.Event) {
 	switch e.Kind {
 	case services.KindRequest:

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is the terminal that hupwatch was started from; nil where there is
-// none, or where it is not to matter.
+// terminal is the terminal that hupwatch was started from; nil if there is
+// none, or if it is not to matter.
 //
 // When a terminal is closed, the kernel sends a HUP to what runs in its
 // foreground, which is the very signal that asks for a reload. It can be told
@@ -20,7 +20,7 @@ type terminal struct {
 	conts      chan os.Signal
 }
 
-// openTerminal finds the terminal. Where HUP was ignored at the start, as under
+// openTerminal finds the terminal. If HUP was ignored at the start, as under
 // nohup, somebody meant hupwatch to outlive it.
 func openTerminal(hupIgnored bool) *terminal {
 	fd, err := openTTY()

@@ -17,12 +17,12 @@ type Backoff struct {
 	Ends int
 	// Restarts counts the starts since the last calm run.
 	Restarts int
-	// NextStart is when to start again; Never where nothing is to be started.
+	// NextStart is when to start again; Never if nothing is to be started.
 	NextStart Instant
 }
 
 // end takes note of an end and returns the delay to the next start, or false
-// where restart_limit forbids one.
+// if restart_limit forbids one.
 func (b *Backoff) end(now Instant, s *config.Service, calmRun bool) (time.Duration, bool) {
 	b.Ends++
 	if calmRun {

@@ -46,7 +46,7 @@ func (s *step) down(in Down) {
 }
 
 // restart stops the service and starts it when all of it has gone. What was asked
-// meanwhile gets its answer from that start. Where nothing lives it is stopped all
+// meanwhile gets its answer from that start. If nothing lives it is stopped all
 // the same, lest it be started by itself before its turn comes.
 func (s *step) restart(in Restart) {
 	if s.isGone(in.ID) {

@@ -11,7 +11,7 @@ import (
 type Effect interface{ effect() }
 
 type (
-	// Resolve asks for a release made of this configuration; or for Reuse, where it is
+	// Resolve asks for a release made of this configuration; or for Reuse, if it is
 	// set and its directory and binary are still there, or else for the first of the
 	// Older ones of which that is so. Only says that no other one will do. Resolved or
 	// ResolveFailed answers it.
@@ -117,7 +117,7 @@ type (
 	// Answer gives the result of the requests of these ids.
 	Answer struct {
 		IDs []uint64
-		// Told is set where an event said so already.
+		// Told is set if an event said so already.
 		Told       bool
 		Result     Result
 		Reason     string

@@ -121,7 +121,7 @@ func (rel *Release) environ(generation []string) []string {
 // is another one for each generation. No text of the environment has it.
 const blank = "\x00"
 
-// differs tells whether a variable has another value for each generation.
+// differs reports whether a variable has another value for each generation.
 func differs(c *config.Service, name string) bool {
 	switch name {
 	case "HUPWATCH_SERVICE", "HUPWATCH_GENERATION", "HUPWATCH_INSTANCE":

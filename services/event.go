@@ -33,7 +33,7 @@ type Event struct {
 	ServingRelease string
 
 	// Tail are the last lines that a generation which failed or ended wrote,
-	// where hupwatch sees its output.
+	// if hupwatch sees its output.
 	Tail []string
 
 	Signal  syscall.Signal
@@ -78,7 +78,7 @@ const (
 
 	KindBegun       Kind = "hupwatch started" // Config and Services say with what
 	KindRequest     Kind = "reload asked"     // Cause says what else it was that was asked
-	KindAnswered    Kind = "answered"         // for one service, where nothing else said so
+	KindAnswered    Kind = "answered"         // for one service, if nothing else said so
 	KindRequestDone Kind = "reload done"      // the last service has answered
 	KindRefused     Kind = "reload refused"   // nothing was changed; Reason says why
 	KindConfigError Kind = "config error"

@@ -13,7 +13,7 @@ const gatePatience = time.Second
 
 // Gate keeps a host with a thousand services from doing a thousand things with
 // its file system at the same time: each would cost a thread that stays, and
-// each that waits a stack. It is no lock: where those inside hang, they are
+// each that waits a stack. It is no lock: if those inside hang, they are
 // counted no more after a while, and all that wait go in.
 type Gate struct {
 	// Mistakes is told of jobs that panic. It is set before the first one.

@@ -82,14 +82,14 @@ type Generation struct {
 // Service is the configuration the generation was started with.
 func (g *Generation) service() *config.Service { return g.Release.Service }
 
-// abandoned tells whether it has been waited for long enough after its KILL.
+// abandoned reports whether it has been waited for long enough after its KILL.
 func (g *Generation) abandoned() bool { return g.Killed && g.KilledAt == Never }
 
 // Exit is how a process ended.
 type Exit struct {
 	Code   int
 	Signal syscall.Signal
-	// Reason says why the program never ran, where that is what happened.
+	// Reason says why the program never ran, if that is what happened.
 	Reason string
 	// Rest tells that the main process is gone but its group is not empty.
 	Rest bool
@@ -114,10 +114,10 @@ func (e Exit) ShellCode() int {
 	return e.Code
 }
 
-// success tells whether it is that of a command that did well.
+// success reports whether it is that of a command that did well.
 func (e Exit) success() bool { return e.Code == 0 && e.Signal == 0 && e.Reason == "" }
 
-// clean tells whether this is a proper end for a process that was sent the
+// clean reports whether this is a proper end for a process that was sent the
 // signal sent (0 for none): a success code, or dying of that very signal, as
 // puma does after its drain.
 func (e Exit) clean(s *config.Service, sent syscall.Signal) bool {

@@ -3,7 +3,7 @@ package services
 import "slices"
 
 // guard has the paths of the service's sockets watched, while there is more than
-// one generation that may remove them, or open them anew. Where nothing serves, what
+// one generation that may remove them, or open them anew. If nothing serves, what
 // ends may remove its own.
 func (s *step) guard() {
 	g := Guard{On: true}
@@ -20,7 +20,7 @@ func (s *step) guard() {
 	s.do(g)
 }
 
-// runs tells whether a generation has a process, or is about to.
+// runs reports whether a generation has a process, or is about to.
 func (g *Generation) runs() bool {
 	if g == nil {
 		return false

@@ -94,7 +94,7 @@ func (w *Watcher) repair() {
 }
 
 // show has the paths that the servers opened themselves lead to what the incoming
-// generation put there. Where it put nothing, nobody is met once the old one has gone:
+// generation put there. If it put nothing, nobody is met once the old one has gone:
 // those paths are not kept.
 func (w *Watcher) show() {
 	w.told(w.stage.Show())

@@ -1,7 +1,7 @@
 package services
 
 // What is ready and has stayed so for its warm-up takes over in these steps, each
-// of which is left out where there is nothing to do:
+// of which is left out if there is nothing to do:
 //
 //	publishing    the public path leads to it; the old one has what came before
 //	overlapping   both serve
@@ -92,7 +92,7 @@ func (s *step) beforeStop(sl *Slot, g *Generation) {
 	}
 }
 
-// takeBack has the old one serve as before, where a part of that is done already.
+// takeBack has the old one serve as before, if a part of that is done already.
 func (s *step) takeBack(sl *Slot, g *Generation) {
 	old := sl.Active
 	if old == nil {

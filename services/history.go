@@ -68,7 +68,7 @@ func (h History) servedWell(rel *Release) bool {
 }
 
 // before returns the release to go back to when these are no good: the newest that
-// served well or, where none did, the newest at all; nil if there is no other.
+// served well or, if none did, the newest at all; nil if there is no other.
 func (h History) before(bad []*Release) *Release {
 	var any *Release
 	for _, p := range h {
@@ -211,7 +211,7 @@ func (s *step) endProbation(sl *Slot) {
 	}
 }
 
-// rollBack goes back to a release before, where what ended by itself was on
+// rollBack goes back to a release before, if what ended by itself was on
 // probation. It reports whether there is one.
 func (s *step) rollBack(sl *Slot, g *Generation) bool {
 	e := g.LastStatus
@@ -230,7 +230,7 @@ func (s *step) rollBack(sl *Slot, g *Generation) bool {
 }
 
 // goBack makes the release before one that is no good the good one again, and tells
-// so; and so on, if that is none either. Where no other one is left, the newest that
+// so; and so on, if that is none either. If no other one is left, the newest that
 // was good once is started again and again: then it reports false.
 func (s *step) goBack(sl *Slot, g *Generation, reason string) bool {
 	sl.Undone = append(slices.Clone(sl.Undone), g.Release)
@@ -292,7 +292,7 @@ func (s *step) instead(sl *Slot, g *Generation, bad *Release, reason string) boo
 	return true
 }
 
-// refusedBefore starts another release than the configured one where hupwatch begins,
+// refusedBefore starts another release than the configured one if hupwatch begins,
 // and that was refused last time.
 func (s *step) refusedBefore(sl *Slot, configured *Release) bool {
 	g, refused := sl.Incoming, s.Refused

@@ -23,7 +23,7 @@ type (
 	Reload struct {
 		ID     uint64
 		Config *config.Service
-		// Changed leaves what serves alone where it would be started with nothing
+		// Changed leaves what serves alone if it would be started with nothing
 		// new.
 		Changed bool
 	}
@@ -125,13 +125,13 @@ type (
 		// Failure says why it can never be ready.
 		Failure string
 	}
-	// HookDone says that a command has ended; Failure is empty where it did well.
+	// HookDone says that a command has ended; Failure is empty if it did well.
 	HookDone struct {
 		Token   int
 		Failure string
 		Tail    []string
 	}
-	// Published answers Publish; Failure is empty where it is done.
+	// Published answers Publish; Failure is empty if it is done.
 	Published struct {
 		Generation int
 		Failure    string

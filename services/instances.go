@@ -31,7 +31,7 @@ func (s *step) follow() {
 	}
 }
 
-// made tells whether there is a release that is not one of a reload: for those it
+// made reports whether there is a release that is not one of a reload: for those it
 // says itself who gets it.
 func (sl *Slot) made() bool {
 	g := sl.Incoming
@@ -55,12 +55,12 @@ func (s *step) trim() {
 	}
 }
 
-// idle tells whether nothing of the slot serves, or is going to.
+// idle reports whether nothing of the slot serves, or is going to.
 func (sl *Slot) idle() bool {
 	return sl.Active == nil && sl.Incoming == nil && sl.Good == nil && sl.Resting == "" && sl.NextStart == Never
 }
 
-// serves tells whether every instance does.
+// serves reports whether every instance does.
 func (m *Machine) serves() bool {
 	one := slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil })
 	return one && !slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active == nil && !sl.idle() })

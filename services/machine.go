@@ -130,7 +130,7 @@ func (m *Machine) Warming(now Instant) int {
 	return 0
 }
 
-// startable tells whether a generation may be started at all.
+// startable reports whether a generation may be started at all.
 func (m *Machine) startable() bool {
 	return m.WantedUp && m.Ending == nil
 }
@@ -175,7 +175,7 @@ func (m *Machine) listens() []config.Listen {
 	return all
 }
 
-// comes tells whether the service is going to be started because somebody asked:
+// comes reports whether the service is going to be started because somebody asked:
 // who connects until then waits.
 func (m *Machine) comes() bool {
 	if m.Ending != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // otherwise goes another way with the incoming generation of a reload, which has no
-// process yet, than to start it beside the active one, where its service has one. It
+// process yet, than to start it beside the active one, if its service has one. It
 // reports whether that is all there is to do.
 func (s *step) otherwise(sl *Slot, g *Generation) bool {
 	switch g.service().Reload {
@@ -44,7 +44,7 @@ func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
 	return true
 }
 
-// fellBack tells whether the reload under way ends with what is started in this
+// fellBack reports whether the reload under way ends with what is started in this
 // slot.
 func (s *step) fellBack(sl *Slot) bool {
 	return s.Under != nil && s.Under.FellBack != "" && &s.Slots[s.Under.Slot] == sl

@@ -6,7 +6,7 @@ import (
 )
 
 // await takes the services that are to be ready before this one comes up. What is
-// up stays so, and where it crashes it waits for nobody.
+// up stays so, and if it crashes it waits for nobody.
 func (s *step) await(in Await) {
 	names := in.Names
 	if s.isUp() {
@@ -26,12 +26,12 @@ func (s *step) tellAwaits(requests []uint64) {
 	s.emit(nil, nil, Event{Kind: KindAwaits, Reason: strings.Join(s.Awaits, ", "), Reloads: requests})
 }
 
-// held tells whether others are to be ready first.
+// held reports whether others are to be ready first.
 func (m *Machine) held() bool {
 	return len(m.Awaits) > 0 && !m.isUp()
 }
 
-// isUp tells whether anything of it serves, or is about to.
+// isUp reports whether anything of it serves, or is about to.
 func (m *Machine) isUp() bool {
 	return slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil })
 }

@@ -36,7 +36,7 @@ const (
 // the end of its warm-up: at any one moment its workers may be busy.
 const lastingLooks = 10 * time.Second
 
-// mostAtOnce is how many connections a probe opens at the same time at most, where
+// mostAtOnce is how many connections a probe opens at the same time at most, if
 // another generation takes those that come one after the other.
 const mostAtOnce = 16
 
@@ -256,7 +256,7 @@ func (s *step) proved(in Proved) {
 
 // pause is how long to wait for the next look. The first ones come sooner than
 // interval says: most servers need much less, and a look costs next to nothing but
-// where it runs a command.
+// if it runs a command.
 func (g *Generation) pause() time.Duration {
 	every := everyLook
 	if r := g.ready(); r != nil {

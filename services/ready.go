@@ -10,14 +10,14 @@ import (
 // asks for more, see EXTEND_TIMEOUT_USEC of sd_notify(3).
 const extendLimit = 10
 
-// defaultProbe is how long an attempt may take where nobody said.
+// defaultProbe is how long an attempt may take if nobody said.
 const defaultProbe = 2 * time.Second
 
 // bindVariable is the name of the path at which a generation of a service with
 // publish opens its socket.
 const bindVariable = "HUPWATCH_BIND"
 
-// ready is how to see that a generation is ready; nil where nobody said how.
+// ready is how to see that a generation is ready; nil if nobody said how.
 func (g *Generation) ready() *config.Ready {
 	c := g.service()
 	switch {

@@ -10,7 +10,7 @@ type Run struct {
 	Begun  bool
 	Turn   TurnState
 	Ticket int
-	// Up is set where all of them only want the service to run, Changed where all
+	// Up is set if all of them only want the service to run, Changed if all
 	// of them want it left alone if there is nothing new.
 	Up      bool
 	Changed bool
@@ -22,7 +22,7 @@ type Run struct {
 	Slot      int
 	Instances int
 	Between   bool
-	// FellBack is why the last good release is started again, where the old
+	// FellBack is why the last good release is started again, if the old
 	// generation had been stopped first.
 	FellBack string
 	// Watching is until when a program that reloads itself is watched, and Note what
@@ -37,7 +37,7 @@ type Run struct {
 	New bool
 	// Undone is why an instance that was done went back to the release before.
 	Undone string
-	// Served tells whether anything served when the slot's reload began.
+	// Served reports whether anything served when the slot's reload began.
 	Served  bool
 	BegunAt Instant
 }
@@ -145,7 +145,7 @@ func (s *step) mayBegin(r *Run) bool {
 	return s.drainSlotFree(r)
 }
 
-// drainSlotFree tells whether the slot's turn to reload has come as far as its
+// drainSlotFree reports whether the slot's turn to reload has come as far as its
 // own draining generations are concerned, and tells people once if not.
 func (s *step) drainSlotFree(r *Run) bool {
 	sl := &s.Slots[r.Slot]

@@ -37,7 +37,7 @@ type Slot struct {
 	Backoff
 	// NextCause is why NextStart is going to be.
 	NextCause Cause
-	// Resting is why nothing is started by itself, where that is so: the last
+	// Resting is why nothing is started by itself, if that is so: the last
 	// generation ended as restart says it may, or restart_limit was reached.
 	Resting State
 	// LastEnd is how the last generation ended that was not told to, at LastEndAt.
@@ -481,7 +481,7 @@ func (s *step) restartDue(sl *Slot) {
 	s.launch(sl, sl.NextCause, good)
 }
 
-// good is the release that an instance is started again with: where it never had
+// good is the release that an instance is started again with: if it never had
 // one that was any good, that of another, if that is meant for so many.
 func (s *step) good(sl *Slot) *Release {
 	if sl.Good != nil {

@@ -24,7 +24,7 @@ const (
 	WantedDown Wanted = "down"
 )
 
-// Wanted returns what was asked of the service; empty where autostart decided.
+// Wanted returns what was asked of the service; empty if autostart decided.
 func (m *Machine) Wanted() Wanted {
 	switch {
 	case !m.Commanded, m.Ending != nil && !m.Ending.Asked && !m.Ending.Leave: // hupwatch ends, or it was removed
@@ -35,17 +35,17 @@ func (m *Machine) Wanted() Wanted {
 	return WantedDown
 }
 
-// Down tells whether the service is wanted down, so that a reload leaves it alone.
+// Down reports whether the service is wanted down, so that a reload leaves it alone.
 // Of one that was removed from the file autostart decides, should it come back.
 func (m *Machine) Down() bool {
 	return !m.WantedUp && !m.removed()
 }
 
-// Up tells whether the service is wanted up: also what hupwatch ends with it was
+// Up reports whether the service is wanted up: also what hupwatch ends with it was
 // to run.
 func (m *Machine) Up() bool { return m.WantedUp && !m.removed() }
 
-// removed tells whether it was removed from the file.
+// removed reports whether it was removed from the file.
 func (m *Machine) removed() bool {
 	e := m.Ending
 	return e != nil && !e.Final && !e.Asked
@@ -87,7 +87,7 @@ func (sl *Slot) state() State {
 	return StateStopped
 }
 
-// Removed tells whether the service was removed from the file and nothing of it
+// Removed reports whether the service was removed from the file and nothing of it
 // is waited for any more.
 func (m *Machine) Removed() bool {
 	return m.removed() && m.Ending.Said

@@ -13,14 +13,14 @@ type Ending struct {
 	IDs   []uint64
 	Until Instant
 	Final bool
-	// Leave is set where hupwatch ends without it: what is wanted stays so.
+	// Leave is set if hupwatch ends without it: what is wanted stays so.
 	Leave bool
-	// Asked is set where somebody asked for it: it can be undone. Again are the
+	// Asked is set if somebody asked for it: it can be undone. Again are the
 	// requests to start the service when it is done.
 	Asked bool
 	Again []uint64
 	Said  bool // Ended was given
-	// Silent is set where there is nothing to tell about its end.
+	// Silent is set if there is nothing to tell about its end.
 	Silent bool
 }
 
@@ -112,7 +112,7 @@ func (s *step) stopSlot(sl *Slot) {
 }
 
 // retire tells a generation, or what is left of it, to end, and gives it so much
-// time. Where the drain slots are taken, what is only a leftover gets none.
+// time. If the drain slots are taken, what is only a leftover gets none.
 func (s *step) retire(sl *Slot, g *Generation, timeout time.Duration) {
 	full := sl.draining() >= s.Config.MaxDraining
 	g.Phase = PhaseDraining
@@ -159,7 +159,7 @@ func (s *step) signal(sl *Slot, g *Generation, group bool) {
 	s.emit(sl, g, Event{Kind: KindStopSignalled, Signal: g.Signalled, Wait: g.KillAt.Sub(s.now)})
 }
 
-// kill sends KILL to everything of a generation; where its process is still on
+// kill sends KILL to everything of a generation; if its process is still on
 // the way, once it is there.
 func (s *step) kill(sl *Slot, g *Generation, reason string) {
 	if g.Killed {
@@ -253,7 +253,7 @@ func (s *step) finishEnding() {
 	}
 }
 
-// allGone tells whether nothing is waited for any more: no generation lives, or
+// allGone reports whether nothing is waited for any more: no generation lives, or
 // those that do cannot be killed.
 func (s *step) allGone() bool {
 	for i := range s.Slots {

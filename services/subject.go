@@ -142,7 +142,7 @@ func (l listeningSocket) target() probe.Target {
 }
 
 // probe connects to a target so many times at once, and takes only what the
-// generation itself answers. Where there is no other one, what an address that the
+// generation itself answers. If there is no other one, what an address that the
 // generation does not have answers must come from it in the end.
 func (s subject) probe(ctx context.Context, target probe.Target, atOnce int) Proved {
 	attempts := make([]attempt, max(1, atOnce))
@@ -228,7 +228,7 @@ const (
 )
 
 // answers waits until a connection is accepted, and returns an error unless it is the
-// generation that has done so. Where that cannot be seen it says why, and whoever
+// generation that has done so. If that cannot be seen it says why, and whoever
 // answers is believed.
 func (s subject) answers(ctx context.Context, conn net.Conn) (unseen string, err error) {
 	inode, err := s.otherEnd(ctx, conn)

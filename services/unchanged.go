@@ -9,7 +9,7 @@ import (
 )
 
 // nothingNew ends the reload of an instance that was asked for only if there is
-// something new, where there is not: what serves gets the keys that take effect
+// something new, if there is not: what serves gets the keys that take effect
 // without a new process.
 func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	g, r := sl.Active, s.Under
@@ -35,7 +35,7 @@ func (s *step) nothingNew(sl *Slot, made *Release) bool {
 	return true
 }
 
-// NothingNew tells whether a reload with this release can be left out: all instances
+// NothingNew reports whether a reload with this release can be left out: all instances
 // run, and their releases are the same as this one.
 func (m *Machine) NothingNew(made *Release) bool {
 	running := 0
@@ -62,7 +62,7 @@ func (s *step) amend(sl *Slot, made *Release) {
 	s.do(Amend{made.Service})
 }
 
-// starts tells whether a process started with either release would be the same,
+// starts reports whether a process started with either release would be the same,
 // as far as the host has a say in that.
 func (rel *Release) starts(other *Release) bool {
 	if rel.Dir != other.Dir || rel.Path != other.Path || rel.Program != other.Program {

@@ -139,7 +139,7 @@ func (s *step) observeOn(g *Generation) {
 	}
 }
 
-// observeNoMore ends it where what was looked at serves no more.
+// observeNoMore ends it if what was looked at serves no more.
 func (s *step) observeNoMore() {
 	if s.Observing == 0 {
 		return
@@ -176,7 +176,7 @@ func UnseenText(why string) string {
 	return "what a new generation does cannot be seen, only its warm-up tells a good release from a bad one: " + why + sayInReady
 }
 
-// sayInReady is the remedy where something cannot be seen.
+// sayInReady is the remedy if something cannot be seen.
 const sayInReady = "; say in ready how it can be seen, by notify, fd or exec"
 
 // unseenWaiting tells, once, why it cannot be seen who waits for connections.

@@ -42,7 +42,7 @@ type Host struct {
 	Archive Archive // nil for none
 	Output  *output.Hub
 	Notify  *notify.Server
-	Watch   *sockets.Watch // nil where the system cannot watch paths
+	Watch   *sockets.Watch // nil if the system cannot watch paths
 	Events  *Stream
 	// Mistakes is told of what panics in a watcher; the watcher goes on.
 	Mistakes mistake.Report
@@ -146,7 +146,7 @@ func (w *Watcher) TailOf(release string) []string {
 	return w.bad.lines
 }
 
-// Serves tells whether an instance of the service serves.
+// Serves reports whether an instance of the service serves.
 func (w *Watcher) Serves() (yes bool) {
 	w.Look(func(m *Machine) {
 		yes = slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil })
@@ -154,7 +154,7 @@ func (w *Watcher) Serves() (yes bool) {
 	return yes
 }
 
-// Down tells whether the service is wanted down.
+// Down reports whether the service is wanted down.
 func (w *Watcher) Down() (yes bool) {
 	w.Look(func(m *Machine) { yes = m.Down() })
 	return yes

@@ -47,7 +47,7 @@ func short(x float64) string {
 }
 
 // row is one line of the table: ours is hupwatch's, reference what the same
-// takes without it, where there is such a thing.
+// takes without it, if there is such a thing.
 type row struct {
 	what            string
 	services        int

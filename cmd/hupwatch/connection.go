@@ -69,7 +69,7 @@ func (c *connection) find() (string, error) {
 }
 
 // complete completes the names of services, as many as the command takes after
-// so many other arguments. It is silent where nobody answers.
+// so many other arguments. It is silent if nobody answers.
 func (c *connection) complete(after int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) < after {
@@ -93,7 +93,7 @@ func (c *connection) complete(after int) cobra.CompletionFunc {
 	}
 }
 
-// named returns the names once each, none where they stand for every service.
+// named returns the names once each, none if they stand for every service.
 func named(args []string) []string {
 	if slices.Contains(args, config.AllServices) {
 		return nil

@@ -12,7 +12,7 @@ import (
 // display is where a command shows things to people, if it is one.
 type display struct {
 	fd int // -1 for none
-	// escapes tells whether it knows more than plain lines.
+	// escapes reports whether it knows more than plain lines.
 	escapes bool
 }
 

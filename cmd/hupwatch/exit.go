@@ -28,7 +28,7 @@ const (
 var errUnfinished = errors.New("unfinished")
 
 // exitOf is the exit code of a request that came to these results and errors. That
-// of a reload has more to tell than done or not. Where they are several, or it was for
+// of a reload has more to tell than done or not. If they are several, or it was for
 // several services, the highest counts: so nothing hides behind what went well.
 func exitOf(verb string, results []control.Reload, failures []error) int {
 	code := exitDone
@@ -94,11 +94,11 @@ func exitOfService(verb string, s control.ServiceReload) int {
 	return exitOther
 }
 
-// serves tells whether a service in this state does what it is there for: so does
+// serves reports whether a service in this state does what it is there for: so does
 // one that ended as its restart says it may.
 func serves(state string) bool { return state == "running" || state == "exited" || state == "" }
 
-// exitOfStatus tells whether these services run: with names all of them, else
+// exitOfStatus reports whether these services run: with names all of them, else
 // those wanted up.
 func exitOfStatus(found []control.Service, byName bool) int {
 	for _, svc := range found {

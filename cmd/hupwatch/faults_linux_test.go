@@ -172,7 +172,7 @@ func (d *daemon) limit(resource int, soft uint64) {
 	}
 }
 
-// faulty tells whether the reason was logged as an error.
+// faulty reports whether the reason was logged as an error.
 func (d *daemon) faulty(reason string) bool {
 	for _, e := range d.all("level=error") {
 		if strings.Contains(e["err"], reason) {
@@ -182,7 +182,7 @@ func (d *daemon) faulty(reason string) bool {
 	return false
 }
 
-// serves tells whether a process of the service that was promoted lives.
+// serves reports whether a process of the service that was promoted lives.
 func (d *daemon) serves(name string) bool {
 	for _, e := range d.all("msg=generation promoted", "service="+name) {
 		if alive(e.pid(d.t)) {

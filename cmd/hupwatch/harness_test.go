@@ -464,7 +464,7 @@ func parse1(line string) event {
 	return e
 }
 
-// alive tells whether the process runs; a zombie does not.
+// alive reports whether the process runs; a zombie does not.
 func alive(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

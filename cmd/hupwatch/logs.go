@@ -24,7 +24,7 @@ type logs struct {
 	linesGiven bool
 	generation int
 	names      []string
-	widest     int // of the names, 0 where there is only one
+	widest     int // of the names, 0 if there is only one
 	display    display
 }
 

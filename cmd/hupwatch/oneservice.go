@@ -34,7 +34,7 @@ func (o *oneService) define(flags *pflag.FlagSet) {
 	flags.StringVar(&o.runtimeDir, "runtime-dir", "", "")
 }
 
-// given tells whether any of these options is there.
+// given reports whether any of these options is there.
 func (o *oneService) given(flags *pflag.FlagSet) bool {
 	return slices.ContainsFunc([]string{"verbose", "warmup-time", "kill-at-exit", "runtime-dir"}, flags.Changed)
 }

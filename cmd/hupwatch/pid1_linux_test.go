@@ -241,7 +241,7 @@ func (d *daemon) startWatched() {
 	_, _ = r.Read(make([]byte, 1)) // ends with the exec
 }
 
-// catches tells whether a process has a handler for the signal.
+// catches reports whether a process has a handler for the signal.
 func catches(pid int, sig syscall.Signal) bool {
 	return signalSet(pid, "SigCgt")&(1<<(sig-1)) != 0
 }

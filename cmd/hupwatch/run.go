@@ -42,7 +42,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitDone
 }
 
-// isCommand tells whether the first argument is one, and no option.
+// isCommand reports whether the first argument is one, and no option.
 func isCommand(args []string) bool {
 	return len(args) > 0 && !strings.HasPrefix(args[0], "-")
 }

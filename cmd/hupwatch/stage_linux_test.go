@@ -375,7 +375,7 @@ func (a *actor) judge(result *load.Result) {
 	a.t.Logf("%s: %d requests; crashes, and drains that drop some, took %v with them\n%s", a.server.name, result.Total(), harmed, result)
 }
 
-// explains tells whether a crash can be why a request was lost.
+// explains reports whether a crash can be why a request was lost.
 func (c crash) explains(a load.Answer) bool {
 	if a.Begun.After(c.to) || a.Ended.Before(c.from) {
 		return false

@@ -43,7 +43,7 @@ var (
 	saysPID        = regexp.MustCompile(`^[^;]*pid (\d+)`)
 )
 
-// answeredBy is the number of the generation that answered, or 0 where it did not
+// answeredBy is the number of the generation that answered, or 0 if it did not
 // say.
 func answeredBy(a load.Answer) int {
 	m := saysGeneration.FindStringSubmatch(a.Body)

@@ -26,7 +26,7 @@ type variant struct {
 	addresses []string
 	// script is what to ask a FastCGI server for.
 	script string
-	// noKeepAlive is set where a connection that is kept takes a whole process.
+	// noKeepAlive is set if a connection that is kept takes a whole process.
 	noKeepAlive bool
 	nature      nature
 }

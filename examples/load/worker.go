@@ -21,7 +21,7 @@ type worker struct {
 	record     func(Answer)
 	idleClosed func()
 
-	conn   net.Conn // nil where the next request needs a new one
+	conn   net.Conn // nil if the next request needs a new one
 	reader *bufio.Reader
 	// readErr is how reading from the connection has ended, if it has.
 	readErr error

@@ -67,7 +67,7 @@ type Service struct {
 	Draining    []Draining `json:"draining"`
 	LastReload  Outcome    `json:"last_reload"`
 	// Releases are those that were promoted last, the newest first. One of them is
-	// gone back to where what serves is no good.
+	// gone back to if what serves is no good.
 	Releases []Release `json:"releases"`
 	// Refused is the release that was found to be no good last. Instead is why
 	// hupwatch started another one than the configured one when it began.
@@ -79,7 +79,7 @@ type Service struct {
 	// warm-up tells.
 	Unseen string `json:"unseen"`
 	// MemoryBytes is the resident memory of all processes of the service; only
-	// where the request says ?memory=1.
+	// if the request says ?memory=1.
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
 }
 
@@ -160,7 +160,7 @@ type Outcome struct {
 	// rolled_back, partial, failed or aborted.
 	Result string `json:"result"`
 	Error  string `json:"error"`
-	// Instance is which one failed, where there are several.
+	// Instance is which one failed, if there are several.
 	Instance int `json:"instance,omitempty"`
 	// Tail are the last lines the generation that failed wrote.
 	Tail []string `json:"tail"`
@@ -169,7 +169,7 @@ type Outcome struct {
 	FailedGeneration int    `json:"failed_generation,omitempty"`
 	StartedAt        Time   `json:"started_at"`
 	EndedAt          Time   `json:"ended_at"`
-	// ReadySeconds is how long the new generation took to be seen ready or, where
+	// ReadySeconds is how long the new generation took to be seen ready or, if
 	// nobody said how to see that, to be promoted; DrainSeconds how long the old one
 	// took to be gone.
 	ReadySeconds float64 `json:"ready_seconds"`
@@ -195,7 +195,7 @@ type Request struct {
 	// NoWait ends the answer as soon as there is an id to ask for later.
 	NoWait bool `json:"no_wait,omitempty"`
 	// Connections asks for a line a second about each generation that drains, and
-	// about what is incoming or waits for other services where that has changed.
+	// about what is incoming or waits for other services if that has changed.
 	Connections bool `json:"connections,omitempty"`
 	// Signal is the name of the signal to send, with or without SIG.
 	Signal string `json:"signal,omitempty"`
@@ -237,7 +237,7 @@ type Event struct {
 	Seconds     float64 `json:"seconds,omitempty"`
 	WaitSeconds float64 `json:"wait_seconds,omitempty"`
 	// Connections is how many connections a draining generation holds; nothing
-	// where that cannot be known.
+	// if that cannot be known.
 	Connections *int `json:"connections,omitempty"`
 	// Counts says how many services ended with each result.
 	Counts map[string]int `json:"counts,omitempty"`

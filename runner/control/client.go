@@ -14,7 +14,7 @@ import (
 )
 
 // Client asks the hupwatch that listens on a control socket. A request that it
-// refuses is an *Error; where there is nobody to ask, the error is
+// refuses is an *Error; if there is nobody to ask, the error is
 // ErrUnreachable.
 type Client struct {
 	socket string

@@ -143,7 +143,7 @@ func (d *disk) append(lines []byte) error {
 	return nil
 }
 
-// bound forgets the older half of the pending lines where there are too many.
+// bound forgets the older half of the pending lines if there are too many.
 func (d *disk) bound() {
 	if len(d.pending) > pendingBytes {
 		d.pending = bytes.Clone(lastLines(d.pending, keptEvents, pendingBytes/2))
@@ -151,7 +151,7 @@ func (d *disk) bound() {
 	}
 }
 
-// due tells whether the file is to be written anew: for the first time, since it
+// due reports whether the file is to be written anew: for the first time, since it
 // lacks something, or since it has grown to twice what is worth keeping.
 func (d *disk) due() bool {
 	d.mu.Lock()

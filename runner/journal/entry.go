@@ -11,7 +11,7 @@ import (
 // cutShort is why something has no result that was under way when hupwatch ended.
 const cutShort = "hupwatch ended"
 
-// What is asked for where an event does not say it.
+// What is asked for if an event does not say it.
 const (
 	whatReload = "reload"
 	whatStop   = "stop"
@@ -96,12 +96,12 @@ func (r *entry) ids() []uint64 {
 	return all
 }
 
-// answers tells whether it is what a request came to.
+// answers reports whether it is what a request came to.
 func (r *entry) answers(id uint64) bool {
 	return r.ID == id || r.More != nil && slices.Contains(r.More.Also, id)
 }
 
-// open tells whether it has no result yet.
+// open reports whether it has no result yet.
 func (r *entry) open() bool { return r.Ended == 0 || r.Cut }
 
 // end gives it its result.
@@ -113,7 +113,7 @@ func (r *entry) end(at int64, result services.Result, reason string, tail []stri
 	}
 }
 
-// failed tells whether the new generation was no good.
+// failed reports whether the new generation was no good.
 func (r *entry) failed() bool { return r.Undoing || failed(r.Result) }
 
 func failed(result services.Result) bool {
@@ -125,7 +125,7 @@ func failed(result services.Result) bool {
 	}
 }
 
-// replaced tells whether the new generation came to serve.
+// replaced reports whether the new generation came to serve.
 func (r *entry) replaced() bool {
 	return r.Result == services.ResultPromoted || r.Result == services.ResultStarted || r.Result == services.ResultPartial
 }

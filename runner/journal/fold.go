@@ -73,7 +73,7 @@ func (f *fold) abort() {
 	f.trim()
 }
 
-// asked returns the request of that id, and begins it where it is new. One that
+// asked returns the request of that id, and begins it if it is new. One that
 // is forgotten is not begun again.
 func (f *fold) asked(id uint64, e *services.Event) *request {
 	if id <= f.lastID {
@@ -154,7 +154,7 @@ func (f *fold) trim() {
 	}
 }
 
-// forget lets go of the services that nothing was heard of for longest where
+// forget lets go of the services that nothing was heard of for longest if
 // there are very many: those that were renamed, or removed.
 func (f *fold) forget() {
 	if len(f.services) <= keptServices {
@@ -198,14 +198,14 @@ func (f *fold) last(service string) *entry {
 	return cmp.Or(minor, own)
 }
 
-// minor tells whether it changed nothing, and found out nothing: what a reload came to
+// minor reports whether it changed nothing, and found out nothing: what a reload came to
 // before says more.
 func (r *entry) minor() bool {
 	return r.Who.What == whatSignal || r.Result == services.ResultSkipped && !r.Current
 }
 
 // entry returns the entry that an event of a service belongs to, and begins it
-// where it is the first of a request that is under way; nil if there is none.
+// if it is the first of a request that is under way; nil if there is none.
 func (f *fold) entry(e *services.Event) *entry {
 	if e.Service == "" || len(e.Reloads) == 0 {
 		return nil
@@ -367,7 +367,7 @@ func (r *entry) reloaded(e *services.Event) {
 	}
 }
 
-// undone takes note of the result where the new one was taken back. The event is of
+// undone takes note of the result if the new one was taken back. The event is of
 // the one that serves again, and what failed is known already; or that one is no
 // good either.
 func (r *entry) undone(e *services.Event) {
@@ -390,7 +390,7 @@ func (r *entry) undone(e *services.Event) {
 	r.serving(e)
 }
 
-// serving takes note of what serves after it, where that is another one.
+// serving takes note of what serves after it, if that is another one.
 func (r *entry) serving(e *services.Event) {
 	if e.Serving != 0 && int32(e.Serving) != r.Generation {
 		r.Old, r.OldRelease = int32(e.Serving), e.ServingRelease
@@ -427,7 +427,7 @@ func (f *fold) rolledBack(e *services.Event) {
 		r.undoing(e)
 		return
 	}
-	if r == nil || !r.replaced() { // nobody asked for it, as where hupwatch begins
+	if r == nil || !r.replaced() { // nobody asked for it, as when hupwatch begins
 		r = f.services[e.Service]
 	}
 	for r != nil && !r.replaced() {
@@ -449,7 +449,7 @@ func (f *fold) rolledBack(e *services.Event) {
 	r.add().RolledBack = undone
 }
 
-// startFailed takes note of a start that failed. Where nobody asked for it, the
+// startFailed takes note of a start that failed. If nobody asked for it, the
 // last of several in a row is enough.
 func (f *fold) startFailed(e *services.Event) {
 	at := e.At.UnixNano()
@@ -484,7 +484,7 @@ func (f *fold) own(e *services.Event, what string) *entry {
 
 // stopped takes note of a service that was stopped. The one that is removed from
 // the file answers the request that found it missing there; that is told apart
-// where only one for all services is under way.
+// if only one for all services is under way.
 func (f *fold) stopped(e *services.Event) {
 	r := f.entry(e)
 	switch {

@@ -27,7 +27,7 @@ const (
 	atOnce = 256
 	// keepBuffer is the largest buffer that is kept from one batch to the next.
 	keepBuffer = 4096
-	// retryAfter is how long to wait before the file is written anew again where
+	// retryAfter is how long to wait before the file is written anew again if
 	// that failed.
 	retryAfter = 5 * time.Second
 )
@@ -84,7 +84,7 @@ func (j *Journal) take(events []services.Event) {
 	}
 }
 
-// save writes lines, and the whole file anew where that is due.
+// save writes lines, and the whole file anew if that is due.
 func (j *Journal) save(lines []byte, now time.Time) {
 	err := j.disk.append(lines)
 	if j.disk.due() {
@@ -138,7 +138,7 @@ func (j *Journal) LastID() uint64 {
 	return j.fold.lastID
 }
 
-// Last returns what became of the last request for a service that is over; where
+// Last returns what became of the last request for a service that is over; if
 // there was none, of the last start of its own that failed.
 func (j *Journal) Last(service string) (Reload, bool) {
 	j.mu.Lock()
@@ -176,7 +176,7 @@ func (j *Journal) Request(id uint64) (Request, bool) {
 // Past is what the journal has of the last events at some moment.
 type Past struct{ text []byte }
 
-// Past returns the last events as of now, a thousand, or fewer where they are
+// Past returns the last events as of now, a thousand, or fewer if they are
 // long. What takes its time is to read them then.
 func (j *Journal) Past() Past { return Past{j.disk.tail()} }
 

@@ -29,7 +29,7 @@ const (
 // typical is how long the line of an entry is.
 const typical = 320
 
-// unbelievable tells whether this can be no id: what a file says is no reason to
+// unbelievable reports whether this can be no id: what a file says is no reason to
 // run out of numbers.
 func unbelievable(id uint64) bool { return id == 0 || id > 1<<53 }
 

@@ -15,18 +15,18 @@ type Reload struct {
 	What string `json:"what"`
 	By   string `json:"by,omitempty"`
 
-	// Result is empty while it is under way, and aborted where hupwatch ended
-	// first. It is as of now: rolled_back where the release was taken back later.
+	// Result is empty while it is under way, and aborted if hupwatch ended
+	// first. It is as of now: rolled_back if the release was taken back later.
 	Result services.Result `json:"result,omitempty"`
 	Reason string          `json:"reason,omitempty"`
-	// Instance is which one failed, where there are several.
+	// Instance is which one failed, if there are several.
 	Instance int `json:"instance,omitempty"`
 	// Tail are the last lines the generation that failed wrote.
 	Tail []string `json:"tail,omitempty"`
 
 	// The phases, zero for what did not happen: Signalled is when the old
 	// generation was sent its stop signal, Exited when it was gone; or when the
-	// one was gone that failed. Where there are several instances, Started is of
+	// one was gone that failed. If there are several instances, Started is of
 	// the first, the others of the last one.
 	Asked     time.Time `json:"asked,omitzero"`
 	Begun     time.Time `json:"begun,omitzero"`
@@ -36,13 +36,13 @@ type Reload struct {
 	Ended     time.Time `json:"ended,omitzero"`
 	Exited    time.Time `json:"exited,omitzero"`
 	// Ready is how long the new generation took from its start to be seen ready or,
-	// where nobody said how to see that, to be promoted; Drain how long the old one
+	// if nobody said how to see that, to be promoted; Drain how long the old one
 	// took to be gone: of the slowest instance, and measured on the clock that nobody
 	// sets.
 	Ready time.Duration `json:"ready,omitempty"`
 	Drain time.Duration `json:"drain,omitempty"`
 
-	// Generation is the new one, Old the one that served before and, where the
+	// Generation is the new one, Old the one that served before and, if the
 	// new one failed, still does.
 	Generation int    `json:"generation,omitempty"`
 	PID        int    `json:"pid,omitempty"`
@@ -56,7 +56,7 @@ type Reload struct {
 	Killed    bool  `json:"killed,omitempty"`
 	Abandoned bool  `json:"abandoned,omitempty"`
 
-	// RolledBack is set where the release was taken back later; Reason, Tail and Exit
+	// RolledBack is set if the release was taken back later; Reason, Tail and Exit
 	// are then those of that.
 	RolledBack *RollBack `json:"rolled_back,omitempty"`
 }

@@ -22,7 +22,7 @@ type request struct {
 	entries []*entry
 }
 
-// underWay tells whether something may still come of it.
+// underWay reports whether something may still come of it.
 func (q *request) underWay() bool { return q.Ended == 0 || q.Cut }
 
 func (q *request) public() Request {

@@ -91,7 +91,7 @@ func ReadArchive(path, configFile string) map[string]services.Record {
 // Keep implements services.Archive.
 func (a *Archive) Keep(service string, r services.Record) { a.inbox.Put(archived{service, r}) }
 
-// Close returns when everything is on disk, or after the patience where that hangs.
+// Close returns when everything is on disk, or after the patience if that hangs.
 func (a *Archive) Close(patience time.Duration) {
 	a.inbox.Close()
 	timer := time.NewTimer(patience)

@@ -47,7 +47,7 @@ func (s *starts) begin(which start) error {
 	return nil
 }
 
-// end writes down that a start came to its end. Where that fails, its process
+// end writes down that a start came to its end. If that fails, its process
 // will be looked for in vain.
 func (s *starts) end(which start) {
 	s.pending--

@@ -98,7 +98,7 @@ func printable(text []byte) string {
 	return shorten(strings.TrimSpace(line), maxStatus)
 }
 
-// shorten cuts text between two characters where it is longer than most bytes.
+// shorten cuts text between two characters if it is longer than most bytes.
 func shorten(text string, most int) string {
 	if len(text) <= most {
 		return text

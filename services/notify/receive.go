@@ -13,7 +13,7 @@ var errTooLong = errors.New("datagram is too long")
 type user int64
 
 const (
-	// anybody is who sent a datagram where the system does not tell: then the owner
+	// anybody is who sent a datagram if the system does not tell: then the owner
 	// and mode of the path have to do.
 	anybody user = -2
 	// nobody is who sent one if the system should have told.

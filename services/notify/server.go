@@ -162,7 +162,7 @@ func (s *Server) makeDirectory() (err error) {
 	return nil
 }
 
-// path is SERVICE.GENERATION in the directory. Where a long name does not fit, a
+// path is SERVICE.GENERATION in the directory. If a long name does not fit, a
 // number that stands for it takes its place.
 func (s *Server) path(service string, generation int) (string, error) {
 	path := filepath.Join(s.dir, fmt.Sprintf("%s.%d", service, generation))

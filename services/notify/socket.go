@@ -59,7 +59,7 @@ func (k *Socket) Take() Message {
 }
 
 // Status returns the latest Status and leaves the rest to be taken. It is newer
-// than what hear was called for where the generation changes it very often.
+// than what hear was called for if the generation changes it very often.
 func (k *Socket) Status() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// What of an output is shown where not all of it can be.
+// What of an output is shown if not all of it can be.
 const (
 	endLines   = 8 // how it ended, whatever stands there
 	mostCauses = 5
@@ -23,13 +23,13 @@ var names = regexp.MustCompile(`^(?:Uncaught |Traceback: |! .*)?[\w.$:]*(?:Error
 	`^Exception in thread |^Caused by: |^! |` +
 	`\b(?:FATAL|CRITICAL|EMERG|ALERT)\b|\[(?:emerg|alert|crit)\]`)
 
-// hints are lines that may do so where none is one of names.
+// hints are lines that may do so if none is one of names.
 var hints = regexp.MustCompile(`(?i)\berror\b|\[error\]|\b(?:cannot|can't|could not|unable to|failed|no such|not found|denied|refused|invalid|unknown)\b`)
 
 // numbers differ between lines that say the same: times, pids.
 var numbers = regexp.MustCompile(`[0-9]+`)
 
-// choose keeps of lines what fits into a tail: the end and, where they stand before it,
+// choose keeps of lines what fits into a tail: the end and, if they stand before it,
 // the lines that name the cause, each once, and how many were left out in between.
 func choose(lines []string) []string {
 	last := clip(lines)
@@ -71,7 +71,7 @@ func choose(lines []string) []string {
 }
 
 // Brief returns so many lines of a tail at most: its end, or the last of those that
-// name the cause where its end has none of them.
+// name the cause if its end has none of them.
 func Brief(tail []string, most int) []string {
 	end := max(len(tail)-most, 0)
 	causes := matching(tail, names)
@@ -85,7 +85,7 @@ func Brief(tail []string, most int) []string {
 	return brief
 }
 
-// fits tells whether what is to be shown is short enough for a tail.
+// fits reports whether what is to be shown is short enough for a tail.
 func fits(lines []string, shown []bool) bool {
 	kept, size := withGaps(lines, shown), 0
 	for _, line := range kept {
@@ -94,7 +94,7 @@ func fits(lines []string, shown []bool) bool {
 	return len(kept) <= tailLines && size <= tailBytes
 }
 
-// mostOfOne is how much of a line is shown where there are others.
+// mostOfOne is how much of a line is shown if there are others.
 const mostOfOne = 512
 
 // matching returns which lines match, those that say the same once.

@@ -26,7 +26,7 @@ func (d directory) open(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// same tells whether the file has that name.
+// same reports whether the file has that name.
 func (d directory) same(f *os.File, name string) (bool, error) {
 	var there, ours unix.Stat_t
 	if err := unix.Fstatat(d.fd, name, &there, unix.AT_SYMLINK_NOFOLLOW); err != nil {

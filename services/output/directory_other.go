@@ -22,7 +22,7 @@ func (d directory) open(name string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(d.path, name), fileFlags, fileMode)
 }
 
-// same tells whether the file has that name.
+// same reports whether the file has that name.
 func (d directory) same(f *os.File, name string) (bool, error) {
 	there, err := os.Lstat(filepath.Join(d.path, name))
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 type fifo struct {
 	path   string // empty for none
 	reader int    // ours, which does not block
-	writer int    // the service's, which does; -1 where it was made by an earlier hupwatch
+	writer int    // the service's, which does; -1 if it was made by an earlier hupwatch
 }
 
 // makeFIFO makes a FIFO for a program that runs as somebody else than hupwatch,

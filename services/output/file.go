@@ -71,7 +71,7 @@ func (f *file) wrote(text []byte) {
 }
 
 // fit returns how much of the text goes into the file as it is: none if it is to
-// be rotated first. A line is only cut where it alone is larger than a file.
+// be rotated first. A line is only cut if it alone is larger than a file.
 func (f *file) fit(text []byte) int {
 	most := min(lines(text, fileAtOnce), fileAtOnce)
 	size := f.rotation.Load().maxSize
@@ -129,7 +129,7 @@ func (f *file) close() {
 	f.f, f.size, f.within = nil, 0, 0
 }
 
-// rotate puts the file out of the way and begins a new one. Where that does not
+// rotate puts the file out of the way and begins a new one. If that does not
 // work, it says so once, and the file goes on as it is.
 func (f *file) rotate() {
 	err := f.shift()

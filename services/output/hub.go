@@ -7,7 +7,7 @@
 //
 // A FIFO can be read from at the end of the process too, so that a process which
 // outlives hupwatch is not killed by what it writes. A sink has a bounded queue
-// and a goroutine while there is something in it. Where the queue is full, those
+// and a goroutine while there is something in it. If the queue is full, those
 // who write to it wait, as they would if they wrote there themselves; where the
 // destination takes nothing for two seconds, lines are lost and counted, and a
 // line says so as soon as it takes some again. What is idle costs nothing but its
@@ -39,7 +39,7 @@ type Options struct {
 	Dir string
 	// Stdout and Stderr are hupwatch's own.
 	Stdout, Stderr io.Writer
-	// Trouble is told what goes wrong. The service is empty where it is about
+	// Trouble is told what goes wrong. The service is empty if it is about
 	// all. It must not block.
 	Trouble func(service, text string)
 	// Mistakes is told of what panics here.
@@ -229,7 +229,7 @@ func (h *Hub) Of(service string, generation int) []Line {
 	return nil
 }
 
-// Recall returns the last n lines of a service, all that are kept where n is
+// Recall returns the last n lines of a service, all that are kept if n is
 // negative, and a box that gets every line after them. Who does not keep up loses
 // lines. The box is closed by stop, which must be called, and by Close.
 func (h *Hub) Recall(service string, n int) (past []Line, box *mailbox.Box[Line], stop func()) {
@@ -371,7 +371,7 @@ func (h *Hub) path(service string, generation, instance int, s Stream) string {
 	return filepath.Join(h.dir, fifoName(service, generation, instance, s))
 }
 
-// begin reads a FIFO from now on, and closes it where that does not work.
+// begin reads a FIFO from now on, and closes it if that does not work.
 func (h *Hub) begin(capture *Capture, c *config.Service, generation, instance int, r route, f fifo) error {
 	s := &stream{
 		hub: h, service: c.Name, generation: max(0, generation), instance: instance, kind: r.stream,

@@ -91,7 +91,7 @@ func (j *journal) add(e entry) {
 	}
 }
 
-// lines returns the last n lines, all of them where n is negative.
+// lines returns the last n lines, all of them if n is negative.
 func (j *journal) lines(n int) []Line {
 	j.mu.Lock()
 	entries := j.ring.last(n)

@@ -46,7 +46,7 @@ func (r *ring) add(e entry) {
 	r.count++
 }
 
-// last returns the last n entries, all of them where n is negative.
+// last returns the last n entries, all of them if n is negative.
 func (r *ring) last(n int) []entry {
 	entries := make([]entry, 0, r.count)
 	for at := 0; at < r.size; {

@@ -17,7 +17,7 @@ import (
 const (
 	queueBytes = 256 << 10
 	// queueMost is what is queued at the very most. It takes what one buffer can
-	// grow to, so that nothing is lost where nothing is stuck: 16 KiB of line ends
+	// grow to, so that nothing is lost if nothing is stuck: 16 KiB of line ends
 	// with a name before each.
 	queueMost = queueBytes + 2<<20
 	patience  = 2 * time.Second
@@ -72,7 +72,7 @@ type sink struct {
 	spare []byte // to queue in while pending is written
 }
 
-// admit tells whether there is room. Otherwise the descriptor is paused until
+// admit reports whether there is room. Otherwise the descriptor is paused until
 // there is.
 func (k *sink) admit(d *poller.Descriptor) bool {
 	k.mu.Lock()
@@ -189,7 +189,7 @@ func (k *sink) use(users int) {
 	k.kick()
 }
 
-// unneeded tells whether nobody uses it and there is nothing left to be written.
+// unneeded reports whether nobody uses it and there is nothing left to be written.
 func (k *sink) unneeded() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -17,7 +17,7 @@ type piece struct {
 	first, last bool
 }
 
-// blank tells whether it is no more than the end of a line that was cut.
+// blank reports whether it is no more than the end of a line that was cut.
 func (p piece) blank() bool { return !p.first && p.last && len(p.line()) == 0 }
 
 // line is the text without what ends lines on other systems.

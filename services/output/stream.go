@@ -83,7 +83,7 @@ func (s *stream) rest() string {
 	return string(appendEscaped(nil, s.lines.rest))
 }
 
-// drain reads what is there already, waits where there is no room for it, and
+// drain reads what is there already, waits if there is no room for it, and
 // ends the reading.
 func (s *stream) drain(cancelled <-chan struct{}) {
 	defer s.stop(false)

@@ -19,7 +19,7 @@ type Accepted func(ctx context.Context, conn net.Conn) error
 
 // Check makes one attempt, and returns nil if it succeeded. It takes no longer
 // than the target's Timeout, and ends at once with the error of ctx when that is
-// done. Where accepted is given, only what it lets pass is a success: its error is
+// done. If accepted is given, only what it lets pass is a success: its error is
 // returned, in an *UnansweredError with the answer, and a request is brought to its
 // end all the same. Other errors are sentences that come after the name of the target.
 func Check(ctx context.Context, t Target, accepted Accepted) error {

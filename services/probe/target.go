@@ -41,7 +41,7 @@ func (t Target) String() string {
 
 // Listeners returns what a process may listen on to be the one that the probe
 // reaches, in the notation of process.Listening: the address itself, and those
-// that take in all of the host. It returns none where that cannot be told from
+// that take in all of the host. It returns none if that cannot be told from
 // the name.
 func (t Target) Listeners() []string {
 	if path := t.socket(); path != "" {

@@ -17,14 +17,14 @@ import (
 // Listening returns the addresses that a process and its descendants listen on,
 // sorted: "tcp 127.0.0.1:80", "unix /run/web.sock". Ports that the kernel hands
 // out by itself are left out: two processes never have the same. It returns none
-// where the system does not tell, as for another user's process to a hupwatch
+// if the system does not tell, as for another user's process to a hupwatch
 // that is not root.
 func Listening(pid int) []string {
 	low, high := ephemeralPorts()
 	return listening(pid, func(port uint16) bool { return port < low || port > high })
 }
 
-// ListensAt tells whether a process or one of its descendants listens on one of
+// ListensAt reports whether a process or one of its descendants listens on one of
 // these addresses, in the notation of Listening. Somebody chose them, so that every
 // port counts.
 func ListensAt(pid int, addresses []string) bool {

@@ -44,7 +44,7 @@ const (
 	inSelect                        // a number of bits, and a set to read from
 )
 
-// CannotLook says why nothing can be seen at all, as where there is no /proc; empty if
+// CannotLook says why nothing can be seen at all, as without /proc; empty if
 // something can.
 func CannotLook() string {
 	if _, err := os.ReadDir("/proc/self/fdinfo"); err != nil {
@@ -429,7 +429,7 @@ func (t *Table) strangers() []int {
 }
 
 // Holder returns a member of the generation that has a socket open, 0 for none; and
-// where not all of them could be seen, why.
+// if not all of them could be seen, why.
 func (p *Process) Holder(inode uint64) (pid int, unseen string) {
 	l := &look{}
 	asUser(p.credential, func() {

@@ -3,7 +3,7 @@ package process
 import "syscall"
 
 // Member reports whether a number is that of a process which runs, and is in the
-// session or the group of this one: such as it may name as its main process. Where
+// session or the group of this one: such as it may name as its main process. If
 // the system does not say, it knows none but this one itself.
 func (p *Process) Member(pid int) bool {
 	p.table.forks.Lock()

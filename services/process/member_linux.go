@@ -10,7 +10,7 @@ import (
 // handle holds on to a process that somebody else may reap at any moment.
 type handle struct {
 	pid int
-	fd  int // -1 where there are none, as before Linux 5.3: the number has to do
+	fd  int // -1 if there are none, as before Linux 5.3: the number has to do
 }
 
 // hold takes hold of a member: first of whoever has the number, and only then it

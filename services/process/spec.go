@@ -7,7 +7,7 @@ type Spec struct {
 	Path string
 	// Args are the arguments, the name of the program first.
 	Args []string
-	// Env is the whole environment. LISTEN_PID is added to it where there are
+	// Env is the whole environment. LISTEN_PID is added to it if there are
 	// Sockets; LISTEN_FDS and LISTEN_FDNAMES are the caller's.
 	Env []string
 	// Dir is the directory the process starts in, entered as its own user; empty

@@ -31,7 +31,7 @@ func Memory(sessions []int) map[int]int64 {
 // hold: over TCP those to an address that somebody still listens on, over unix
 // sockets those to one with a name, unless the client is in another network
 // namespace. A connection that several processes hold is one. It is not known where the system does not tell, as of another user's
-// processes to a hupwatch that is not root, or where there is no such session.
+// processes to a hupwatch that is not root, or if there is no such session.
 func Connections(session int) (n int, known bool) {
 	var pids []int
 	eachMember(func(pid int, s stat) {
@@ -109,7 +109,7 @@ func connectionsTCP(text []byte, held map[string]bool) int {
 }
 
 // connectionsUnix counts in /proc/net/unix. The name of a connection is that of the
-// listening socket where it comes from one.
+// listening socket if it comes from one.
 func connectionsUnix(text []byte, held map[string]bool) int {
 	const stream, packets, connected = "0001", "0005", "03"
 	n := 0

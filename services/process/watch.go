@@ -20,7 +20,7 @@ type Watch interface {
 
 // Exit is how a main process ended.
 type Exit struct {
-	// Code is the exit code, or -1 where a signal ended the process.
+	// Code is the exit code, or -1 if a signal ended the process.
 	Code int
 	// Signal is the signal that ended the process, or 0.
 	Signal     syscall.Signal
@@ -28,6 +28,6 @@ type Exit struct {
 	// Rest tells that others of the process group lived on when it was reaped.
 	Rest bool
 	// Err says why the command's own program never ran, else it is nil. It is
-	// an *ExecError where the kernel refused a step.
+	// an *ExecError if the kernel refused a step.
 	Err error
 }

@@ -14,7 +14,7 @@ type held interface {
 	repair() (bool, error)
 	// inPlace reports whether there is nothing to repair.
 	inPlace() bool
-	// release ends the holding. Where something else holds the path from now on,
+	// release ends the holding. If something else holds the path from now on,
 	// close does, which leaves what they share.
 	release()
 	close()

@@ -25,7 +25,7 @@ import (
 // Prepare makes way for a generation that is to open its socket at bind, which is
 // PUBLIC.d/N.sock: it makes that directory, gives it to the generation's user and
 // group (-1 for hupwatch's own), and removes what was left at bind. It refuses
-// where the public path is somebody else's, which is better learned before the
+// if the public path is somebody else's, which is better learned before the
 // generation is started than when it is ready.
 func Prepare(public, bind string, uid, gid int) error {
 	return about(public, func(l link) error {

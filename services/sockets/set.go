@@ -142,5 +142,5 @@ func (s *Set) Descriptors(listens []config.Listen) []int {
 // Close closes every socket.
 func (s *Set) Close() error { return s.Keep(nil) }
 
-// Empty tells whether the service owns no sockets.
+// Empty reports whether the service owns no sockets.
 func (s *Set) Empty() bool { return len(s.open) == 0 }

@@ -111,7 +111,7 @@ func (s *socket) listenAgain() (wasDown bool, err error) {
 	return listening == 0, nil
 }
 
-// explained adds the remedy where there is one.
+// explained adds the remedy if there is one.
 func explained(err error, l config.Listen) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):

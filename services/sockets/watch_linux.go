@@ -135,7 +135,7 @@ func (s *sight) end() {
 	}
 	delete(w.uses, s.spot.directory)
 	if !w.closed {
-		_, _ = unix.InotifyRmWatch(w.inotify, uint32(s.spot.directory)) // it fails where the directory is gone
+		_, _ = unix.InotifyRmWatch(w.inotify, uint32(s.spot.directory)) // it fails if the directory is gone
 	}
 }
 

@@ -30,7 +30,7 @@ func Start(table *process.Table, spec process.Spec, done func(process.Exit)) (*T
 // Kill ends all that is left of the command's group, at once. It may be called at
 // any time, by anyone, again and again.
 func (t *Task) Kill() {
-	_ = t.process.SignalGroup(syscall.SIGKILL) // fails only where there is nothing left to kill
+	_ = t.process.SignalGroup(syscall.SIGKILL) // fails only if there is nothing left to kill
 }
 
 // watch is what the table knows of a task.

@@ -13,7 +13,7 @@ import (
 // nohupVariable keeps HUPIgnored over an exec of hupwatch by itself.
 const nohupVariable = "HUPWATCH_NOHUP"
 
-// HUPIgnored tells whether HUP was ignored at first, as under nohup.
+// HUPIgnored reports whether HUP was ignored at first, as under nohup.
 var HUPIgnored = hupIgnored() // before anything catches it
 
 func hupIgnored() bool {

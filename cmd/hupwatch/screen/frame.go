@@ -17,7 +17,7 @@ const (
 // Frame is the last lines on a terminal, redrawn in place.
 type Frame struct{ shown []string }
 
-// Redraw returns what turns the lines shown before into these. It is empty where
+// Redraw returns what turns the lines shown before into these. It is empty if
 // they are the same.
 func (f *Frame) Redraw(lines []string, width int) string {
 	if f.shown != nil && slices.Equal(f.shown, lines) {

@@ -91,7 +91,7 @@ func (p *Progress) row(name string) *row {
 }
 
 // Lines show it in at most so many lines, 0 for any number: a line for each
-// service, and beneath it why it failed. Where that is too much, the services at
+// service, and beneath it why it failed. If that is too much, the services at
 // rest are only counted, and failures are told in a line.
 func (p *Progress) Lines(now time.Time, s Style, height int) []string {
 	lines := p.under(now, s, everyRow, true)
@@ -126,7 +126,7 @@ func (p *Progress) under(now time.Time, s Style, shown func(*row) bool, stories 
 	return append(lines, s.paint(dim, fit(text, s.Width)))
 }
 
-// heldUp tells whether all that is left waits for other services.
+// heldUp reports whether all that is left waits for other services.
 func (p *Progress) heldUp() bool {
 	waits := false
 	for _, r := range p.rows {
@@ -142,7 +142,7 @@ func (p *Progress) heldUp() bool {
 }
 
 // Last shows it as it stays on the screen when all is over. What went well is
-// only counted where it is more than the screen holds.
+// only counted if it is more than the screen holds.
 func (p *Progress) Last(now time.Time, s Style, height int) []string {
 	shown := everyRow
 	if height > 0 && len(p.rows) >= height {

@@ -17,7 +17,7 @@ type row struct {
 	step   step
 	why    string // why its turn has not come
 	awaits string // the services that are to be ready first
-	// many tells how many instances it has where that is more than one, and done how
+	// many tells how many instances it has if that is more than one, and done how
 	// many of them have been promoted.
 	many, done int
 	generation int
@@ -144,7 +144,7 @@ func awaited(e control.Event) string {
 	return cmp.Or(strings.Join(e.Services, ", "), e.Error)
 }
 
-// hooked takes that a command of the service runs. Where its new generation has no
+// hooked takes that a command of the service runs. If its new generation has no
 // process yet, before_stop is that of one that has to stop first.
 func (r *row) hooked(e control.Event) {
 	r.hook, r.until = e.Hook, time.Time{}
@@ -210,7 +210,7 @@ func (r *row) signalled(e control.Event) {
 	r.drains = append(r.drains, drain{instance: e.Instance, generation: e.Generation, killAt: after(e.At.Time, e.WaitSeconds)})
 }
 
-// stops takes that what serves stops: where something else has begun, first.
+// stops takes that what serves stops: if something else has begun, first.
 func (r *row) stops() {
 	r.gap = r.gap || r.step != stepWaiting
 	r.step = stepStopping
@@ -297,10 +297,10 @@ func (r *row) end(s control.ServiceReload) {
 	}
 }
 
-// bad tells whether it did not come to what was asked for.
+// bad reports whether it did not come to what was asked for.
 func (r *row) bad() bool { return r.outcome != nil && ofResult(r.outcome.result) == red }
 
-// moving tells whether something is under way, or held up.
+// moving reports whether something is under way, or held up.
 func (r *row) moving() bool {
 	return len(r.drains) > 0 || r.onProbation() || r.outcome == nil && (r.step != stepWaiting || r.awaits != "")
 }
@@ -337,7 +337,7 @@ func (r *row) detail(now time.Time) string {
 	return r.outcome.text(r)
 }
 
-// onProbation tells whether the command still waits for the end of the probation.
+// onProbation reports whether the command still waits for the end of the probation.
 func (r *row) onProbation() bool {
 	return r.waits && r.outcome != nil && !r.bad() && !r.settles.IsZero()
 }

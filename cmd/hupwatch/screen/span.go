@@ -55,7 +55,7 @@ func took(seconds float64) string {
 // never is a number of seconds that nobody waits for: that of "infinity".
 const never = 10 * 365 * 24 * 3600
 
-// after is the moment so many seconds later, the zero one where there is none.
+// after is the moment so many seconds later, the zero one if there is none.
 func after(at time.Time, seconds float64) time.Time {
 	if seconds <= 0 || seconds > never {
 		return time.Time{}

@@ -168,10 +168,10 @@ func (v *statusView) warning(text string) {
 	v.across(indent("  ", paintAll(v.Style, red, Wrap(text, v.room(2))))...)
 }
 
-// many tells whether it has more than one instance.
+// many reports whether it has more than one instance.
 func many(svc control.Service) bool { return len(svc.Instances)+len(svc.Lacking) > 1 }
 
-// differ tells whether there is more to say about its instances than how many there
+// differ reports whether there is more to say about its instances than how many there
 // are.
 func differ(svc control.Service) bool {
 	return len(svc.Lacking) > 0 || svc.LastReload.Result == "partial" || slices.ContainsFunc(svc.Instances, func(i control.Instance) bool { return i.Release != svc.Instances[0].Release })

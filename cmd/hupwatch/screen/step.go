@@ -152,7 +152,7 @@ func insteadText(e control.Event) string {
 	return text
 }
 
-// isOutcome tells whether an event says what a request came to for a service.
+// isOutcome reports whether an event says what a request came to for a service.
 func isOutcome(e control.Event) bool {
 	switch services.Kind(e.Kind) {
 	case services.KindReloadEnded, services.KindAnswered, services.KindRolledBack:

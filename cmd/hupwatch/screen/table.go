@@ -12,7 +12,7 @@ type cell struct {
 type table struct {
 	header  []string
 	entries []entry
-	// elastic is the column of paths, which give way from the left where the rows
+	// elastic is the column of paths, which give way from the left if the rows
 	// are too wide. Below the least it goes only after the first column, which
 	// gives way from the right.
 	elastic, least int

@@ -35,7 +35,7 @@ func Safe(text string) string {
 	return b.String()
 }
 
-// plain tells whether a terminal does nothing with the letter but to show it.
+// plain reports whether a terminal does nothing with the letter but to show it.
 func plain(r rune) bool { return unicode.IsPrint(r) }
 
 // cells counts the cells of a terminal that the text takes. Colours take none.

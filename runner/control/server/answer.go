@@ -39,7 +39,7 @@ func (r *refusal) Error() string { return r.why.Message }
 // Unwrap is for errors.As.
 func (r *refusal) Unwrap() error { return r.why }
 
-// refuse answers with an error. Where the answer has begun, there is no other
+// refuse answers with an error. If the answer has begun, there is no other
 // way to say that it is incomplete than to break the connection.
 func (a *answer) refuse(err error) {
 	if a.begun {

@@ -39,7 +39,7 @@ func (s *Server) post(what string) func(*answer, *http.Request, string) error {
 	}
 }
 
-// events are those from now on, and where the request may have been made before,
+// events are those from now on, and if the request may have been made before,
 // those that are remembered.
 func (s *Server) events(q control.Request) (past []control.Event, next *mailbox.Box[control.Event], cancel func()) {
 	if q.Key == "" {
@@ -65,7 +65,7 @@ func (s *Server) ask(ctx context.Context, what, name string, q control.Request) 
 	return k.once(ctx, userKey{p.uid, q.Key}, fingerprint(what, name, q), ask)
 }
 
-// concerned are the services that a request is for, nil where it is for all.
+// concerned are the services that a request is for, nil if it is for all.
 func concerned(what, name string, q control.Request) []string {
 	switch {
 	case what == control.VerbReload && len(q.Services) > 0:

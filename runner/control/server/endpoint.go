@@ -16,7 +16,7 @@ type endpoint struct {
 	path   string // one of its segments may be a *
 	least  role   // who may ask
 	// answer gets the segment that the * stands for. It returns an error only
-	// where it has answered nothing.
+	// if it has answered nothing.
 	answer func(a *answer, r *http.Request, name string) error
 }
 

@@ -42,7 +42,7 @@ func (f *flights[T]) get(ctx context.Context, build func() (T, error)) (T, error
 
 	f.turn.Lock()
 	defer f.turn.Unlock()
-	defer close(mine.landed) // also where build panics
+	defer close(mine.landed) // also if build panics
 	f.mu.Lock()
 	f.next = nil
 	f.mu.Unlock()

@@ -41,7 +41,7 @@ const mostKeys = 1000
 func (k *keys) once(ctx context.Context, key userKey, request [sha256.Size]byte, ask func() (uint64, error)) (uint64, error) {
 	mine, first := k.enter(key, request)
 	if first {
-		defer func() { k.done(key, mine) }() // also where ask panics
+		defer func() { k.done(key, mine) }() // also if ask panics
 		mine.id, mine.err = ask()
 		return mine.id, mine.err
 	}

@@ -44,7 +44,7 @@ func (s *Server) role(p *peer) role {
 	return stranger
 }
 
-// in looks into the accounts of the host only where the kernel does not tell the
+// in looks into the accounts of the host only if the kernel does not tell the
 // groups. That may take long.
 func (p *peer) in(gid int) bool {
 	if p.gid == gid {

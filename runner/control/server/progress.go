@@ -18,7 +18,7 @@ type progress struct {
 	drains map[generation]drain
 	// begun are the services that it has begun for, answered those it is over for.
 	begun, answered map[string]bool
-	// settling are those of which something can still be taken back, undoing where
+	// settling are those of which something can still be taken back, undoing if
 	// the release before is started again.
 	settling map[string]bool
 	undoing  map[spot]bool
@@ -100,7 +100,7 @@ func (p *progress) ended(e control.Event) {
 	}
 }
 
-// undoes tells whether the release before of a service is started again.
+// undoes reports whether the release before of a service is started again.
 func (p *progress) undoes(service string) bool {
 	for where := range p.undoing {
 		if where.service == service {

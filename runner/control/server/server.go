@@ -82,7 +82,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	return err
 }
 
-// listen serves the socket, and makes it anew where that fails or it was
+// listen serves the socket, and makes it anew if that fails or it was
 // removed, until ctx ends.
 func (s *Server) listen(ctx context.Context, h *http.Server) {
 	pause := backoff{first: time.Second, most: time.Minute}

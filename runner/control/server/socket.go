@@ -101,7 +101,7 @@ func moveTo(path, hidden string) (os.FileInfo, error) {
 	return info, os.Rename(hidden, path)
 }
 
-// admit sets who may connect: the owner, and the group if there is one. Where
+// admit sets who may connect: the owner, and the group if there is one. If
 // the path is not this socket any more, the listener is closed, to be made anew.
 func (s *socket) admit(gid int) error {
 	s.mu.Lock()

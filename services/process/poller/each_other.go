@@ -124,7 +124,7 @@ func (d *Descriptor) run(conn syscall.RawConn) {
 
 var buffers = sync.Pool{New: func() any { return new([BufferSize]byte) }}
 
-// wanted waits while it is paused, and tells whether it is still watched.
+// wanted waits while it is paused, and reports whether it is still watched.
 func (d *Descriptor) wanted() bool {
 	d.poller.mu.Lock()
 	defer d.poller.mu.Unlock()

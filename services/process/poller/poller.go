@@ -3,7 +3,7 @@
 //
 //	descriptors ──▶ one epoll ──▶ the runtime's own ──▶ one goroutine ──▶ Handler
 //
-// Where there is no epoll, each descriptor has a goroutine of its own.
+// If there is no epoll, each descriptor has a goroutine of its own.
 package poller
 
 // BufferSize is the size of the buffer that a handler gets.
