@@ -141,9 +141,9 @@ func (o *observer) sees(generation int, ports ...string) {
 	}
 }
 
-// watch lets time pass, and looks meanwhile.
+// watch lets time pass, and looks meanwhile: less often the longer it takes.
 func (o *observer) watch(d time.Duration) {
-	for until := o.now.Add(d); o.now < until; o.pass(250 * time.Millisecond) {
+	for until := o.now.Add(d); o.now < until; o.pass(max(250*time.Millisecond, d/600)) {
 		for ; o.answered < len(o.saw); o.answered++ {
 			switch e := o.saw[o.answered].(type) {
 			case services.Observe:
