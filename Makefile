@@ -22,7 +22,7 @@ test: # installs what the tests need if it is missing and this is root on Debian
 	@.ci/packages $(TESTED)
 	go vet ./...
 	go test -race -shuffle=on -parallel=4 -timeout=20m ./...
-	go test -run '^TestSimulation(ReplaysASeedExactly)?$$' ./runner -simulation.seeds=2000
+	go test -run '^TestSimulation(ReplaysASeedExactly)?$$' ./runner -simulation.seeds=1000
 
 long: # what make test does a little of, for an hour
 	go test -race -timeout=1h -run '^TestReloadsOfGunicorn' ./cmd/hupwatch -reloads=50

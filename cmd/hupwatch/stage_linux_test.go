@@ -197,7 +197,7 @@ func (a *actor) begin() {
 	a.load = startLoadOf(a.t, load.Config{
 		Network: a.server.network, Address: a.address,
 		Fresh: 3, KeepAlive: 3, Slow: 2, SlowPath: "/slow?ms=300",
-		Pause: 120 * time.Millisecond, Timeout: patience,
+		Pause: 200 * time.Millisecond, Timeout: patience,
 	})
 	a.load.awaitRelease(a.release)
 }

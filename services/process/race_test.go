@@ -3,4 +3,4 @@
 package process_test
 
 // scale makes the numbers of processes smaller where each of them takes long.
-const scale = 10
+const scale = 20
