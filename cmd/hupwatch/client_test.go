@@ -53,7 +53,7 @@ type command struct {
 func (d *daemon) command(args ...string) *command {
 	d.t.Helper()
 	d.client()
-	c := &command{t: d.t, cmd: hupwatch(append(args, "--socket", d.path("run", "control.sock"))...), ended: make(chan struct{})}
+	c := &command{t: d.t, cmd: client(append(args, "--socket", d.path("run", "control.sock"))...), ended: make(chan struct{})}
 	c.cmd.Dir = d.dir
 	c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
 	return c

@@ -151,6 +151,14 @@ func hupwatch(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// client is the command, as one that asks the daemon: hundreds are started, and the
+// race detector is for the daemon.
+func client(args ...string) *exec.Cmd {
+	cmd := hupwatch(args...)
+	cmd.Path, cmd.Args[0] = player(), player()
+	return cmd
+}
+
 func exitCode(s *os.ProcessState) int {
 	if status, ok := s.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal())
