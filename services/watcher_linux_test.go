@@ -91,7 +91,11 @@ func (b *brittle) Save(string, []services.Living, services.Wanted) error {
 // Any panic ended hupwatch, and with it the watch over every service.
 func TestAWatcherThatPanicsGoesOn(t *testing.T) {
 	c := web()
-	c.Command = []string{"/bin/cat", "/dev/null"}
+	end := filepath.Join(t.TempDir(), "end")
+	if err := unix.Mkfifo(end, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.Command = []string{"/bin/cat", end}
 	c.Warmup = time.Hour
 	c.Restart = config.RestartNo
 	table := process.NewTable()
@@ -99,10 +103,13 @@ func TestAWatcherThatPanicsGoesOn(t *testing.T) {
 	reported := make(chan error, 10)
 	seen := watchedOn(t, c, &services.Host{Table: table, Ledger: &brittle{}, Mistakes: func(err error) { reported <- err }})
 	await(t, seen, services.KindStarted, services.KindPromoted)
-	await(t, seen, services.KindStartFailed, services.KindPromoted)
 	if err := <-reported; !strings.Contains(err.Error(), "watch web") || !strings.Contains(err.Error(), "planted") {
 		t.Errorf("reported %v", err)
 	}
+	if err := os.WriteFile(end, nil, 0); err != nil { // which cat waits for
+		t.Fatal(err)
+	}
+	await(t, seen, services.KindStartFailed, services.KindPromoted)
 }
 
 func threads(t *testing.T) int {
