@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -135,11 +136,14 @@ func (s *answering) changed(_ net.Conn, state http.ConnState) {
 
 var servers []*answering
 
-// finish stops accepting, and answers all who were accepted. Shutdown alone would not
-// do that: it closes a connection whose first request it has not read yet
-// (golang/go#75591).
+// finish stops accepting once nobody waits for that, and answers all who were accepted.
+// Shutdown alone would not do that: it closes a connection whose first request it has
+// not read yet (golang/go#75591), and the kernel resets those that are in the queue.
 func finish() error {
 	for _, s := range servers {
+		for queued(s.listener) {
+			runtime.Gosched()
+		}
 		if err := s.listener.Close(); err != nil {
 			return err
 		}
@@ -148,6 +152,24 @@ func finish() error {
 		s.open.Wait()
 	}
 	return nil
+}
+
+// queued reports whether a connection waits to be accepted.
+func queued(l net.Listener) (yes bool) {
+	socket, ok := l.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) { // fails only if it is closed
+		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(polled, 0)
+		yes = err == nil && n > 0 && polled[0].Revents == unix.POLLIN
+	})
+	return yes
 }
 
 // patient is a listener that goes on accepting when somebody has shut its socket
