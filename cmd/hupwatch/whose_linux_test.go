@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log" //nolint:depguard // the type of http.Server.ErrorLog
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -99,7 +101,9 @@ func TestAGoProgramIsReadyWhenItAcceptsNotWhenItListens(t *testing.T) {
 func TestWhoHandsTLSOnIsKnownByTheConnectionItAccepts(t *testing.T) {
 	t.Parallel()
 	needs(t, "haproxy")
-	behind := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "behind") }))
+	behind := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "behind") }))
+	behind.Config.ErrorLog = log.New(io.Discard, "", 0) // each probe is a handshake that does not come
+	behind.StartTLS()
 	defer behind.Close()
 	d := newDaemon(t, shortDir(t))
 	address := loopback()
