@@ -2,6 +2,7 @@ package runner
 
 import (
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -121,7 +122,16 @@ func TestADiskThatHangsKeepsNoAnswerForEver(t *testing.T) {
 	if r, known := a.Reload(1); known {
 		t.Errorf("the journal has %+v already", r)
 	}
+	for range 1000 { // of which each would wait as long
+		a.Reload(1)
+	}
 	f.recording.Unlock()
+	for stuck := true; stuck; { // until it is done with what it was held up with
+		f.mu.Lock()
+		stuck = f.stuck
+		f.mu.Unlock()
+		runtime.Gosched()
+	}
 	if _, known := a.Reload(1); !known {
 		t.Error("the journal does not have it yet")
 	}

@@ -35,6 +35,7 @@ type feed struct {
 
 	mu      sync.Mutex      // guards what is below
 	settles []chan struct{} // closed once the journal has what is in the box now
+	stuck   bool            // the disk hangs: one of them has waited for too long
 	readers map[*mailbox.Box[control.Event]]struct{}
 	latest  uint64        // the last request that the journal has
 	grown   chan struct{} // closed when that changes
@@ -66,12 +67,10 @@ func (f *feed) wait(patience time.Duration) {
 func (f *feed) run() {
 	defer close(f.done)
 	for range f.events.Wake {
-		settles := f.asked()
+		settles := f.takeSettles()
 		events, lost, closed := f.events.Take()
 		f.mistakes.Do("remember what happened", func() { f.record(events) })
-		for _, settled := range settles {
-			close(settled)
-		}
+		f.settled(settles)
 		if f.missing += lost; lost > 0 { // which came when there was no room behind these
 			f.trouble(fmt.Sprintf("the journal fell behind: it lacks %d events", lost))
 		}
@@ -151,10 +150,16 @@ func (f *feed) since() (past journal.Past, box *mailbox.Box[control.Event], canc
 const settleLimit = time.Second
 
 // settle returns when the journal has all that happened before, so that an answer is
-// no older than its question. If the disk hangs it is what the journal had before.
+// no older than its question. If the disk hangs it is what the journal had before, and
+// only the first to find that out has waited: an answer about a thousand services asks
+// a thousand times.
 func (f *feed) settle() {
 	settled := make(chan struct{})
 	f.mu.Lock()
+	if f.stuck {
+		f.mu.Unlock()
+		return
+	}
 	f.settles = append(f.settles, settled)
 	f.mu.Unlock()
 	f.events.Rouse()
@@ -164,16 +169,38 @@ func (f *feed) settle() {
 	case <-settled:
 	case <-f.done:
 	case <-timer.C:
+		f.giveUp(settled)
 	}
 }
 
-// asked takes over who waits in settle.
-func (f *feed) asked() []chan struct{} {
+// giveUp has nobody wait any more until the disk answers, unless it just did.
+func (f *feed) giveUp(settled chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	select {
+	case <-settled:
+	default:
+		f.stuck = true
+	}
+}
+
+// takeSettles returns those who wait for what is in the box by now.
+func (f *feed) takeSettles() []chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	settles := f.settles
 	f.settles = nil
 	return settles
+}
+
+// settled tells them that the journal has it.
+func (f *feed) settled(settles []chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stuck = false
+	for _, settled := range settles {
+		close(settled)
+	}
 }
 
 // await returns when the journal knows a request.
