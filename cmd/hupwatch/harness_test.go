@@ -46,9 +46,7 @@ func TestMain(m *testing.M) {
 	early.Release()
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	code := m.Run()
-	for _, do := range atExit {
-		do()
-	}
+	_ = os.RemoveAll(playerDir)
 	os.Exit(code)
 }
 
@@ -142,20 +140,15 @@ func (d *daemon) awaitAll(n int, pairs ...string) []event {
 }
 
 // hupwatch is the command with these arguments.
-func hupwatch(args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", args...)
-	if self, err := os.Executable(); err == nil {
-		cmd = exec.Command(self, args...)
-	}
-	cmd.Env = append(os.Environ(), asHupwatch+"=1")
-	return cmd
-}
+func hupwatch(args ...string) *exec.Cmd { return hupwatchOf(self(), args) }
 
 // client is the command, as one that asks the daemon: hundreds are started, and the
 // race detector is for the daemon.
-func client(args ...string) *exec.Cmd {
-	cmd := hupwatch(args...)
-	cmd.Path, cmd.Args[0] = player(), player()
+func client(args ...string) *exec.Cmd { return hupwatchOf(player(), args) }
+
+func hupwatchOf(program string, args []string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), asHupwatch+"=1")
 	return cmd
 }
 

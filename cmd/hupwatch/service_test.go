@@ -88,7 +88,7 @@ var player = sync.OnceValue(func() string {
 	if err != nil {
 		panic(err)
 	}
-	atExit = append(atExit, func() { os.RemoveAll(dir) })
+	playerDir = dir
 	path := filepath.Join(dir, "player")
 	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-o", path, ".").CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("build what plays the services: %v\n%s", err, out))
@@ -96,8 +96,8 @@ var player = sync.OnceValue(func() string {
 	return path
 })
 
-// atExit is done when all tests have ended.
-var atExit []func()
+// playerDir has it if it had to be built, and goes when all tests have ended.
+var playerDir string
 
 // self is the path of the test binary.
 func self() string {
