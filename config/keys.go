@@ -131,7 +131,7 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "environment", Type: "table of strings", example: `{ PATH = "/opt/bin:${PATH}" }`, decode: decodeEnvironment,
-			Doc: "Variables on top of those of hupwatch and of env_file. ${X} and ${X:-default} are replaced from those below, $$ is a dollar.",
+			Doc: "Variables on top of those of hupwatch and of env_file. ${X} and ${X:-default} are replaced from those below, ${HUPWATCH_INSTANCE}, ${HUPWATCH_GENERATION} and ${HUPWATCH_BIND} for each generation; $$ is a dollar.",
 		},
 		{
 			Name: "env_file", Type: "array of paths", example: `["-/etc/default/web"]`, decode: decodeEnvFiles,
@@ -273,7 +273,7 @@ func serviceKeys() []Key {
 		{
 			// OneService has inherit instead.
 			Name: "output", Type: "string", Default: `"prefix"`, decode: output(func(t *table) *Output { return &t.service.Output }),
-			Doc: `Where its standard output and error go: "prefix", to hupwatch's own with the service's name before each line, and control characters made visible; "inherit", to hupwatch's own as they are; "null", nowhere; or the path of a file, with a slash in it.`,
+			Doc: `Where its standard output and error go: "prefix", to hupwatch's own with the service's name before each line, and control characters made visible; "inherit", to hupwatch's own as they are; "null", nowhere; or the path of a file, with a slash in it, which gets it byte for byte.`,
 		},
 		{
 			Name: "stderr", Type: "string", example: `"inherit"`, decode: output(func(t *table) *Output { return &t.service.Stderr }),

@@ -46,8 +46,8 @@ func short(x float64) string {
 	return fmt.Sprintf("%.2f", x)
 }
 
-// row is one line of the table: ours is hupwatch's, reference what the same
-// takes without it, if there is such a thing.
+// row is one line of the table. ours was measured with hupwatch; reference is the same
+// without it, and empty if that was not measured.
 type row struct {
 	what            string
 	services        int

@@ -66,8 +66,8 @@ type Service struct {
 	Incoming    []Incoming `json:"incoming"`
 	Draining    []Draining `json:"draining"`
 	LastReload  Outcome    `json:"last_reload"`
-	// Releases are those that were promoted last, the newest first. One of them is
-	// gone back to if what serves is no good.
+	// Releases are those that were promoted last, the newest first. If what serves is
+	// no good, hupwatch goes back to one of them.
 	Releases []Release `json:"releases"`
 	// Refused is the release that was found to be no good last. Instead is why
 	// hupwatch started another one than the configured one when it began.
