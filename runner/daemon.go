@@ -81,6 +81,7 @@ func Run(o Options) (code int, err error) {
 		return 0, err
 	}
 	defer dir.release()
+	why = append(why, reserveThreads()...)
 
 	events := &services.Stream{}
 	trouble := func(service, text string) {

@@ -94,7 +94,7 @@ func (b *bench) memory(ctx context.Context) error {
 	for _, n := range b.sizes(1, 100) {
 		var goals [2]goal
 		if n >= 1000 {
-			goals = [2]goal{{most: 12}, {most: 12}}
+			goals = [2]goal{{most: 12}, {most: 40}}
 		}
 		pss := row{what: "memory (PSS), MB", services: n, goal: goals[0]}
 		threads := row{what: "threads", services: n, goal: goals[1]}

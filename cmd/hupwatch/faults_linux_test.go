@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -377,4 +379,66 @@ func TestAThousandHangupsToTheOneServiceAreAFewReloads(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestInAFullPidsCgroupHupwatchGoesOn: the runtime needed one more thread, got none,
+// and that was the end of hupwatch.
+func TestInAFullPidsCgroupHupwatchGoesOn(t *testing.T) {
+	t.Parallel()
+	group := pidsCgroup(t)
+	limit := func(most string) {
+		if err := os.WriteFile(filepath.Join(group, "pids.max"), []byte(most), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var services strings.Builder
+	for i := range 20 {
+		services.WriteString(service(fmt.Sprintf("w%d", i), "serve"))
+	}
+	d := startDaemon(t, quick+services.String())
+	for i := range 20 {
+		d.up(fmt.Sprintf("w%d", i), 1)
+	}
+	pid := strconv.Itoa(d.cmd.Process.Pid)
+	if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(pid), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	limit("1")
+	client := d.client()
+	for n := range 3 {
+		var crowd sync.WaitGroup
+		for range 100 {
+			crowd.Go(func() { _, _ = client.Status(t.Context(), true) })
+		}
+		d.hangups(n)
+		crowd.Wait()
+	}
+	if !d.serves("w7") || !d.faulty("resource temporarily unavailable") {
+		t.Errorf("nothing serves, or the reason is not logged")
+	}
+	limit("max")
+	d.hangups(3)
+	if done := d.all("msg=reload done"); done[len(done)-1]["promoted"] != "20" {
+		t.Errorf("the last reload: %v", done[len(done)-1])
+	}
+	d.ends(syscall.SIGTERM, soon)
+}
+
+// pidsCgroup makes a cgroup that limits processes, for this test alone.
+func pidsCgroup(t *testing.T) string {
+	t.Helper()
+	for _, mount := range []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup"} {
+		dir, err := os.MkdirTemp(mount, "hupwatch-test-") //nolint:usetesting // a cgroup, and no directory of files
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { // once all that were in it have ended
+			eventually(t, "the cgroup is removed", func() bool { return os.Remove(dir) == nil })
+		})
+		if _, err := os.Stat(filepath.Join(dir, "pids.max")); err == nil {
+			return dir
+		}
+	}
+	t.Skip("no cgroup of pids can be made here")
+	return ""
 }
