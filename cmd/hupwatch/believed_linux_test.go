@@ -182,12 +182,10 @@ func (d *daemon) trials() []onTrial {
 // to is said, and nobody's request is lost by going back.
 func endsWhileReloadWaits(t *testing.T) {
 	address := loopback()
-	s, d := startBelieved(t, believed(address, `probation = "1h"`))
+	s, d := startBelieved(t, believed(address, `probation = "1h"`, `stop_timeout = "5m"`, `environment = { GUNICORN_CMD_ARGS = "--timeout 300 --graceful-timeout 300" }`))
 	for i, options := range [][]string{{"reload", "web"}, {"reload", "web", "--json"}} {
 		release := 2 + i
-		// It keeps the old one draining. What is answered after it was accepted after it.
-		slow := make(chan error, 1)
-		go func() { slow <- get(t, address, "/slow?ms=25000", new(int)) }()
+		held, end := s.hold(address, release) // it keeps the old one draining
 		quick := startFresh(t, address, 2)
 		quick.awaitRelease(1)
 		s.faulty(release, "mortal")
@@ -195,7 +193,9 @@ func endsWhileReloadWaits(t *testing.T) {
 		quick.awaitRelease(release)
 		d.sees("msg=reload ended", "result=promoted", "reload="+strconv.Itoa(1+i))
 		asked := time.Now()
-		end(t, address, release)
+		endRelease(t, address, release)
+		d.sees("msg=rolled back", "reload="+strconv.Itoa(1+i))
+		end()
 		reload.says(exitOther, "rolled", "back", "it ended within its probation: exited with status 0")
 		quick.awaitRelease(1)
 		longest := time.Duration(0)
@@ -203,7 +203,7 @@ func endsWhileReloadWaits(t *testing.T) {
 		for a := range result.After(asked) {
 			longest = max(longest, a.Latency())
 		}
-		if err := <-slow; err != nil {
+		if err := <-held; err != nil {
 			t.Errorf("what the old one was answering: %v", err)
 		}
 		t.Logf("a request that came while nothing served waited %s at most", longest.Round(time.Millisecond))
@@ -228,7 +228,7 @@ func endsWhileReloadWaits(t *testing.T) {
 // get asks once, and finds out which release answers.
 func get(t *testing.T, address, path string, release *int) error {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * patience}
 	answer, err := client.Get("http://" + address + path)
 	if err != nil {
 		return err
@@ -238,8 +238,24 @@ func get(t *testing.T, address, path string, release *int) error {
 	return err
 }
 
-// end asks until the release ends itself.
-func end(t *testing.T, address string, release int) {
+// hold has the release that serves work on a request from now on, until end is called.
+func (s *site) hold(address string, nth int) (answered <-chan error, end func()) {
+	s.t.Helper()
+	path := s.path("hold" + strconv.Itoa(nth))
+	if err := makeGate(path); err != nil {
+		s.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- get(s.t, address, "/held?by="+path, new(int)) }()
+	gate, err := os.OpenFile(path, os.O_WRONLY, 0) // which is when it has begun to read
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return done, func() { gate.Close() }
+}
+
+// endRelease asks until the release ends itself.
+func endRelease(t *testing.T, address string, release int) {
 	t.Helper()
 	for late := time.Now().Add(patience); time.Now().Before(late); {
 		who := 0

@@ -21,11 +21,14 @@ if FAULT == "hang":
 
 
 def app(environ, start_response):
-    """Answer at once, or for /slow?ms=800 after that many milliseconds."""
+    """Answer at once, for /slow?ms=800 after that many milliseconds, for /held?by=PATH
+    when the test closes that FIFO."""
     status = "200 OK"
+    query = parse_qs(environ["QUERY_STRING"])
     if environ["PATH_INFO"] == "/slow":
-        query = parse_qs(environ["QUERY_STRING"])
         time.sleep(int(query["ms"][0]) / 1000)
+    if environ["PATH_INFO"] == "/held":
+        open(query["by"][0], "rb").read()
     if environ["PATH_INFO"] == "/healthz" and FAULT == "sick":
         print("OperationalError: no such table: users", file=sys.stderr)
         status = "500 Internal Server Error"
