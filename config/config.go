@@ -179,6 +179,16 @@ type Listen struct {
 // String is how the address stands in a file.
 func (l Listen) String() string { return l.Network + "://" + l.Address }
 
+// Addresses are those of sockets as they stand in a file, in order.
+func Addresses(listens []Listen) []string {
+	all := make([]string, len(listens))
+	for i, l := range listens {
+		all[i] = l.String()
+	}
+	slices.Sort(all)
+	return all
+}
+
 // KillMode says which processes of a generation get the stop signal.
 type KillMode string
 

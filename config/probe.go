@@ -131,10 +131,10 @@ func (t *table) checkReady() {
 	}
 	if path, ok := r.unixPath(); ok && t.service.Publish != "" && filepath.Clean(path) == filepath.Clean(t.service.Publish) {
 		t.problem(t.readyPlace("publish"), fmt.Errorf(
-			"at %s the old generation answers until the new one is promoted: write unix = \"${%s}\", its own path", path, bindVariable))
+			"at %s the old generation answers until the new one is promoted: write unix = \"${%s}\", its own path", path, BindVariable))
 	}
 	if t.service.Publish != "" && r.Kind == ReadyHTTP && r.Address == "" {
-		t.warn(t.readyPlace("publish"), fmt.Sprintf("asks a TCP port, and what is published is a unix socket: unless it opens both, add unix = \"${%s}\"", bindVariable))
+		t.warn(t.readyPlace("publish"), fmt.Sprintf("asks a TCP port, and what is published is a unix socket: unless it opens both, add unix = \"${%s}\"", BindVariable))
 	}
 	if t.service.Publish == "" && slices.ContainsFunc(append([]string{r.URL, r.Address}, r.Exec...), needsBind) {
 		t.problem(t.readyPlace(), errNoBind)

@@ -15,7 +15,7 @@ func BindPath(public string, generation int) string {
 	return public + ".d/" + strconv.Itoa(generation) + ".sock"
 }
 
-const bindVariable = "HUPWATCH_BIND"
+const BindVariable = "HUPWATCH_BIND"
 
 func decodePublish(t *table, k *Key, v any) {
 	s, ok := v.(string)
@@ -87,7 +87,7 @@ func (t *table) checkPublish() {
 	}
 	if len(s.Command) > 0 && t.sound("command") && t.sound("environment") && !t.mentionsBind() {
 		t.warn(t.place("publish", "command"), fmt.Sprintf(
-			"the command does not have ${%s}, the path to open for this: unless the program reads that variable itself, no generation will be ready", bindVariable))
+			"the command does not have ${%s}, the path to open for this: unless the program reads that variable itself, no generation will be ready", BindVariable))
 	}
 }
 
@@ -101,7 +101,7 @@ func (t *table) checkUnpublished() {
 }
 
 func (t *table) mentionsBind() bool {
-	has := func(s string) bool { return strings.Contains(s, bindVariable) }
+	has := func(s string) bool { return strings.Contains(s, BindVariable) }
 	for _, value := range t.service.Environment {
 		if has(value) {
 			return true
@@ -110,10 +110,10 @@ func (t *table) mentionsBind() bool {
 	return slices.ContainsFunc(t.service.Command, has)
 }
 
-var errNoBind = fmt.Errorf(`${%s} is set with publish only: add publish = "/run/web.sock", or give it a default, ${%s:-...}`, bindVariable, bindVariable)
+var errNoBind = fmt.Errorf(`${%s} is set with publish only: add publish = "/run/web.sock", or give it a default, ${%s:-...}`, BindVariable, BindVariable)
 
 // needsBind says whether a text cannot be expanded without publish.
 func needsBind(s string) bool {
-	_, err := Expand(s, func(name string) (string, bool) { return "", name != bindVariable })
+	_, err := Expand(s, func(name string) (string, bool) { return "", name != BindVariable })
 	return err != nil
 }

@@ -32,6 +32,14 @@ func Signal(text string) (syscall.Signal, error) {
 	return signalName(text)
 }
 
+// SignalName returns the name of a signal without its SIG, or its number.
+func SignalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return strings.TrimPrefix(name, "SIG")
+	}
+	return strconv.Itoa(int(sig))
+}
+
 func signalNumber(n int64) (syscall.Signal, error) {
 	if n < 1 || n > lastSignal {
 		return 0, fmt.Errorf(`no signal has the number %d: expected 1 to %d, or a name like "TERM"`, n, lastSignal)

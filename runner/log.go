@@ -137,7 +137,7 @@ func logEvent(logger log.Logger, e services.Event) {
 	for _, result := range slices.Sorted(maps.Keys(e.Counts)) {
 		add(string(result), e.Counts[result], true)
 	}
-	add("signal", services.SignalName(e.Signal), e.Signal != 0)
+	add("signal", config.SignalName(e.Signal), e.Signal != 0)
 	add("exit", exitText(e.Exit), e.Exit != nil && e.Kind != services.KindReloadEnded) // there err says it
 	add("took", brief(e.Elapsed), e.Elapsed > 0)
 	switch e.Kind {

@@ -123,7 +123,7 @@ func notesOf(s *config.Service, changes []config.Change) []string {
 	case config.ReloadStopFirst:
 		return []string{`reload = "stop-first": it stops first, nothing serves until the new one does`}
 	case config.ReloadSignal:
-		notes := []string{fmt.Sprintf(`reload = "signal": it gets %s, there is no new process`, services.SignalName(s.ReloadSignal))}
+		notes := []string{fmt.Sprintf(`reload = "signal": it gets %s, there is no new process`, config.SignalName(s.ReloadSignal))}
 		var asleep []string
 		for _, c := range changes {
 			if !c.Live {

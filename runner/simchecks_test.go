@@ -450,7 +450,7 @@ func (w *world) checkSignal(a *actor, was before, e services.Signal) {
 	}
 	*count++
 	if *count > 1 {
-		w.violated("generation %d of %s is sent %s twice", e.Generation, name, services.SignalName(e.Signal))
+		w.violated("generation %d of %s is sent %s twice", e.Generation, name, config.SignalName(e.Signal))
 	}
 	if first {
 		p.stoppedAt = w.now

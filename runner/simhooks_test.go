@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/services"
 )
 
@@ -96,18 +97,18 @@ func (w *world) checkHook(a *actor, e services.RunHook) {
 	name := a.machine.Name
 	sl, g := a.find(e.Generation)
 	switch {
-	case e.Kind == services.HookAfterReload:
+	case e.Kind == config.HookAfterReload:
 		if e.Result == "" || e.Release == nil {
 			w.violated("%s runs after_reload and does not say what became of the reload", name)
 		}
 		return
 	case g == nil:
 		w.violated("%s runs %s for generation %d, which is none", name, e.Kind, e.Generation)
-	case e.Kind == services.HookBeforeStart && g != sl.Incoming, e.Kind == services.HookBeforeStop && g == sl.Incoming:
+	case e.Kind == config.HookBeforeStart && g != sl.Incoming, e.Kind == config.HookBeforeStop && g == sl.Incoming:
 		w.violated("%s runs %s for generation %d, which is %s", name, e.Kind, e.Generation, g.Phase)
 	}
 	for token, h := range a.hooks {
-		if token != e.Token && h.Generation == e.Generation && h.Kind != services.HookAfterReload && !h.told && !h.killed {
+		if token != e.Token && h.Generation == e.Generation && h.Kind != config.HookAfterReload && !h.told && !h.killed {
 			w.violated("%s runs %s for generation %d beside %s", name, e.Kind, e.Generation, h.Kind)
 		}
 	}
@@ -120,7 +121,7 @@ func (w *world) checkPrepared(a *actor, e services.Launch) {
 		return
 	}
 	for _, h := range a.hooks {
-		if h.Kind == services.HookBeforeStart && h.Generation == e.Generation && h.told && !h.code && !h.void {
+		if h.Kind == config.HookBeforeStart && h.Generation == e.Generation && h.told && !h.code && !h.void {
 			return
 		}
 	}
@@ -133,7 +134,7 @@ func (w *world) checkBeforeStop(a *actor, p *proc) {
 		return
 	}
 	for _, h := range a.hooks {
-		if h.Kind == services.HookBeforeStop && h.Generation == p.number && !h.void && (h.told || h.killed) {
+		if h.Kind == config.HookBeforeStop && h.Generation == p.number && !h.void && (h.told || h.killed) {
 			return
 		}
 	}

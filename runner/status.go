@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/runner/control"
 	"hupwatch/services"
 )
@@ -178,7 +179,7 @@ func lackingOf(m *services.Machine, c clock) []control.Lacking {
 func exitOf(e services.Exit, at control.Time) control.Exit {
 	x := control.Exit{Code: e.ShellCode(), At: at, Reason: e.Reason}
 	if e.Signal != 0 {
-		x.Signal = services.SignalName(e.Signal)
+		x.Signal = config.SignalName(e.Signal)
 	}
 	return x
 }
@@ -195,7 +196,7 @@ func eventOf(e *services.Event) control.Event {
 		sayReason(&c, e)
 	}
 	if e.Signal != 0 {
-		c.Signal = services.SignalName(e.Signal)
+		c.Signal = config.SignalName(e.Signal)
 	}
 	if e.Wait > 0 && e.Wait < never {
 		c.WaitSeconds = e.Wait.Seconds()

@@ -57,7 +57,7 @@ func TestAStatusTellsWhichServicesOneWaitsFor(t *testing.T) {
 func TestAStatusTellsHowFarTheIncomingOneIs(t *testing.T) {
 	t.Parallel()
 	old := active(1)
-	old.Hook = &services.Hook{Kind: services.HookBeforeStop, Deadline: in(7 * time.Second)}
+	old.Hook = &services.Hook{Kind: config.HookBeforeStop, Deadline: in(7 * time.Second)}
 	draining := active(1)
 	draining.Phase, draining.KillAt = services.PhaseDraining, in(9*time.Second)
 	ready := func(r config.Ready) *services.Release {
@@ -72,7 +72,7 @@ func TestAStatusTellsHowFarTheIncomingOneIs(t *testing.T) {
 		{"resolving", func(g *services.Generation) { g.Phase = services.PhaseResolving }, 42 * time.Second, "", ""},
 		{"before_start runs", func(g *services.Generation) {
 			g.Phase, g.Deadline = services.PhasePreparing, services.Never
-			g.Hook = &services.Hook{Kind: services.HookBeforeStart, Deadline: in(time.Second)}
+			g.Hook = &services.Hook{Kind: config.HookBeforeStart, Deadline: in(time.Second)}
 		}, time.Second, "", ""},
 		{"waiting for the old one to be gone", func(g *services.Generation) { g.Phase, g.Deadline = services.PhaseWaiting, services.Never }, 9 * time.Second, "", ""},
 		{"a probe fails", func(g *services.Generation) { g.Proof.Failure = "connection refused" }, 42 * time.Second, "connection refused", ""},
@@ -110,7 +110,7 @@ func TestAStatusTellsHowFarTheIncomingOneIs(t *testing.T) {
 func TestAStatusTellsOfTheHookBeforeTheStopSignal(t *testing.T) {
 	t.Parallel()
 	g := active(1)
-	g.Phase, g.KillAt, g.Hook = services.PhaseDraining, services.Never, &services.Hook{Kind: services.HookBeforeStop, Deadline: in(time.Second)}
+	g.Phase, g.KillAt, g.Hook = services.PhaseDraining, services.Never, &services.Hook{Kind: config.HookBeforeStop, Deadline: in(time.Second)}
 	if s := look(machine(services.Slot{Draining: []*services.Generation{g}})); s.Draining[0].Hook != "before_stop" {
 		t.Errorf("%+v", s.Draining)
 	}

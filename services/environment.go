@@ -127,7 +127,7 @@ func differs(c *config.Service, name string) bool {
 	case "HUPWATCH_SERVICE", "HUPWATCH_GENERATION", "HUPWATCH_INSTANCE":
 		return true
 	}
-	return name == bindVariable && c.Publish != ""
+	return name == config.BindVariable && c.Publish != ""
 }
 
 // fill puts the values of a generation into its blanks.
@@ -173,7 +173,7 @@ func generationEnv(c *config.Service, generation, instance int, mark string) []s
 		env = append(env, "HUPWATCH_MARK="+mark+"/"+c.Name+"/"+strconv.Itoa(generation))
 	}
 	if c.Publish != "" {
-		env = append(env, bindVariable+"="+config.BindPath(c.Publish, generation))
+		env = append(env, config.BindVariable+"="+config.BindPath(c.Publish, generation))
 	}
 	if slices.Contains(c.Compat, config.CompatServerStarter) {
 		env = append(env, "SERVER_STARTER_PORT="+serverStarterPort(c.Listen), "SERVER_STARTER_GENERATION="+strconv.Itoa(generation))

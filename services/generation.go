@@ -101,7 +101,7 @@ func (e Exit) String() string {
 	case e.Reason != "":
 		return e.Reason
 	case e.Signal != 0:
-		return "killed by signal " + SignalName(e.Signal)
+		return "killed by signal " + config.SignalName(e.Signal)
 	}
 	return fmt.Sprintf("exited with status %d", e.Code)
 }

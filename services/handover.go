@@ -1,5 +1,7 @@
 package services
 
+import "hupwatch/config"
+
 // What is ready and has stayed so for its warm-up takes over in these steps, each
 // of which is left out if there is nothing to do:
 //
@@ -88,7 +90,7 @@ func (s *step) handOver(sl *Slot) {
 
 func (s *step) beforeStop(sl *Slot, g *Generation) {
 	if g.Hook == nil {
-		g.Hook = s.runHook(HookBeforeStop, g.service().BeforeStop, g.service().StopTimeout, sl, g)
+		g.Hook = s.runHook(config.HookBeforeStop, g.service().BeforeStop, g.service().StopTimeout, sl, g)
 	}
 }
 

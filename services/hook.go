@@ -3,22 +3,13 @@ package services
 import (
 	"fmt"
 	"time"
+
+	"hupwatch/config"
 )
 
-// HookKind is one of the commands of a service that run around its generations,
-// by the name of its key.
-type HookKind string
-
-// The hooks.
-const (
-	HookBeforeStart HookKind = "before_start" // before each new release; where it fails, that is not started
-	HookBeforeStop  HookKind = "before_stop"  // before the stop signal
-	HookAfterReload HookKind = "after_reload" // whatever became of it
-)
-
-// Hook is such a command on its way.
+// Hook is a command of a service that runs around its generations, on its way.
 type Hook struct {
-	Kind     HookKind
+	Kind     config.Hook
 	Token    int
 	Deadline Instant
 	// Reloads are the requests it is run for.
@@ -26,7 +17,7 @@ type Hook struct {
 }
 
 // runHook has a command run that is about a generation, within that time.
-func (s *step) runHook(kind HookKind, command []string, limit time.Duration, sl *Slot, g *Generation) *Hook {
+func (s *step) runHook(kind config.Hook, command []string, limit time.Duration, sl *Slot, g *Generation) *Hook {
 	s.Hooks++
 	h := Hook{Kind: kind, Token: s.Hooks, Deadline: s.now.Add(limit), Reloads: g.Reloads}
 	if r := s.Under; r != nil && r.Begun {
@@ -64,7 +55,7 @@ func (s *step) hookExpired(sl *Slot, g *Generation) {
 	}
 	s.do(KillHook{g.Hook.Token})
 	key, limit := "stop_timeout", g.service().StopTimeout
-	if g.Hook.Kind == HookBeforeStart {
+	if g.Hook.Kind == config.HookBeforeStart {
 		key, limit = "start_timeout", g.service().StartTimeout
 	}
 	s.hookEnded(sl, g, fmt.Sprintf("it took longer than %s (%s)", key, limit), nil)
@@ -83,7 +74,7 @@ func (s *step) killHook(g *Generation) {
 func (s *step) hookEnded(sl *Slot, g *Generation, failure string, tail []string) {
 	h := g.Hook
 	g.Hook = nil
-	if h.Kind == HookBeforeStart {
+	if h.Kind == config.HookBeforeStart {
 		if failure != "" {
 			g.Tail = tail
 			s.fail(sl, "before_start: "+failure)
@@ -118,7 +109,7 @@ func (s *step) afterReload(sl *Slot, g *Generation, r Result, reason string) {
 		return
 	}
 	s.Hooks++
-	h := Hook{Kind: HookAfterReload, Token: s.Hooks, Deadline: s.now.Add(c.StartTimeout)}
+	h := Hook{Kind: config.HookAfterReload, Token: s.Hooks, Deadline: s.now.Add(c.StartTimeout)}
 	if r := s.Under; r != nil && r.Begun {
 		h.Reloads = r.IDs
 	}

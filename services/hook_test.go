@@ -11,18 +11,18 @@ import (
 )
 
 // hooked returns a machine whose generation 1 serves, and whose hooks are these.
-func hooked(t *testing.T, hooks ...services.HookKind) *bench {
+func hooked(t *testing.T, hooks ...config.Hook) *bench {
 	t.Helper()
 	b := serving(t, web())
 	c := *b.Config
 	for _, h := range hooks {
 		command := []string{"./" + string(h)}
 		switch h {
-		case services.HookBeforeStart:
+		case config.HookBeforeStart:
 			c.BeforeStart = command
-		case services.HookBeforeStop:
+		case config.HookBeforeStop:
 			c.BeforeStop = command
-		case services.HookAfterReload:
+		case config.HookAfterReload:
 			c.AfterReload = command
 		}
 	}
@@ -33,7 +33,7 @@ func hooked(t *testing.T, hooks ...services.HookKind) *bench {
 }
 
 func TestNothingIsStartedBeforeBeforeStartHasDoneWell(t *testing.T) {
-	b := hooked(t, services.HookBeforeStart)
+	b := hooked(t, config.HookBeforeStart)
 	b.ask(7)
 	b.resolve("/releases/2")
 	b.want(services.StateRunning, "resolve new", "run before_start for 2")
@@ -46,7 +46,7 @@ func TestNothingIsStartedBeforeBeforeStartHasDoneWell(t *testing.T) {
 }
 
 func TestWhereBeforeStartFailsTheOldOneIsKeptAndItsLastLinesAreTold(t *testing.T) {
-	b := hooked(t, services.HookBeforeStart)
+	b := hooked(t, config.HookBeforeStart)
 	b.ask(7)
 	b.resolve("/releases/2")
 	b.hookDone("exited with status 3", "no such table")
@@ -73,7 +73,7 @@ func TestABeforeStartThatFailsTheFirstStartSaysWhatItWrote(t *testing.T) {
 }
 
 func TestABeforeStartThatTakesLongerThanStartTimeoutIsKilledAndTheOldOneKept(t *testing.T) {
-	b := hooked(t, services.HookBeforeStart)
+	b := hooked(t, config.HookBeforeStart)
 	b.ask(7)
 	b.resolve("/releases/2")
 	b.pass(time.Minute)
@@ -86,7 +86,7 @@ func TestABeforeStartThatTakesLongerThanStartTimeoutIsKilledAndTheOldOneKept(t *
 }
 
 func TestACrashRestartRunsNoBeforeStartUnlessItsReleaseIsGone(t *testing.T) {
-	b := hooked(t, services.HookBeforeStart)
+	b := hooked(t, config.HookBeforeStart)
 	b.exit(1, services.Exit{Code: 1})
 	b.resolve("")
 	b.want(services.StateStarting, "resolve /releases/1")
@@ -97,7 +97,7 @@ func TestACrashRestartRunsNoBeforeStartUnlessItsReleaseIsGone(t *testing.T) {
 }
 
 func TestAnOldOneThatDiesInBeforeStartLetsTheReloadGoOn(t *testing.T) {
-	b := hooked(t, services.HookBeforeStart)
+	b := hooked(t, config.HookBeforeStart)
 	b.ask(7)
 	b.resolve("/releases/2")
 	b.exit(1, services.Exit{Code: 1})
@@ -108,7 +108,7 @@ func TestAnOldOneThatDiesInBeforeStartLetsTheReloadGoOn(t *testing.T) {
 }
 
 func TestBeforeStopRunsBeforeTheStopSignalOfAReload(t *testing.T) {
-	b := hooked(t, services.HookBeforeStop)
+	b := hooked(t, config.HookBeforeStop)
 	b.ask(7)
 	b.up("/releases/2")
 	b.want(services.StateRunning, "resolve new", "run before_stop for 1")
@@ -124,7 +124,7 @@ func TestBeforeStopRunsBeforeTheStopSignalOfAReload(t *testing.T) {
 }
 
 func TestBeforeStopRunsBeforeTheStopSignalOfAStop(t *testing.T) {
-	b := hooked(t, services.HookBeforeStop)
+	b := hooked(t, config.HookBeforeStop)
 	b.tell(services.Down{ID: 7})
 	b.want(services.StateStopping, "run before_stop for 1")
 	b.pass(29 * time.Second)
@@ -141,7 +141,7 @@ func TestABeforeStopHasStopTimeoutAndItsFailureIsOnlyTold(t *testing.T) {
 		func(b *bench) { b.pass(30 * time.Second) },
 		func(b *bench) { b.hookDone("exited with status 1", "no such load balancer"); b.pass(0) },
 	} {
-		b := hooked(t, services.HookBeforeStop)
+		b := hooked(t, config.HookBeforeStop)
 		b.ask(7)
 		b.up("/releases/2")
 		end(b)
@@ -156,7 +156,7 @@ func TestABeforeStopHasStopTimeoutAndItsFailureIsOnlyTold(t *testing.T) {
 }
 
 func TestAnOldOneThatDiesInBeforeStopLetsTheNewOneGoOnAtOnce(t *testing.T) {
-	b := hooked(t, services.HookBeforeStop)
+	b := hooked(t, config.HookBeforeStop)
 	b.ask(7)
 	b.up("/releases/2")
 	b.exit(1, services.Exit{Code: 1})
@@ -167,7 +167,7 @@ func TestAnOldOneThatDiesInBeforeStopLetsTheNewOneGoOnAtOnce(t *testing.T) {
 }
 
 func TestANewOneThatDiesInBeforeStopIsKeptOut(t *testing.T) {
-	b := hooked(t, services.HookBeforeStop)
+	b := hooked(t, config.HookBeforeStop)
 	b.ask(7)
 	b.up("/releases/2")
 	b.exit(2, services.Exit{Code: 1})
@@ -184,7 +184,7 @@ func TestANewOneThatDiesInBeforeStopIsKeptOut(t *testing.T) {
 }
 
 func TestAStopInBeforeStopLetsThatRunAndDropsTheNewOne(t *testing.T) {
-	b := hooked(t, services.HookBeforeStop)
+	b := hooked(t, config.HookBeforeStop)
 	b.ask(7)
 	b.up("/releases/2")
 	b.tell(services.Down{ID: 8})
@@ -204,7 +204,7 @@ func TestAfterReloadIsToldWhateverBecameOfIt(t *testing.T) {
 		{services.ResultKeptOld, func(b *bench) { b.tell(services.ResolveFailed{Attempt: b.Attempts, Reason: "no such directory"}) }, "0"},
 	}
 	for _, r := range results {
-		b := hooked(t, services.HookAfterReload)
+		b := hooked(t, config.HookAfterReload)
 		b.ask(7)
 		r.become(b)
 		answered := slices.Contains(said(b.saw), "answer [7] "+string(r.result))
@@ -219,7 +219,7 @@ func TestAfterReloadIsToldWhateverBecameOfIt(t *testing.T) {
 }
 
 func TestAfterReloadHearsOfARollBackToo(t *testing.T) {
-	b := hooked(t, services.HookAfterReload)
+	b := hooked(t, config.HookAfterReload)
 	c := *b.Config
 	c.Probation = 10 * time.Second
 	b.Config = &c
@@ -231,7 +231,7 @@ func TestAfterReloadHearsOfARollBackToo(t *testing.T) {
 }
 
 func TestAnAfterReloadThatNeverEndsIsKilled(t *testing.T) {
-	b := hooked(t, services.HookAfterReload)
+	b := hooked(t, config.HookAfterReload)
 	b.ask(7)
 	b.up("/releases/2")
 	b.exit(1, services.Exit{})
@@ -249,12 +249,12 @@ func TestAnAfterReloadThatNeverEndsIsKilled(t *testing.T) {
 func TestATermKillsHooks(t *testing.T) {
 	phases := []struct {
 		name  string
-		hook  services.HookKind
+		hook  config.Hook
 		reach func(b *bench)
 		then  []string
 	}{
-		{"before_start", services.HookBeforeStart, func(b *bench) { b.ask(7); b.resolve("/releases/2") }, []string{"answer [7] aborted", "kill hook 1", "TERM to the main of 1"}},
-		{"after_reload", services.HookAfterReload, func(b *bench) { b.ask(7); b.up("/releases/2"); b.exit(1, services.Exit{}) }, []string{"kill hook 1", "TERM to the main of 2"}},
+		{"before_start", config.HookBeforeStart, func(b *bench) { b.ask(7); b.resolve("/releases/2") }, []string{"answer [7] aborted", "kill hook 1", "TERM to the main of 1"}},
+		{"after_reload", config.HookAfterReload, func(b *bench) { b.ask(7); b.up("/releases/2"); b.exit(1, services.Exit{}) }, []string{"kill hook 1", "TERM to the main of 2"}},
 	}
 	for _, p := range phases {
 		t.Run(p.name, func(t *testing.T) {
@@ -273,7 +273,7 @@ func TestATermKillsHooks(t *testing.T) {
 }
 
 func TestTheBudgetOfTheEndHoldsForBeforeStopToo(t *testing.T) {
-	b := hooked(t, services.HookBeforeStop)
+	b := hooked(t, config.HookBeforeStop)
 	b.tell(services.Stop{Until: b.now.Add(10 * time.Second), Final: true})
 	b.want(services.StateStopping, "run before_stop for 1")
 	b.pass(10 * time.Second)
@@ -283,7 +283,7 @@ func TestTheBudgetOfTheEndHoldsForBeforeStopToo(t *testing.T) {
 }
 
 func TestASecondIntKillsBeforeStopToo(t *testing.T) {
-	b := hooked(t, services.HookBeforeStop)
+	b := hooked(t, config.HookBeforeStop)
 	b.tell(services.Stop{Until: services.Never, Final: true})
 	b.tell(services.Kill{})
 	b.want(services.StateStopping, "run before_stop for 1", "kill hook 1", "KILL to the group of 1")
@@ -295,7 +295,7 @@ func TestWhatIsLeftHasNoHookLeft(t *testing.T) {
 		"at a stop":   func(b *bench) { b.tell(services.Down{ID: 7}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := hooked(t, services.HookBeforeStop)
+			b := hooked(t, config.HookBeforeStop)
 			reach(b)
 			b.saw = nil
 			b.tell(services.Stop{Until: services.Never, Final: true, Leave: true})
@@ -308,7 +308,7 @@ func TestWhatIsLeftHasNoHookLeft(t *testing.T) {
 
 func TestTheRestOfAGroupWhoseMainProcessDiesInBeforeStopGetsStopTimeout(t *testing.T) {
 	for _, mode := range []config.KillMode{config.KillMixed, config.KillGroup} {
-		b := hooked(t, services.HookBeforeStop)
+		b := hooked(t, config.HookBeforeStop)
 		b.Slots[0].Active.Release.Service.KillMode = mode
 		b.tell(services.Down{ID: 7})
 		b.exit(1, services.Exit{Rest: true})

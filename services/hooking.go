@@ -50,7 +50,7 @@ func (w *Watcher) runHook(e RunHook) {
 	h := &hookRun{}
 	w.hooks[e.Token] = h
 	variables := commandEnv(e.Release.Service, e.Generation, e.Instance, e.PID)
-	if e.Kind == HookAfterReload {
+	if e.Kind == config.HookAfterReload {
 		variables = append(variables, resultVariable+"="+string(e.Result), errorVariable+"="+e.Error)
 	}
 	w.host.Starting.Pass(func() {

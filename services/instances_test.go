@@ -162,7 +162,7 @@ func TestBeforeStartRunsOnceForEveryReleaseHoweverManyInstances(t *testing.T) {
 	b := newBench(t, c)
 	ran := func() (n int) {
 		for _, e := range b.saw {
-			if e, ok := e.(services.RunHook); ok && e.Kind == services.HookBeforeStart {
+			if e, ok := e.(services.RunHook); ok && e.Kind == config.HookBeforeStart {
 				n++
 			}
 		}

@@ -183,7 +183,7 @@ func said(effects []services.Effect) []string {
 			if e.Group {
 				whom = "group"
 			}
-			lines = append(lines, fmt.Sprintf("%s to the %s of %d", services.SignalName(e.Signal), whom, e.Generation))
+			lines = append(lines, fmt.Sprintf("%s to the %s of %d", config.SignalName(e.Signal), whom, e.Generation))
 		case services.Resolve:
 			dir := "new"
 			if e.Reuse != nil {
@@ -205,7 +205,7 @@ func said(effects []services.Effect) []string {
 		case services.Restore:
 			lines = append(lines, "restore")
 		case services.Pass:
-			lines = append(lines, fmt.Sprintf("pass %s to %d", services.SignalName(e.Signal), e.Generation))
+			lines = append(lines, fmt.Sprintf("pass %s to %d", config.SignalName(e.Signal), e.Generation))
 		case services.Answer:
 			lines = append(lines, fmt.Sprintf("answer %v %s", e.IDs, e.Result))
 		case services.DownForGood:

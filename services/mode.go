@@ -95,7 +95,7 @@ func (s *step) signalled(sl *Slot, failure string) {
 	r := s.Under
 	r.Watching = 0
 	if failure != "" {
-		s.finish(ResultFailed, fmt.Sprintf("after %s it was not ready: %s", SignalName(sl.Active.Passed), failure), sl, sl.Active)
+		s.finish(ResultFailed, fmt.Sprintf("after %s it was not ready: %s", config.SignalName(sl.Active.Passed), failure), sl, sl.Active)
 		return
 	}
 	if !s.nextInstance() {
@@ -109,5 +109,5 @@ func (s *step) signalledEnded(sl *Slot, g *Generation) {
 		return
 	}
 	s.Under.Watching = 0
-	s.finish(ResultFailed, fmt.Sprintf("%s after %s", g.LastStatus, SignalName(g.Passed)), sl, g)
+	s.finish(ResultFailed, fmt.Sprintf("%s after %s", g.LastStatus, config.SignalName(g.Passed)), sl, g)
 }

@@ -2,7 +2,6 @@ package services
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -107,7 +106,7 @@ func (s *step) prove(sl *Slot) {
 		p.Ready = g.ready()
 	case WayWaiting:
 		p.Waits = s.waits(g)
-		g.Proof.Asks = addressesOf(p.Waits)
+		g.Proof.Asks = config.Addresses(p.Waits)
 	case WayListening:
 		p.Active = sl.Active.Number
 		if public := sl.Active.service().Publish; public != "" {
@@ -346,13 +345,3 @@ const (
 	listenRemedy = "a server that opens its address itself cannot have it twice: give the address to the key listen, and let the server take the socket from hupwatch; where it cannot, set reload to stop-first, with a gap; or, if the address is to change, stop the service and start it"
 	waitRemedy   = `a generation before it did: does it take the sockets of listen, and serve? An address that it shall not serve any more is to be taken out of listen; if it shall not accept connections before the old one has gone, set ready = "warmup"`
 )
-
-// addressesOf are the addresses as they stand in the file.
-func addressesOf(listens []config.Listen) []string {
-	all := make([]string, len(listens))
-	for i, l := range listens {
-		all[i] = l.String()
-	}
-	slices.Sort(all)
-	return all
-}

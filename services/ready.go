@@ -13,10 +13,6 @@ const extendLimit = 10
 // defaultProbe is how long an attempt may take if nobody said.
 const defaultProbe = 2 * time.Second
 
-// bindVariable is the name of the path at which a generation of a service with
-// publish opens its socket.
-const bindVariable = "HUPWATCH_BIND"
-
 // ready is how to see that a generation is ready; nil if nobody said how.
 func (g *Generation) ready() *config.Ready {
 	c := g.service()
@@ -24,7 +20,7 @@ func (g *Generation) ready() *config.Ready {
 	case c.Ready != nil && c.Ready.Kind == config.ReadyWarmup:
 		return nil
 	case c.Ready == nil && c.Publish != "":
-		return &config.Ready{Kind: config.ReadyUnix, Address: "${" + bindVariable + "}", Interval: everyLook, Timeout: defaultProbe}
+		return &config.Ready{Kind: config.ReadyUnix, Address: "${" + config.BindVariable + "}", Interval: everyLook, Timeout: defaultProbe}
 	}
 	return c.Ready
 }

@@ -73,12 +73,12 @@ func (rel *Release) checkExpansions() error {
 		command []string
 	}{
 		{"ready.exec", execOf(c.Ready)},
-		{string(HookBeforeStart), c.BeforeStart},
-		{string(HookBeforeStop), c.BeforeStop},
-		{string(HookAfterReload), c.AfterReload},
+		{string(config.HookBeforeStart), c.BeforeStart},
+		{string(config.HookBeforeStop), c.BeforeStop},
+		{string(config.HookAfterReload), c.AfterReload},
 	}
 	for _, h := range hooks {
-		if h.key == string(HookAfterReload) {
+		if h.key == string(config.HookAfterReload) {
 			variables = append(variables, resultVariable+"=", errorVariable+"=")
 		}
 		if len(h.command) == 0 {

@@ -171,7 +171,7 @@ func (s *step) resolved(in Resolved) {
 	if c := g.service(); len(c.BeforeStart) > 0 && !in.Reused {
 		g.Phase = PhasePreparing
 		g.Deadline = Never
-		g.Hook = s.runHook(HookBeforeStart, c.BeforeStart, c.StartTimeout, sl, g)
+		g.Hook = s.runHook(config.HookBeforeStart, c.BeforeStart, c.StartTimeout, sl, g)
 		return
 	}
 	s.prepared(sl, g)

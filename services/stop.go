@@ -3,6 +3,7 @@ package services
 import (
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"hupwatch/config"
@@ -171,7 +172,7 @@ func (s *step) kill(sl *Slot, g *Generation, reason string) {
 	if g.PID == 0 {
 		return
 	}
-	s.do(Signal{Generation: g.Number, Signal: killSignal, Group: true})
+	s.do(Signal{Generation: g.Number, Signal: syscall.SIGKILL, Group: true})
 	s.emit(sl, g, Event{Kind: KindKilled, Reason: reason})
 }
 

@@ -89,7 +89,7 @@ func (w *Watcher) observe(e Observe) {
 				atOnce = min(2*atOnce, mostAtOnce)
 			}
 			in.Unseen = proved.Unseen
-			in.Seen = slices.DeleteFunc(addressesOf(e.Listen), func(address string) bool { return slices.Contains(proved.Missing, address) })
+			in.Seen = slices.DeleteFunc(config.Addresses(e.Listen), func(address string) bool { return slices.Contains(proved.Missing, address) })
 			if len(proved.Missing) == 0 || n == observations || !wait(ctx, pause) {
 				return
 			}

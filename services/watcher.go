@@ -426,7 +426,7 @@ func (w *Watcher) publish(e Event) {
 // to complain about: its exit is on the way.
 func (w *Watcher) signal(e Signal) {
 	w.send(e)
-	if e.Signal != killSignal { // one that was stopped could not end
+	if e.Signal != syscall.SIGKILL { // one that was stopped could not end
 		w.send(Signal{Generation: e.Generation, Signal: syscall.SIGCONT, Group: e.Group})
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/examples/load"
-	"hupwatch/services"
 )
 
 // The load on each variant, shared out among its addresses.
@@ -41,7 +40,7 @@ func newSubject(r *row, cfg *config.Config) (*subject, error) {
 		return nil, fmt.Errorf("no service %q", r.variant.service)
 	}
 	sub := &subject{row: r, service: service, gone: make(map[int]time.Time)}
-	r.stopSignal = services.SignalName(service.StopSignal)
+	r.stopSignal = config.SignalName(service.StopSignal)
 	var over []string
 	for _, address := range r.variant.addresses {
 		network, _, _ := strings.Cut(address, "://")
@@ -144,7 +143,7 @@ func reload(ctx context.Context, d *daemon, cfg *config.Config, subjects []*subj
 // clean reports whether a generation ended as it should.
 func clean(exited event, service *config.Service) bool {
 	return exited["exit"] == "exited with status 0" ||
-		exited["exit"] == "killed by signal "+services.SignalName(service.StopSignal)
+		exited["exit"] == "killed by signal "+config.SignalName(service.StopSignal)
 }
 
 // start puts the load on.

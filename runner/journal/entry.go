@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/services"
 )
 
@@ -194,7 +195,7 @@ func (r *entry) publicExit() *Exit {
 func newExit(e services.Exit, at time.Time) *Exit {
 	p := &Exit{Code: e.ShellCode(), Reason: e.Reason, At: at}
 	if e.Signal != 0 {
-		p.Signal = services.SignalName(e.Signal)
+		p.Signal = config.SignalName(e.Signal)
 	}
 	return p
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/runner/control"
 	"hupwatch/services"
 )
@@ -149,7 +150,7 @@ func awaited(e control.Event) string {
 func (r *row) hooked(e control.Event) {
 	r.hook, r.until = e.Hook, time.Time{}
 	switch {
-	case e.Hook == string(services.HookBeforeStart):
+	case e.Hook == string(config.HookBeforeStart):
 		r.step, r.instance, r.generation = stepPreparing, e.Instance, e.Generation
 	case r.started:
 		r.step = stepHandover
@@ -179,7 +180,7 @@ func (r *row) incoming(e control.Event) {
 	r.until, r.lacks, r.says = after(e.At.Time, e.WaitSeconds), e.Error, e.Status
 	switch services.Phase(e.Phase) {
 	case services.PhasePreparing:
-		r.step, r.hook = stepPreparing, string(services.HookBeforeStart)
+		r.step, r.hook = stepPreparing, string(config.HookBeforeStart)
 	case services.PhaseWaiting:
 		r.step = stepStopping
 	case services.PhaseProving:
@@ -190,7 +191,7 @@ func (r *row) incoming(e control.Event) {
 	case services.PhaseOverlapping:
 		r.step = stepBoth
 	case services.PhaseHandover:
-		r.step, r.hook = stepHandover, string(services.HookBeforeStop)
+		r.step, r.hook = stepHandover, string(config.HookBeforeStop)
 	default:
 		r.step = stepStarting
 	}

@@ -10,7 +10,6 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
-	"hupwatch/services"
 )
 
 // readRequest reads the body of a POST. None at all is a request without
@@ -91,6 +90,6 @@ func checkValues(q *control.Request) error {
 	if err != nil {
 		return usage("signal: %v", err)
 	}
-	q.Signal = services.SignalName(sig)
+	q.Signal = config.SignalName(sig)
 	return nil
 }

@@ -1,0 +1,12 @@
+package config
+
+// Hook is one of the commands of a service that run around its generations, by the
+// name of its key.
+type Hook string
+
+// The hooks.
+const (
+	HookBeforeStart Hook = "before_start" // before each new release; if it fails, that is not started
+	HookBeforeStop  Hook = "before_stop"  // before the stop signal
+	HookAfterReload Hook = "after_reload" // whatever became of it
+)
