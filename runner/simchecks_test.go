@@ -314,7 +314,7 @@ func (w *world) checkEffect(a *actor, was before, e services.Effect) {
 		w.checkPrepared(a, e)
 		w.checkAlone(a, e)
 		living := a.machine.Living()
-		if !slices.ContainsFunc(living, func(l services.Living) bool { return l.Generation == e.Generation }) {
+		if !slices.ContainsFunc(living, func(l services.Place) bool { return l.Generation == e.Generation }) {
 			w.violated("generation %d of %s is started before the ledger knows it", e.Generation, a.machine.Name)
 		}
 	case services.DownForGood:
@@ -641,7 +641,7 @@ func (w *world) checkLedger(a *actor) {
 	living := a.machine.Living()
 	for _, p := range a.live {
 		// What was let go of is for others to remember.
-		if !p.left && !w.leaves && !slices.ContainsFunc(living, func(l services.Living) bool { return l.Generation == p.number }) {
+		if !p.left && !w.leaves && !slices.ContainsFunc(living, func(l services.Place) bool { return l.Generation == p.number }) {
 			w.violated("generation %d of %s lives, but the ledger does not know it", p.number, p.service)
 		}
 	}

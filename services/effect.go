@@ -22,8 +22,9 @@ type (
 		Reuse   *Release
 		Older   []*Release
 		Only    bool
-		// Active is the generation that serves meanwhile, or 0.
-		Active int
+		// Active is the generation that serves meanwhile, or 0, and Serving its release.
+		Active  int
+		Serving *Release
 	}
 	// Launch asks for the process of a generation. Spawned or SpawnFailed
 	// answers it, then Execed, Exited and Emptied follow.
@@ -31,10 +32,15 @@ type (
 		Generation int
 		Instance   int
 		Release    *Release
+		// MayWait is set if something serves: then a start that cannot be written down
+		// first is none.
+		MayWait bool
 	}
 	// Prove asks for a look at whether a generation is ready. Proved answers it.
 	Prove struct {
 		Generation int
+		Instance   int
+		Release    *Release
 		Way        Way
 		// Others live beside it, and may answer for it.
 		Others []int
@@ -135,8 +141,14 @@ type (
 	// Amend says that what serves does so with this configuration from now on, and
 	// without a new process.
 	Amend struct{ Config *config.Service }
-	// Emit tells the world what happened.
-	Emit struct{ Event Event }
+	// Emit tells the world what happened. WithTail asks for the last lines that the
+	// generation wrote to be told too; Forget says that nobody is going to ask for what
+	// the service wrote.
+	Emit struct {
+		Event    Event
+		WithTail bool
+		Forget   bool
+	}
 	// DownForGood says that an essential service is not going to be started any
 	// more: hupwatch is to end with this exit code.
 	DownForGood struct{ Code int }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"hupwatch/config"
@@ -99,10 +98,10 @@ func (r Resolver) environment(c *config.Service, rel *Release, a account) ([]str
 	return list, nil
 }
 
-// environ is the whole environment of a generation of the release that has
+// Environ is the whole environment of a generation of the release that has
 // these variables besides. No name is in it twice: programs would differ in which
 // one they take.
-func (rel *Release) environ(generation []string) []string {
+func (rel *Release) Environ(generation []string) []string {
 	layers := [][]string{generation, rel.Env, rel.Inherited}
 	all := make([]string, 0, len(generation)+len(rel.Env)+len(rel.Inherited))
 	for i, layer := range layers {
@@ -160,52 +159,6 @@ func readEnvFile(env map[string]string, file config.EnvFile) error {
 	}
 	maps.Copy(env, values)
 	return nil
-}
-
-// generationEnv is what differs from one generation of a release to the next.
-func generationEnv(c *config.Service, generation, instance int, mark string) []string {
-	env := []string{
-		"HUPWATCH_SERVICE=" + c.Name,
-		"HUPWATCH_GENERATION=" + strconv.Itoa(generation),
-		"HUPWATCH_INSTANCE=" + strconv.Itoa(instance),
-	}
-	if mark != "" {
-		env = append(env, "HUPWATCH_MARK="+mark+"/"+c.Name+"/"+strconv.Itoa(generation))
-	}
-	if c.Publish != "" {
-		env = append(env, config.BindVariable+"="+config.BindPath(c.Publish, generation))
-	}
-	if slices.Contains(c.Compat, config.CompatServerStarter) {
-		env = append(env, "SERVER_STARTER_PORT="+serverStarterPort(c.Listen), "SERVER_STARTER_GENERATION="+strconv.Itoa(generation))
-	}
-	if len(c.Listen) > 0 {
-		names := make([]string, len(c.Listen))
-		for i, l := range c.Listen {
-			names[i] = l.Name
-		}
-		env = append(env, "LISTEN_FDS="+strconv.Itoa(len(c.Listen)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
-	}
-	return env
-}
-
-// commandEnv is what commands about a generation have of its variables: of what is
-// its process's alone they have none, and they know which that is.
-func commandEnv(c *config.Service, generation, instance, pid int) []string {
-	env := slices.DeleteFunc(generationEnv(c, generation, instance, ""), func(v string) bool {
-		return strings.HasPrefix(v, "LISTEN_") || strings.HasPrefix(v, "SERVER_STARTER_")
-	})
-	return append(env, pidVariable+"="+strconv.Itoa(pid))
-}
-
-// serverStarterPort tells a program which descriptors it has as Server::Starter
-// does: PORT=3, HOST:PORT=3 or PATH=3, with semicolons between them.
-func serverStarterPort(listens []config.Listen) string {
-	const first = 3
-	ports := make([]string, len(listens))
-	for i, l := range listens {
-		ports[i] = strings.TrimPrefix(l.Address, ":") + "=" + strconv.Itoa(first+i)
-	}
-	return strings.Join(ports, ";")
 }
 
 func lookupIn(layers ...[]string) func(string) (string, bool) {

@@ -42,6 +42,17 @@ type Event struct {
 	Wait    time.Duration // how long it will take at most: warm-up, delay, time to the KILL
 }
 
+// isOfFailure reports whether a generation was no good, or ended by itself, so that the
+// last lines it wrote may say why.
+func (e *Event) isOfFailure() bool {
+	switch e.Kind {
+	case KindReloadEnded, KindStartFailed, KindEnded, KindRolledBack:
+		return e.Result != ResultPromoted && e.Result != ResultStarted && e.Result != ResultSkipped
+	default:
+		return false
+	}
+}
+
 // Kind says what happened.
 type Kind string
 

@@ -114,8 +114,8 @@ func (e Exit) ShellCode() int {
 	return e.Code
 }
 
-// success reports whether it is that of a command that did well.
-func (e Exit) success() bool { return e.Code == 0 && e.Signal == 0 && e.Reason == "" }
+// Success reports whether it is that of a command that did well.
+func (e Exit) Success() bool { return e.Code == 0 && e.Signal == 0 && e.Reason == "" }
 
 // clean reports whether this is a proper end for a process that was sent the
 // signal sent (0 for none): a success code, or dying of that very signal, as

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"hupwatch/config"
 )
 
 // mostReleases is how many of the releases that were promoted are remembered.
@@ -113,12 +111,6 @@ func (h History) String() string {
 		}
 	}
 	return strings.Join(dirs, ", ")
-}
-
-// Same reports whether a process started with either release would be the same, and
-// stay so: nothing but keys that need no new process may differ.
-func (rel *Release) Same(other *Release) bool {
-	return rel.starts(other) && !slices.ContainsFunc(config.Changes(rel.Service, other.Service), func(c config.Change) bool { return !c.Live })
 }
 
 // Probation is the time, from the stop signal to the old generation on, in which a
@@ -342,11 +334,6 @@ type Record struct {
 	History History
 	Refused *Refusal
 	Waiting Waiting
-}
-
-// Archive keeps what outlives a reboot. Keep must not block.
-type Archive interface {
-	Keep(service string, r Record)
 }
 
 // record is that, of the first instance.

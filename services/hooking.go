@@ -49,9 +49,9 @@ func (w *Watcher) runHook(e RunHook) {
 	}
 	h := &hookRun{}
 	w.hooks[e.Token] = h
-	variables := commandEnv(e.Release.Service, e.Generation, e.Instance, e.PID)
+	variables := CommandVariables(e.Release.Service, e.Generation, e.Instance, e.PID)
 	if e.Kind == config.HookAfterReload {
-		variables = append(variables, resultVariable+"="+string(e.Result), errorVariable+"="+e.Error)
+		variables = append(variables, ResultVariables(string(e.Result), e.Error)...)
 	}
 	w.host.Starting.Pass(func() {
 		if err := w.startHook(e, variables, h); err != nil {
@@ -67,11 +67,11 @@ func (w *Watcher) startHook(e RunHook, variables []string, h *hookRun) error {
 	release := e.Release
 	if release.Dir == "" {
 		var err error
-		if release, err = w.host.Resolver.bare(release.Service); err != nil {
+		if release, err = w.host.Resolver.Bare(release.Service); err != nil {
 			return err
 		}
 	}
-	spec, err := release.command(e.Command, variables)
+	spec, err := release.Command(e.Command, variables)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (w *Watcher) startHook(e RunHook, variables []string, h *hookRun) error {
 
 func hookDone(token int, e Exit, capture *output.Capture) HookDone {
 	in := HookDone{Token: token}
-	if !e.success() {
+	if !e.Success() {
 		in.Failure, in.Tail = e.String(), capture.Tail()
 	}
 	return in
@@ -102,18 +102,4 @@ func (w *Watcher) killHook(token int) {
 		h.kill()
 		delete(w.hooks, token)
 	}
-}
-
-// bare makes what a command of a service can be run with whose release cannot be
-// made: as its user, in hupwatch's own directory.
-func (r Resolver) bare(c *config.Service) (*Release, error) {
-	a, err := lookupAccount(c.User, c.Group)
-	if err != nil {
-		return nil, err
-	}
-	rel := &Release{Service: c, Dir: r.Dir, Credential: a.credential, Inherited: r.inherited(c)}
-	for name, value := range a.variables {
-		rel.Env = append(rel.Env, name+"="+value)
-	}
-	return rel, nil
 }

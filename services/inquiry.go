@@ -31,8 +31,8 @@ func (w *Watcher) ask(e Resolve) {
 	i := &inquiry{Resolve: e}
 	w.inquiries = append(w.inquiries, i)
 	active := opener{process: w.process(e.Active)}
-	if _, g := w.machine.find(e.Active); g != nil && g.Release != nil {
-		active.credential = g.Release.Credential
+	if e.Serving != nil {
+		active.credential = e.Serving.Credential
 	}
 	w.host.Resolving.Pass(func() { w.Post(resolution{w.resolve(e, active), i}) })
 }

@@ -2,8 +2,6 @@ package services
 
 import (
 	"fmt"
-
-	"hupwatch/services/process"
 )
 
 func (w *Watcher) launch(e Launch) {
@@ -25,12 +23,12 @@ func (w *Watcher) launch(e Launch) {
 }
 
 func (w *Watcher) start(e Launch, fds []int) error {
-	variables := generationEnv(e.Release.Service, e.Generation, e.Instance, w.host.Mark)
+	variables := Variables(e.Release.Service, e.Generation, e.Instance, w.host.Mark)
 	argv, err := e.Release.Argv(variables)
 	if err != nil {
 		return err
 	}
-	spec := e.Release.spec()
+	spec := e.Release.Spec()
 	ear, told, err := w.hearing(e, &spec)
 	if err != nil {
 		return err
@@ -43,7 +41,7 @@ func (w *Watcher) start(e Launch, fds []int) error {
 	}
 	defer capture.Forked()
 	spec.Args = argv
-	spec.Env = e.Release.environ(append(variables, told...))
+	spec.Env = e.Release.Environ(append(variables, told...))
 	spec.Sockets = fds
 	spec.Stdout, spec.Stderr = capture.Descriptors()
 	err = w.host.Table.Start(spec, watch{w, started{generation: e.Generation, output: capture, ear: ear}})
@@ -51,16 +49,4 @@ func (w *Watcher) start(e Launch, fds []int) error {
 		ear.close()
 	}
 	return err
-}
-
-func (rel *Release) spec() process.Spec {
-	c := rel.Service
-	spec := process.Spec{
-		Path: rel.Path, Dir: rel.Dir,
-		Credential: rel.Credential, Umask: c.Umask, OOMScoreAdj: c.OOMScoreAdj,
-	}
-	for _, l := range c.Limits {
-		spec.Limits = append(spec.Limits, process.Limit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
-	}
-	return spec
 }

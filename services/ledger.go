@@ -19,6 +19,11 @@ type Ledger interface {
 	Save(service string, living []Living, wanted Wanted) error
 }
 
+// Archive keeps what outlives a reboot. Keep must not block.
+type Archive interface {
+	Keep(service string, r Record)
+}
+
 // Living is one generation in the ledger.
 type Living struct {
 	Generation int
@@ -40,11 +45,13 @@ func (w *Watcher) intend(generation int) error {
 // process and its exec do, is written together. What cannot be written was logged
 // and is tried again.
 func (w *Watcher) save() {
-	living := w.machine.Living()
-	for i := range living {
-		if p := w.process(living[i].Generation); p != nil {
-			living[i].Identity = p.Identity()
+	var living []Living
+	for _, g := range w.machine.Living() {
+		one := Living{Generation: g.Generation, Instance: g.Instance, Phase: g.Phase}
+		if p := w.process(g.Generation); p != nil {
+			one.Identity = p.Identity()
 		}
+		living = append(living, one)
 	}
 	recorded := slices.DeleteFunc(slices.Clone(living), func(l Living) bool { return l.PID == 0 })
 	// What has gone may stay on record as long as others are: it is known to be
@@ -75,18 +82,4 @@ func (w *Watcher) notWritten(err error) error {
 		w.trouble(err)
 	}
 	return err
-}
-
-// Living lists the generations that have a process or are about to get one.
-func (m *Machine) Living() []Living {
-	var living []Living
-	for i := range m.Slots {
-		sl := &m.Slots[i]
-		for _, g := range sl.generations() {
-			if g.Number > 0 {
-				living = append(living, Living{Generation: g.Number, Instance: sl.Instance, Phase: g.Phase})
-			}
-		}
-	}
-	return living
 }

@@ -214,7 +214,7 @@ func (s *step) emit(sl *Slot, g *Generation, e Event) {
 	case s.Under != nil:
 		e.Reloads = s.Under.IDs
 	}
-	s.do(Emit{e})
+	s.do(Emit{Event: e, WithTail: e.isOfFailure(), Forget: e.Kind == KindStopped && s.Ending != nil && !s.Ending.Asked})
 }
 
 func (s *step) take(in Input) {
@@ -334,6 +334,26 @@ func (m *Machine) find(number int) (*Slot, *Generation) {
 		}
 	}
 	return nil, nil
+}
+
+// Place is where a generation is, and how far it has come.
+type Place struct {
+	Generation, Instance int
+	Phase                Phase
+}
+
+// Living lists the generations that have a process or are about to get one.
+func (m *Machine) Living() []Place {
+	var living []Place
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		for _, g := range sl.generations() {
+			if g.Number > 0 {
+				living = append(living, Place{Generation: g.Number, Instance: sl.Instance, Phase: g.Phase})
+			}
+		}
+	}
+	return living
 }
 
 // PIDs returns the main processes of every generation.

@@ -84,7 +84,7 @@ func (s *step) watched() {
 	sl := &s.Slots[r.Slot]
 	if ready := sl.Active.ready(); ready != nil && !speaks(ready) {
 		sl.Active.Proof.Asked = true
-		s.do(Prove{Generation: sl.Active.Number, Way: WayProbe, Ready: ready, AtOnce: 1})
+		s.do(Prove{Generation: sl.Active.Number, Instance: sl.Instance, Release: sl.Active.Release, Way: WayProbe, Ready: ready, AtOnce: 1})
 		return
 	}
 	s.signalled(sl, "")

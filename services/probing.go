@@ -7,15 +7,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/services/probe"
-	"hupwatch/services/process"
 	"hupwatch/services/task"
-)
-
-// The variables that only commands about a generation have.
-const (
-	pidVariable    = "HUPWATCH_PID"
-	resultVariable = "HUPWATCH_RESULT"
-	errorVariable  = "HUPWATCH_ERROR"
 )
 
 // probe has a look at a generation.
@@ -30,8 +22,7 @@ func (w *Watcher) probe(e Prove) {
 	gate, look := w.host.Probing, func() Proved { return it.listens(active, e.Own) }
 	switch e.Way {
 	case WayProbe:
-		_, g := w.machine.find(e.Generation)
-		it.release, it.variables = g.Release, commandEnv(g.service(), e.Generation, it.instance, it.process.PID())
+		it.release, it.variables = e.Release, CommandVariables(e.Release.Service, e.Generation, e.Instance, it.process.PID())
 		look = func() Proved { return w.attempt(ctx, e.Ready, e.AtOnce, it) }
 	case WayWaiting:
 		sockets := w.listeners(e.Waits)
@@ -61,10 +52,11 @@ func (w *Watcher) attempt(ctx context.Context, r *config.Ready, atOnce int, it s
 	if r.Kind == config.ReadyExec {
 		return Proved{Failure: text(w.execute(ctx, r, it))}
 	}
-	target, err := it.release.target(r, it.variables)
+	url, address, err := it.release.ReadyAt(r, it.variables)
 	if err != nil {
 		return Proved{Failure: err.Error()}
 	}
+	target := probe.Target{Kind: r.Kind, URL: url, Address: address, Timeout: r.Timeout, Headers: r.Headers}
 	in := it.probe(ctx, target, atOnce)
 	if in.Failure != "" {
 		in.Failure = target.String() + ": " + in.Failure
@@ -79,24 +71,9 @@ func text(err error) string {
 	return err.Error()
 }
 
-// target expands what is to be probed.
-func (rel *Release) target(r *config.Ready, variables []string) (probe.Target, error) {
-	t := probe.Target{Kind: r.Kind, Timeout: r.Timeout, Headers: r.Headers}
-	lookup := lookupIn(variables, rel.Env, rel.Inherited)
-	var err error
-	if t.URL, err = config.Expand(r.URL, lookup); err == nil {
-		t.Address, err = config.Expand(r.Address, lookup)
-	}
-	if err != nil {
-		return t, fmt.Errorf("ready.%s: %w", r.Kind, err)
-	}
-	t.URL, t.Address = fill(t.URL, variables), fill(t.Address, variables)
-	return t, nil
-}
-
 // execute runs the command of an exec probe.
 func (w *Watcher) execute(ctx context.Context, r *config.Ready, it subject) error {
-	spec, err := it.release.command(r.Exec, it.variables)
+	spec, err := it.release.Command(r.Exec, it.variables)
 	if err != nil {
 		return fmt.Errorf("ready.exec: %w", err)
 	}
@@ -108,7 +85,7 @@ func (w *Watcher) execute(ctx context.Context, r *config.Ready, it subject) erro
 	case err != nil && ctx.Err() != nil:
 		err = fmt.Errorf("did not end within %s", r.Timeout)
 	case err != nil:
-	case e.success():
+	case e.Success():
 		return nil
 	default:
 		err = fmt.Errorf("%s", e)
@@ -117,29 +94,4 @@ func (w *Watcher) execute(ctx context.Context, r *config.Ready, it subject) erro
 		return fmt.Errorf("exec %s: %w: %s", r.Exec[0], err, strings.TrimSpace(outcome.Tail[n-1]))
 	}
 	return fmt.Errorf("exec %s: %w", r.Exec[0], err)
-}
-
-// execOf is the command of an exec probe, if it is one.
-func execOf(r *config.Ready) []string {
-	if r == nil {
-		return nil
-	}
-	return r.Exec
-}
-
-// command is how one of the service's own commands is run: as its user, in its
-// directory.
-func (rel *Release) command(command, variables []string) (process.Spec, error) {
-	spec := rel.spec()
-	argv, err := rel.expand(command, variables)
-	if err != nil {
-		return spec, err
-	}
-	if spec.Path, _, err = rel.locate(argv[0]); err != nil {
-		return spec, err
-	}
-	spec.Args = argv
-	spec.Env = rel.environ(variables)
-	spec.Stdout, spec.Stderr = -1, -1
-	return spec, nil
 }

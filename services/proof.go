@@ -100,7 +100,7 @@ func (m *Machine) proven(sl *Slot) bool { return sl.Incoming.Proof.Lasting || !m
 func (s *step) prove(sl *Slot) {
 	g := sl.Incoming
 	g.Proof.Asked, g.Proof.Next, g.Proof.Way = true, Never, s.way(sl)
-	p := Prove{Generation: g.Number, Way: g.Proof.Way, Others: s.others(g), AtOnce: max(1, g.Proof.AtOnce)}
+	p := Prove{Generation: g.Number, Instance: sl.Instance, Release: g.Release, Way: g.Proof.Way, Others: s.others(g), AtOnce: max(1, g.Proof.AtOnce)}
 	switch p.Way {
 	case WayProbe:
 		p.Ready = g.ready()

@@ -3,6 +3,8 @@ package services
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"reflect"
+	"slices"
 
 	"hupwatch/config"
 	"hupwatch/services/process"
@@ -48,4 +50,27 @@ func NewStored(salt string, env []string) *Stored {
 type Program struct {
 	Size     int64
 	Modified int64 // nanoseconds since 1970
+}
+
+// Same reports whether a process started with either release would be the same, and
+// stay so: nothing but keys that need no new process may differ.
+func (rel *Release) Same(other *Release) bool {
+	return rel.starts(other) && !slices.ContainsFunc(config.Changes(rel.Service, other.Service), func(c config.Change) bool { return !c.Live })
+}
+
+// starts reports whether a process started with either release would be the same,
+// as far as the host has a say in that.
+func (rel *Release) starts(other *Release) bool {
+	if rel.Dir != other.Dir || rel.Path != other.Path || rel.Program != other.Program {
+		return false
+	}
+	switch a, b := rel.Stored, other.Stored; {
+	case a != nil && b != nil:
+		return *a == *b
+	case a != nil:
+		return *a == *NewStored(a.Salt, other.Env)
+	case b != nil:
+		return *b == *NewStored(b.Salt, rel.Env)
+	}
+	return slices.Equal(rel.Env, other.Env) && slices.Equal(rel.Inherited, other.Inherited) && reflect.DeepEqual(rel.Credential, other.Credential)
 }

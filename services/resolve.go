@@ -58,33 +58,37 @@ func (r Resolver) equip(rel *Release) error {
 // better learned before anything is started.
 func (rel *Release) checkExpansions() error {
 	c := rel.Service
-	variables := generationEnv(c, 0, 0, "")
+	variables := Variables(c, 0, 0, "")
 	if _, err := rel.Argv(variables); err != nil {
 		return err
 	}
 	variables = append(variables, pidVariable+"=0")
 	if c.Ready != nil {
-		if _, err := rel.target(c.Ready, variables); err != nil {
+		if _, _, err := rel.ReadyAt(c.Ready, variables); err != nil {
 			return err
 		}
 	}
-	hooks := []struct {
-		key     string
-		command []string
-	}{
-		{"ready.exec", execOf(c.Ready)},
-		{string(config.HookBeforeStart), c.BeforeStart},
-		{string(config.HookBeforeStop), c.BeforeStop},
-		{string(config.HookAfterReload), c.AfterReload},
+	type command struct {
+		key  string
+		argv []string
 	}
-	for _, h := range hooks {
+	var commands []command
+	if c.Ready != nil {
+		commands = append(commands, command{"ready.exec", c.Ready.Exec})
+	}
+	commands = append(commands,
+		command{string(config.HookBeforeStart), c.BeforeStart},
+		command{string(config.HookBeforeStop), c.BeforeStop},
+		command{string(config.HookAfterReload), c.AfterReload},
+	)
+	for _, h := range commands {
 		if h.key == string(config.HookAfterReload) {
-			variables = append(variables, resultVariable+"=", errorVariable+"=")
+			variables = append(variables, ResultVariables("", "")...)
 		}
-		if len(h.command) == 0 {
+		if len(h.argv) == 0 {
 			continue
 		}
-		argv, err := rel.expand(h.command, variables)
+		argv, err := rel.expand(h.argv, variables)
 		if err == nil {
 			_, _, err = rel.locate(argv[0])
 		}
@@ -120,33 +124,6 @@ func (r Resolver) Again(rel *Release) (*Release, error) {
 	return renewed, renewed.checkExpansions()
 }
 
-// Argv is the argument vector of a generation of the release that has these
-// variables besides those of the release.
-func (rel *Release) Argv(generation []string) ([]string, error) {
-	argv, err := rel.expand(rel.Service.Command, generation)
-	if err != nil {
-		return nil, fmt.Errorf("command: %w", err)
-	}
-	if strings.ContainsRune(argv[0], '/') {
-		argv[0] = rel.Path // the release's own, wherever a link leads later
-	}
-	return argv, nil
-}
-
-// expand expands the arguments of a command.
-func (rel *Release) expand(command, variables []string) ([]string, error) {
-	lookup := lookupIn(variables, rel.Env, rel.Inherited)
-	argv := make([]string, len(command))
-	for i, arg := range command {
-		text, err := config.Expand(arg, lookup)
-		if err != nil {
-			return nil, fmt.Errorf("argument %d: %w", i, err)
-		}
-		argv[i] = fill(text, variables)
-	}
-	return argv, nil
-}
-
 func (r Resolver) dir(c *config.Service) (string, error) {
 	dir := c.WorkingDir
 	if dir == "" {
@@ -174,7 +151,7 @@ func (r Resolver) dir(c *config.Service) (string, error) {
 // never the binary's own link: a virtualenv's python is known by its place.
 func (rel *Release) find() error {
 	c := rel.Service
-	name, err := config.Expand(c.Command[0], lookupIn(generationEnv(c, 0, 0, ""), rel.Env, rel.Inherited))
+	name, err := config.Expand(c.Command[0], lookupIn(Variables(c, 0, 0, ""), rel.Env, rel.Inherited))
 	if err == nil {
 		rel.Path, rel.Program, err = rel.locate(name)
 	}
@@ -245,4 +222,18 @@ func plain(err error) error {
 		return pathError.Err
 	}
 	return err
+}
+
+// Bare makes what a command of a service can be run with whose release cannot be
+// made: as its user, in hupwatch's own directory.
+func (r Resolver) Bare(c *config.Service) (*Release, error) {
+	a, err := lookupAccount(c.User, c.Group)
+	if err != nil {
+		return nil, err
+	}
+	rel := &Release{Service: c, Dir: r.Dir, Credential: a.credential, Inherited: r.inherited(c)}
+	for name, value := range a.variables {
+		rel.Env = append(rel.Env, name+"="+value)
+	}
+	return rel, nil
 }

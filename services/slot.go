@@ -136,7 +136,7 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *Release) {
 		}
 	}
 	if sl.Active != nil {
-		r.Active = sl.Active.Number
+		r.Active, r.Serving = sl.Active.Number, sl.Active.Release
 	}
 	s.do(r)
 }
@@ -189,7 +189,7 @@ func (s *step) prepared(sl *Slot, g *Generation) {
 	g.Phase = PhaseStarting
 	g.Deadline = s.now.Add(g.service().StartTimeout)
 	s.guard()
-	s.do(Launch{Generation: g.Number, Instance: sl.Instance, Release: g.Release})
+	s.do(Launch{Generation: g.Number, Instance: sl.Instance, Release: g.Release, MayWait: s.State() == StateRunning})
 }
 
 func (s *step) resolveFailed(in ResolveFailed) {

@@ -18,11 +18,11 @@ import (
 // subject is a generation that is looked at, and those that live beside it: where
 // they have its address too, each of them may answer for it.
 type subject struct {
-	generation, instance int
-	process              *process.Process
-	others               []rival
-	release              *Release
-	variables            []string
+	generation int
+	process    *process.Process
+	others     []rival
+	release    *Release // of what is probed
+	variables  []string // likewise
 }
 
 // rival is a generation that is not the one that is looked at.
@@ -39,9 +39,6 @@ type listeningSocket struct {
 
 func (w *Watcher) subject(generation int, others []int) subject {
 	it := subject{generation: generation, process: w.process(generation)}
-	if sl, _ := w.machine.find(generation); sl != nil {
-		it.instance = sl.Instance
-	}
 	for _, number := range others {
 		if p := w.process(number); p != nil {
 			it.others = append(it.others, rival{number, p})

@@ -1,8 +1,6 @@
 package services
 
 import (
-	"reflect"
-	"slices"
 	"strings"
 
 	"hupwatch/config"
@@ -60,21 +58,4 @@ func (s *step) amend(sl *Slot, made *Release) {
 	sl.History = sl.History.promoted(&amended)
 	s.Refused, s.Instead, s.keep = nil, "", true // it is what the file says
 	s.do(Amend{made.Service})
-}
-
-// starts reports whether a process started with either release would be the same,
-// as far as the host has a say in that.
-func (rel *Release) starts(other *Release) bool {
-	if rel.Dir != other.Dir || rel.Path != other.Path || rel.Program != other.Program {
-		return false
-	}
-	switch a, b := rel.Stored, other.Stored; {
-	case a != nil && b != nil:
-		return *a == *b
-	case a != nil:
-		return *a == *NewStored(a.Salt, other.Env)
-	case b != nil:
-		return *b == *NewStored(b.Salt, rel.Env)
-	}
-	return slices.Equal(rel.Env, other.Env) && slices.Equal(rel.Inherited, other.Inherited) && reflect.DeepEqual(rel.Credential, other.Credential)
 }

@@ -331,7 +331,7 @@ func (w *Watcher) carryOut(e Effect) {
 	case Launch:
 		// An intent is on disk before its process, lest that be run twice. Where
 		// something serves, it can wait for room on the disk.
-		if err := w.intend(e.Generation); err != nil && w.machine.State() == StateRunning {
+		if err := w.intend(e.Generation); err != nil && e.MayWait {
 			w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
 			return
 		}
@@ -378,7 +378,7 @@ func (w *Watcher) carryOut(e Effect) {
 	case Amend:
 		w.host.Output.Apply(e.Config)
 	case Emit:
-		w.publish(e.Event)
+		w.publish(e)
 	case DownForGood:
 		w.rollout.DownForGood(w.machine.Name, e.Code)
 	case Ended:
@@ -389,10 +389,14 @@ func (w *Watcher) carryOut(e Effect) {
 }
 
 // publish tells what happened, with the last lines of what went wrong.
-func (w *Watcher) publish(e Event) {
+func (w *Watcher) publish(told Emit) {
+	e := told.Event
+	if told.Forget {
+		w.host.Output.Forget(w.machine.Name)
+	}
 	switch e.Kind {
 	case KindReloadEnded, KindStartFailed, KindEnded, KindRolledBack:
-		if s := w.started(e.Generation); s != nil && e.Result != ResultPromoted && e.Result != ResultStarted && e.Result != ResultSkipped {
+		if s := w.started(e.Generation); s != nil && told.WithTail {
 			e.Tail = s.output.Tail()
 		}
 		w.mu.Lock()
@@ -412,10 +416,6 @@ func (w *Watcher) publish(e Event) {
 	case KindPromoted:
 		if s := w.started(e.Generation); s != nil {
 			s.output.Settle()
-		}
-	case KindStopped:
-		if end := w.machine.Ending; end != nil && !end.Asked { // nobody asks for it any more
-			w.host.Output.Forget(w.machine.Name)
 		}
 	default:
 	}
