@@ -17,9 +17,11 @@ import (
 	"hupwatch/runner/control/server"
 	"hupwatch/runner/journal"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 	"hupwatch/services/output"
 	"hupwatch/services/process"
+	"hupwatch/services/release"
 )
 
 // api is what the control server speaks for. It implements server.Daemon.
@@ -61,9 +63,9 @@ func (a *api) admit(group string, s *server.Server) {
 func (a *api) lookUp(nth uint64, group string, s *server.Server) {
 	gid := int64(noGroup)
 	if group != "" {
-		n, err := services.LookupGroup(group)
+		n, err := release.LookupGroup(group)
 		if err != nil {
-			a.fleet.host.Events.Publish(services.Event{Kind: services.KindTrouble, Reason: "control_group: " + err.Error()})
+			a.fleet.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: "control_group: " + err.Error()})
 		} else {
 			gid = int64(n)
 		}
@@ -74,7 +76,7 @@ func (a *api) lookUp(nth uint64, group string, s *server.Server) {
 		return
 	}
 	if err := s.Admit(); err != nil {
-		a.fleet.host.Events.Publish(services.Event{Kind: services.KindTrouble, Reason: err.Error()})
+		a.fleet.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: err.Error()})
 	}
 }
 
@@ -113,7 +115,7 @@ func (a *api) Service(name string) (control.Service, bool) {
 // look says how a service is, unless it was removed and is gone.
 func (a *api) look(w *services.Watcher) (s control.Service, ok bool) {
 	c := clock{wall: time.Now(), now: a.fleet.host.Now()}
-	w.Look(func(m *services.Machine) {
+	w.Look(func(m *lifecycle.Machine) {
 		if ok = !m.Removed(); ok {
 			s = serviceOf(m, c)
 		}
@@ -267,7 +269,7 @@ func (a *api) serviceReload(r *journal.Reload, front *front) control.ServiceRelo
 		s.Exit = &control.Exit{Code: r.Exit.Code, Signal: r.Exit.Signal, Reason: r.Exit.Reason, At: control.Time{Time: r.Exit.At}}
 	}
 	if w := front.watcher(r.Service); w != nil {
-		w.Look(func(m *services.Machine) {
+		w.Look(func(m *lifecycle.Machine) {
 			now := serviceOf(m, clock{})
 			s.Generation, s.PID, s.State, s.Wanted = now.Generation, now.PID, now.State, now.Wanted
 		})
@@ -355,7 +357,7 @@ func (a *api) Memory(names []string) map[string]int64 {
 	owner := make(map[int]string)
 	for _, name := range names {
 		if w := front.watcher(name); w != nil {
-			w.Look(func(m *services.Machine) {
+			w.Look(func(m *lifecycle.Machine) {
 				for _, pid := range m.PIDs() {
 					owner[pid] = name
 				}

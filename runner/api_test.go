@@ -11,6 +11,7 @@ import (
 	"hupwatch/runner/control/server"
 	"hupwatch/runner/journal"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 )
 
@@ -37,7 +38,7 @@ func TestWhoFollowsGetsEachEventOnce(t *testing.T) {
 		heard, cancel := f.follow()
 		defer cancel()
 		for {
-			stream.Publish(services.Event{Kind: services.KindTrouble})
+			stream.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble})
 			select {
 			case <-heard.Wake:
 				heard.Take()
@@ -96,11 +97,11 @@ func TestAnAnswerIsNoOlderThanItsQuestion(t *testing.T) {
 	f := startFeed(journal.Open(filepath.Join(t.TempDir(), "journal"), func(err error) { t.Error(err) }), stream, nil)
 	a := newAPI("", newFleet(&services.Host{Now: monotonic}, &config.Config{}, nil), f)
 	for id := uint64(1); id <= rounds; id++ {
-		stream.Publish(services.Event{Kind: services.KindRequest, Reloads: []uint64{id}})
+		stream.Publish(lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{id}})
 		if r, known := a.Reload(id); !known || r.Done {
 			t.Fatalf("reload %d is %+v, known %v, want one under way", id, r, known)
 		}
-		stream.Publish(services.Event{Kind: services.KindRequestDone, Reloads: []uint64{id}})
+		stream.Publish(lifecycle.Event{Kind: lifecycle.KindRequestDone, Reloads: []uint64{id}})
 		if r, _ := a.Reload(id); !r.Done {
 			t.Fatalf("reload %d is %+v, want one that is done", id, r)
 		}
@@ -118,7 +119,7 @@ func TestADiskThatHangsKeepsNoAnswerForEver(t *testing.T) {
 	f := startFeed(journal.Open("", func(err error) { t.Error(err) }), stream, nil)
 	a := newAPI("", newFleet(&services.Host{Now: monotonic}, &config.Config{}, nil), f)
 	f.recording.Lock() // as while the disk takes what came before
-	stream.Publish(services.Event{Kind: services.KindRequest, Reloads: []uint64{1}})
+	stream.Publish(lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{1}})
 	if r, known := a.Reload(1); known {
 		t.Errorf("the journal has %+v already", r)
 	}

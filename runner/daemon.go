@@ -31,11 +31,13 @@ import (
 	"hupwatch/runner/journal"
 	"hupwatch/runner/state"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mistake"
 	"hupwatch/services/notify"
 	"hupwatch/services/output"
 	"hupwatch/services/process"
 	"hupwatch/services/process/poller"
+	"hupwatch/services/release"
 	"hupwatch/services/sockets"
 )
 
@@ -85,7 +87,7 @@ func Run(o Options) (code int, err error) {
 
 	events := &services.Stream{}
 	trouble := func(service, text string) {
-		events.Publish(services.Event{Kind: services.KindTrouble, Service: service, Reason: text})
+		events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Service: service, Reason: text})
 	}
 	mistakes := mistake.Report(func(err error) { trouble("", err.Error()) })
 	eventLog := startLog(events, o.Log, o.Config.Daemon, mistakes)
@@ -110,9 +112,9 @@ func Run(o Options) (code int, err error) {
 	defer ears.Close()
 	watch, stopWatch := watchPaths(trouble, mistakes)
 	defer stopWatch()
-	events.Publish(services.Event{Kind: services.KindBegun, PID: os.Getpid(), Reason: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
+	events.Publish(lifecycle.Event{Kind: lifecycle.KindBegun, PID: os.Getpid(), Reason: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
 	for _, text := range append(why, advice(o, os.Getpid())...) {
-		events.Publish(services.Event{Kind: services.KindAdvice, Reason: text})
+		events.Publish(lifecycle.Event{Kind: lifecycle.KindAdvice, Reason: text})
 	}
 
 	table := process.NewTable()
@@ -124,7 +126,7 @@ func Run(o Options) (code int, err error) {
 	}
 	host := &services.Host{
 		Table:     table,
-		Resolver:  services.Resolver{Env: services.Inheritable(os.Environ()), Dir: logicalDir()},
+		Resolver:  release.Resolver{Env: release.Inheritable(os.Environ()), Dir: logicalDir()},
 		Stepping:  gate(runtime.GOMAXPROCS(0)),
 		Resolving: gate(runtime.GOMAXPROCS(0)),
 		Starting:  gate(runtime.GOMAXPROCS(0)),
@@ -157,7 +159,7 @@ func Run(o Options) (code int, err error) {
 		a.admit(d.ControlGroup, control)
 	}
 	err = group(table, f, o, begin, control).Run()
-	events.Publish(services.Event{Kind: services.KindEndedAll, Code: f.code})
+	events.Publish(lifecycle.Event{Kind: lifecycle.KindEndedAll, Code: f.code})
 	return f.code, err
 }
 
@@ -208,12 +210,12 @@ func group(table *process.Table, f *fleet, o Options, begin boot, control *serve
 }
 
 // monotonic reads the clock that services.Instant counts on.
-func monotonic() services.Instant {
+func monotonic() lifecycle.Instant {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(clockMonotonic, &ts); err != nil {
 		panic(err) // there is no host without it
 	}
-	return services.Instant(ts.Nano())
+	return lifecycle.Instant(ts.Nano())
 }
 
 // logicalDir is hupwatch's working directory as it was typed: $PWD, if it is

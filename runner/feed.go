@@ -9,6 +9,7 @@ import (
 	"hupwatch/runner/control"
 	"hupwatch/runner/journal"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 	"hupwatch/services/mistake"
 )
@@ -24,7 +25,7 @@ const readerLimit = 4096
 // request is done can ask the journal what it came to.
 type feed struct {
 	journal  *journal.Journal
-	events   *mailbox.Box[services.Event]
+	events   *mailbox.Box[lifecycle.Event]
 	trouble  func(text string)
 	mistakes mistake.Report
 	done     chan struct{}
@@ -46,7 +47,7 @@ type feed struct {
 func startFeed(j *journal.Journal, s *services.Stream, mistakes mistake.Report) *feed {
 	f := &feed{
 		journal: j, events: s.Subscribe(feedLimit), done: make(chan struct{}), mistakes: mistakes.Once(),
-		trouble: func(text string) { s.Publish(services.Event{Kind: services.KindTrouble, Reason: text}) },
+		trouble: func(text string) { s.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: text}) },
 		readers: make(map[*mailbox.Box[control.Event]]struct{}), latest: j.LastID(), grown: make(chan struct{}),
 	}
 	go f.run() // ends with the stream; wait waits for it
@@ -82,7 +83,7 @@ func (f *feed) run() {
 	}
 }
 
-func (f *feed) record(events []services.Event) {
+func (f *feed) record(events []lifecycle.Event) {
 	f.recording.Lock()
 	defer f.recording.Unlock()
 	f.journal.Record(events)
@@ -90,7 +91,7 @@ func (f *feed) record(events []services.Event) {
 }
 
 // pass hands on what the journal has.
-func (f *feed) pass(events []services.Event) {
+func (f *feed) pass(events []lifecycle.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.readers) == 0 {

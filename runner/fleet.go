@@ -14,6 +14,7 @@ import (
 	"hupwatch/config"
 	"hupwatch/runner/control"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 )
 
@@ -67,7 +68,7 @@ func (f *fleet) TurnReturned(service string, ticket int) {
 }
 
 // Answered implements services.Rollout.
-func (f *fleet) Answered(service string, a services.Answer) { f.inbox.Put(answered{service, a}) }
+func (f *fleet) Answered(service string, a lifecycle.Answer) { f.inbox.Put(answered{service, a}) }
 
 // DownForGood implements services.Rollout.
 func (f *fleet) DownForGood(service string, code int) {

@@ -7,8 +7,9 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/state"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/process"
+	"hupwatch/services/release"
 )
 
 // Prepare makes of this process what services can be started from: one that
@@ -27,7 +28,7 @@ func Prepare() error {
 // HostFacts makes the release of every service, as a reload would, and warns of
 // what this host lacks: a user, a directory, a binary, an env file.
 func HostFacts(c *config.Config) config.Problems {
-	resolver := services.Resolver{Env: os.Environ(), Dir: logicalDir()}
+	resolver := release.Resolver{Env: os.Environ(), Dir: logicalDir()}
 	var warnings config.Problems
 	warn := func(key, text string) {
 		warnings = append(warnings, config.Problem{File: c.File, Key: key, Text: text, Warning: true})
@@ -66,7 +67,7 @@ func HostFacts(c *config.Config) config.Problems {
 }
 
 // knownOf is what is known of the services from before, as far as it can be read.
-func knownOf(c *config.Config) map[string]services.Record {
+func knownOf(c *config.Config) map[string]lifecycle.Record {
 	file, err := filepath.Abs(c.File)
 	if err != nil || c.Daemon.StateDir == "" {
 		return nil
@@ -76,7 +77,7 @@ func knownOf(c *config.Config) map[string]services.Record {
 
 // unseenFact warns of a service whose new generations hupwatch cannot see at work, if
 // it has nothing else to judge them by.
-func unseenFact(s *config.Service, known services.Record) string {
+func unseenFact(s *config.Service, known lifecycle.Record) string {
 	if len(s.Listen) == 0 || s.Ready != nil {
 		return ""
 	}
@@ -87,7 +88,7 @@ func unseenFact(s *config.Service, known services.Record) string {
 	if why == "" {
 		return ""
 	}
-	return services.UnseenText(why)
+	return lifecycle.UnseenText(why)
 }
 
 // socketFact says why a unix socket cannot be made at a path.

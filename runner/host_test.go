@@ -9,7 +9,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/state"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/process"
 )
 
@@ -54,7 +54,7 @@ func TestWhatCannotBeSeenIsWarnedOf(t *testing.T) {
 
 	archive, _ := state.OpenArchive(filepath.Join(dir, archiveFile), c.File, func(err error) { t.Error(err) })
 	for _, name := range []string{"blind", "asked", "alone"} {
-		archive.Keep(name, services.Record{Waiting: services.Waiting{Unseen: "it uses io_uring"}})
+		archive.Keep(name, lifecycle.Record{Waiting: lifecycle.Waiting{Unseen: "it uses io_uring"}})
 	}
 	archive.Close(time.Minute)
 	var got []string

@@ -15,6 +15,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 	"hupwatch/services/mistake"
 )
@@ -22,7 +23,7 @@ import (
 // eventLog renders the event stream as log lines. It has a goroutine of its own,
 // so that an output nobody reads stalls nothing but the log.
 type eventLog struct {
-	events   *mailbox.Box[services.Event]
+	events   *mailbox.Box[lifecycle.Event]
 	output   io.Writer
 	format   atomic.Pointer[logFormat]
 	rest     *rest
@@ -118,7 +119,7 @@ func (w *lineWriter) flush() {
 
 func timestamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
 
-func logEvent(logger log.Logger, e services.Event) {
+func logEvent(logger log.Logger, e lifecycle.Event) {
 	line := []any{"msg", message(e)}
 	add := func(key string, value any, present bool) {
 		if present {
@@ -127,7 +128,7 @@ func logEvent(logger log.Logger, e services.Event) {
 	}
 	add("service", e.Service, e.Service != "")
 	add("instance", e.Instance, e.Instance > 0)
-	if e.Result != services.ResultRolledBack { // the event before tells of what failed, serving of what came of it
+	if e.Result != lifecycle.ResultRolledBack { // the event before tells of what failed, serving of what came of it
 		add("generation", e.Generation, e.Generation > 0)
 		add("pid", e.PID, e.PID > 0)
 	}
@@ -138,53 +139,53 @@ func logEvent(logger log.Logger, e services.Event) {
 		add(string(result), e.Counts[result], true)
 	}
 	add("signal", config.SignalName(e.Signal), e.Signal != 0)
-	add("exit", exitText(e.Exit), e.Exit != nil && e.Kind != services.KindReloadEnded) // there err says it
+	add("exit", exitText(e.Exit), e.Exit != nil && e.Kind != lifecycle.KindReloadEnded) // there err says it
 	add("took", brief(e.Elapsed), e.Elapsed > 0)
 	switch e.Kind {
-	case services.KindRolledBack:
+	case lifecycle.KindRolledBack:
 		add("release", e.Release, true)
 		add("to", e.ServingRelease, true)
 		add("err", e.Reason, true)
-	case services.KindReloadEnded:
-		add("release", e.Release, e.Release != "" && e.Result != services.ResultRolledBack)
+	case lifecycle.KindReloadEnded:
+		add("release", e.Release, e.Release != "" && e.Result != lifecycle.ResultRolledBack)
 		add("probation", brief(e.Wait), e.Wait > 0)
-		if e.Serving != e.Generation || e.Result == services.ResultRolledBack {
+		if e.Serving != e.Generation || e.Result == lifecycle.ResultRolledBack {
 			add("serving", e.Serving, true)
 			add("serving_release", e.ServingRelease, e.ServingRelease != "")
 		}
 		add(reasonKey(e), e.Reason, e.Reason != "")
-	case services.KindStarted:
+	case lifecycle.KindStarted:
 		add("release", e.Release, e.Release != "")
 		add("warmup", brief(e.Wait), e.Wait > 0)
-	case services.KindInstead:
+	case lifecycle.KindInstead:
 		add("release", e.Release, true)
 		add("to", e.ServingRelease, true)
 		add("err", e.Reason, true)
-	case services.KindReady:
+	case lifecycle.KindReady:
 		add("warmup", brief(e.Wait), true)
-	case services.KindHookBegun:
+	case lifecycle.KindHookBegun:
 		add("hook", e.Reason, true)
-	case services.KindPutBack:
+	case lifecycle.KindPutBack:
 		address, reason, _ := strings.Cut(e.Reason, ", ")
 		add("address", address, true)
 		add("reason", reason, reason != "")
-	case services.KindAwaits:
+	case lifecycle.KindAwaits:
 		add("for", e.Reason, true)
-	case services.KindStopSignalled, services.KindMainGone:
+	case lifecycle.KindStopSignalled, lifecycle.KindMainGone:
 		add("kill_in", brief(e.Wait), true)
-	case services.KindRestart:
+	case lifecycle.KindRestart:
 		add("in", brief(e.Wait), true)
-	case services.KindBegun:
+	case lifecycle.KindBegun:
 		add("version", e.Reason, true)
 		add("config", e.Config, true)
 		add("services", e.Services, true)
-	case services.KindEndedAll:
+	case lifecycle.KindEndedAll:
 		add("code", e.Code, true)
-	case services.KindAnswered:
+	case lifecycle.KindAnswered:
 		add("err", e.Reason, e.Reason != "")
-	case services.KindRequest:
+	case lifecycle.KindRequest:
 		add("only", e.Reason, e.Reason != "")
-	case services.KindRequestDone:
+	case lifecycle.KindRequestDone:
 		add("not_reloaded", e.Reason, e.Reason != "")
 	default:
 		add(reasonKey(e), e.Reason, e.Reason != "")
@@ -193,30 +194,30 @@ func logEvent(logger log.Logger, e services.Event) {
 }
 
 // leveled picks the level: error is for what somebody has to do something about.
-func leveled(logger log.Logger, e services.Event) log.Logger {
+func leveled(logger log.Logger, e lifecycle.Event) log.Logger {
 	switch e.Kind {
-	case services.KindEnding:
+	case lifecycle.KindEnding:
 		if e.By == "" { // nobody asked for it
 			return level.Warn(logger)
 		}
-	case services.KindRefused, services.KindConfigError, services.KindGivenUp, services.KindTrouble, services.KindAbandoned, services.KindStartFailed, services.KindRolledBack, services.KindInstead:
+	case lifecycle.KindRefused, lifecycle.KindConfigError, lifecycle.KindGivenUp, lifecycle.KindTrouble, lifecycle.KindAbandoned, lifecycle.KindStartFailed, lifecycle.KindRolledBack, lifecycle.KindInstead:
 		return level.Error(logger)
-	case services.KindPutBack, services.KindHookFailed, services.KindKilled, services.KindEnded, services.KindMainGone, services.KindIgnored, services.KindReloadWaits, services.KindAdvice, services.KindLeft:
+	case lifecycle.KindPutBack, lifecycle.KindHookFailed, lifecycle.KindKilled, lifecycle.KindEnded, lifecycle.KindMainGone, lifecycle.KindIgnored, lifecycle.KindReloadWaits, lifecycle.KindAdvice, lifecycle.KindLeft:
 		return level.Warn(logger)
-	case services.KindReloadEnded:
+	case lifecycle.KindReloadEnded:
 		switch e.Result {
-		case services.ResultKeptOld, services.ResultRolledBack, services.ResultPartial, services.ResultFailed:
+		case lifecycle.ResultKeptOld, lifecycle.ResultRolledBack, lifecycle.ResultPartial, lifecycle.ResultFailed:
 			return level.Error(logger)
 		default:
 		}
-	case services.KindRequestDone:
+	case lifecycle.KindRequestDone:
 		if e.Reason != "" {
 			return level.Error(logger)
 		}
-	case services.KindSettled:
+	case lifecycle.KindSettled:
 		return level.Debug(logger)
-	case services.KindAnswered:
-		if e.Result == services.ResultStopped || e.Result == services.ResultSignalled { // which was said before
+	case lifecycle.KindAnswered:
+		if e.Result == lifecycle.ResultStopped || e.Result == lifecycle.ResultSignalled { // which was said before
 			return level.Debug(logger)
 		}
 	default:
@@ -226,24 +227,24 @@ func leveled(logger log.Logger, e services.Event) log.Logger {
 
 // message says what happened; if something else than a reload was asked, what
 // that was.
-func message(e services.Event) string {
+func message(e lifecycle.Event) string {
 	if e.Cause == "" {
 		return string(e.Kind)
 	}
 	switch e.Kind {
-	case services.KindRequest, services.KindRequestDone:
+	case lifecycle.KindRequest, lifecycle.KindRequestDone:
 		return strings.Replace(string(e.Kind), "reload", string(e.Cause), 1)
 	default:
 		return string(e.Kind)
 	}
 }
 
-func reasonKey(e services.Event) string {
+func reasonKey(e lifecycle.Event) string {
 	switch e.Kind {
-	case services.KindKilled, services.KindIgnored, services.KindEnding, services.KindLeaving, services.KindLeft, services.KindAdvice:
+	case lifecycle.KindKilled, lifecycle.KindIgnored, lifecycle.KindEnding, lifecycle.KindLeaving, lifecycle.KindLeft, lifecycle.KindAdvice:
 		return "reason"
-	case services.KindReloadEnded:
-		if e.Result == services.ResultSignalled {
+	case lifecycle.KindReloadEnded:
+		if e.Result == lifecycle.ResultSignalled {
 			return "note"
 		}
 	default:
@@ -251,7 +252,7 @@ func reasonKey(e services.Event) string {
 	return "err"
 }
 
-func exitText(e *services.Exit) string {
+func exitText(e *lifecycle.Exit) string {
 	if e == nil {
 		return ""
 	}

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // order is what depends_on says about who comes up after whom, and goes down before
@@ -55,7 +55,7 @@ func (r *rollout) hold(s *config.Service) []effect {
 	if len(names) == 0 {
 		delete(r.order.held, s.Name)
 	}
-	return []effect{tell{s.Name, services.Await{Names: names}}}
+	return []effect{tell{s.Name, lifecycle.Await{Names: names}}}
 }
 
 // standing takes what a service is to those that depend on it.
@@ -88,7 +88,7 @@ func (r *rollout) unholdAll() []effect {
 			continue
 		}
 		delete(r.order.held, name)
-		effects = append(effects, tell{name, services.Await{}})
+		effects = append(effects, tell{name, lifecycle.Await{}})
 	}
 	return effects
 }

@@ -9,6 +9,8 @@ import (
 	"hupwatch/config"
 	"hupwatch/runner/control"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
 // What a HUP would do to a service.
@@ -21,13 +23,13 @@ const (
 
 // plan says what a HUP would do with this configuration, and changes nothing. It
 // reads the host, and may block on a file system that does not answer.
-func plan(c *config.Config, seen []*services.Watcher, r services.Resolver) control.Plan {
+func plan(c *config.Config, seen []*services.Watcher, r release.Resolver) control.Plan {
 	p := control.Plan{Config: c.File}
 	known := make(map[string]*services.Watcher)
 	for _, w := range seen {
 		known[w.Name()] = w
 		s, ok := c.Service(w.Name())
-		w.Look(func(m *services.Machine) {
+		w.Look(func(m *lifecycle.Machine) {
 			switch {
 			case ok:
 				p.Services = append(p.Services, planOf(m, s))
@@ -59,7 +61,7 @@ func planNew(s *config.Service) control.PlanService {
 }
 
 // planOf says what a HUP would do to a service that has a machine.
-func planOf(m *services.Machine, s *config.Service) control.PlanService {
+func planOf(m *lifecycle.Machine, s *config.Service) control.PlanService {
 	p := control.PlanService{Name: s.Name, Action: actionReload}
 	from := m.Config
 	active := serving(m)
@@ -75,7 +77,7 @@ func planOf(m *services.Machine, s *config.Service) control.PlanService {
 		p.Action, p.Why = actionStart, "it is in the file again"
 	case m.Removed(), !m.WantedUp:
 		p.Action, p.Why = actionSkip, "it is wanted down"
-	case state == services.StateWaiting:
+	case state == lifecycle.StateWaiting:
 		p.Action, p.Why = actionStart, "it waits for "+strings.Join(m.Awaits, ", ")+", and starts then"
 	case active == nil:
 		p.Action, p.Why = actionStart, fmt.Sprintf("it is in state %s", state)
@@ -91,7 +93,7 @@ func planOf(m *services.Machine, s *config.Service) control.PlanService {
 }
 
 // serving is a generation that serves; nil if there is none.
-func serving(m *services.Machine) *services.Generation {
+func serving(m *lifecycle.Machine) *lifecycle.Generation {
 	for i := range m.Slots {
 		if g := m.Slots[i].Active; g != nil {
 			return g
@@ -140,13 +142,13 @@ func notesOf(s *config.Service, changes []config.Change) []string {
 }
 
 // resolvePlan adds what the new release would be, as far as it is another one.
-func resolvePlan(p *control.PlanService, s *config.Service, r services.Resolver, w *services.Watcher) {
+func resolvePlan(p *control.PlanService, s *config.Service, r release.Resolver, w *services.Watcher) {
 	made, err := r.Resolve(s)
 	switch {
 	case err != nil:
 		p.Error = err.Error()
 	case w != nil:
-		w.Look(func(m *services.Machine) {
+		w.Look(func(m *lifecycle.Machine) {
 			if g := serving(m); g != nil && g.Release.Dir != made.Dir {
 				p.Why = otherRelease(p, s, made.Dir, g.Release.Dir)
 			}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 func TestThePlanSaysWhatChangesAndWhatToKnowBefore(t *testing.T) {
@@ -38,7 +38,7 @@ func TestThePlanSaysWhatChangesAndWhatToKnowBefore(t *testing.T) {
 	} {
 		g := active(1)
 		g.Release.Service = &config.Service{Name: "web", Command: []string{"a"}, Instances: 2, Autostart: true}
-		m := machine(services.Slot{}, services.Slot{Active: g})
+		m := machine(lifecycle.Slot{}, lifecycle.Slot{Active: g})
 		next := *g.Release.Service
 		c.change(&next)
 		p := planOf(m, &next)
@@ -50,7 +50,7 @@ func TestThePlanSaysWhatChangesAndWhatToKnowBefore(t *testing.T) {
 
 func TestThePlanOfWhatDoesNotServeSaysWhyItStarts(t *testing.T) {
 	t.Parallel()
-	m := machine(services.Slot{})
+	m := machine(lifecycle.Slot{})
 	m.Awaits = []string{"redis"}
 	next := &config.Service{Name: "web", Reload: config.ReloadStopFirst}
 	if p := planOf(m, next); p.Action != actionStart || !strings.Contains(p.Why, "waits for redis") || p.Notes != nil {

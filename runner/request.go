@@ -8,7 +8,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // input is one thing the rollout is told: the closed set of types below.
@@ -19,9 +19,9 @@ type (
 	// an earlier hupwatch was told of them.
 	boot struct {
 		config *config.Config
-		wanted map[string]services.Wanted
+		wanted map[string]lifecycle.Wanted
 		// known is what an earlier hupwatch knew of their releases.
-		known map[string]services.Record
+		known map[string]lifecycle.Record
 	}
 	// hangup asks for a reload of everything.
 	hangup struct{}
@@ -47,7 +47,7 @@ type (
 	turnReturned struct{ turn }
 	answered     struct {
 		service string
-		answer  services.Answer
+		answer  lifecycle.Answer
 	}
 	ended struct{ service string }
 	// standing says whether the services that depend on one may start.
@@ -59,12 +59,12 @@ type (
 	downForGood struct {
 		service string
 		code    int
-		now     services.Instant
+		now     lifecycle.Instant
 	}
 	// stop ends everything, gracefully; kill at once.
 	stop struct {
 		signal string
-		now    services.Instant
+		now    lifecycle.Instant
 	}
 	kill struct{}
 )
@@ -97,12 +97,12 @@ type (
 	// tell tells a watcher something.
 	tell struct {
 		service string
-		input   services.Input
+		input   lifecycle.Input
 	}
 	// add makes the watcher of a service that had none.
 	add struct {
 		config *config.Service
-		known  services.Record
+		known  lifecycle.Record
 	}
 	// readConfig asks for the configuration file to be read.
 	readConfig struct{}
@@ -119,7 +119,7 @@ type (
 	// apply puts daemon keys into force.
 	apply struct{ daemon config.Daemon }
 	// emit tells the world what happened.
-	emit struct{ event services.Event }
+	emit struct{ event lifecycle.Event }
 	// finish says that nothing is left to do but to end with this exit code.
 	finish struct{ code int }
 )
@@ -157,30 +157,30 @@ type demand struct {
 }
 
 // forService is what is asked of one service.
-func (d demand) forService(id uint64, s *config.Service) services.Input {
+func (d demand) forService(id uint64, s *config.Service) lifecycle.Input {
 	switch d.what {
 	case verbStart:
-		return services.Up{ID: id, Config: s}
+		return lifecycle.Up{ID: id, Config: s}
 	case verbStop:
-		return services.Down{ID: id}
+		return lifecycle.Down{ID: id}
 	case verbRestart:
-		return services.Restart{ID: id, Config: s}
+		return lifecycle.Restart{ID: id, Config: s}
 	case verbSignal:
-		return services.Forward{ID: id, Signal: d.signal}
+		return lifecycle.Forward{ID: id, Signal: d.signal}
 	case verbBack:
-		return services.RollBack{ID: id, To: d.to}
+		return lifecycle.RollBack{ID: id, To: d.to}
 	case verbReload:
 	}
 	unnamed := d.names == nil && s.ReloadWhen == config.ReloadChanged
-	return services.Reload{ID: id, Config: s, Changed: d.changed || unnamed}
+	return lifecycle.Reload{ID: id, Config: s, Changed: d.changed || unnamed}
 }
 
 // cause is how events say what was asked if it is no reload.
-func (d demand) cause() services.Cause {
+func (d demand) cause() lifecycle.Cause {
 	if d.what == verbReload {
 		return ""
 	}
-	return services.Cause(d.what)
+	return lifecycle.Cause(d.what)
 }
 
 // request is what somebody asked for, until every service it concerns has
@@ -190,29 +190,29 @@ type request struct {
 	id      uint64
 	waiting map[string]bool
 	later   []string // of those, the ones that are asked once others have answered
-	results map[services.Result]int
+	results map[lifecycle.Result]int
 	broken  []string // the services that did not get the new release
 }
 
 func newRequest(id uint64, d demand) *request {
-	return &request{demand: d, id: id, waiting: make(map[string]bool), results: make(map[services.Result]int)}
+	return &request{demand: d, id: id, waiting: make(map[string]bool), results: make(map[lifecycle.Result]int)}
 }
 
-func (r *request) answer(service string, a services.Answer) {
+func (r *request) answer(service string, a lifecycle.Answer) {
 	delete(r.waiting, service)
 	r.results[a.Result]++
 	switch a.Result {
-	case services.ResultKeptOld, services.ResultRolledBack, services.ResultPartial, services.ResultFailed, services.ResultAborted:
+	case lifecycle.ResultKeptOld, lifecycle.ResultRolledBack, lifecycle.ResultPartial, lifecycle.ResultFailed, lifecycle.ResultAborted:
 		r.broken = append(r.broken, service)
 	default:
 	}
 }
 
 // summary says how the whole reload ended.
-func (r *request) summary() services.Event {
+func (r *request) summary() lifecycle.Event {
 	slices.Sort(r.broken)
-	return services.Event{
-		Kind:    services.KindRequestDone,
+	return lifecycle.Event{
+		Kind:    lifecycle.KindRequestDone,
 		Reloads: []uint64{r.id},
 		By:      r.by,
 		Cause:   r.cause(),

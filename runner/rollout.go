@@ -11,7 +11,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // rollout decides who reloads, when, and with which configuration. It is a pure
@@ -22,7 +22,7 @@ type rollout struct {
 	// runtimeDir and stateDir are those hupwatch began with, whatever the file says now.
 	runtimeDir, stateDir string
 	// known is what an earlier hupwatch knew of each service.
-	known map[string]services.Record
+	known map[string]lifecycle.Record
 
 	declared map[string]bool // every service that has a watcher, and whether the file names it
 
@@ -46,7 +46,7 @@ type rollout struct {
 	code   int             // to end with
 	unruly map[string]bool // services that have not ended yet
 	spared map[string]bool // of those, the ones that were not told to yet
-	last   services.Stop   // what they are told then
+	last   lifecycle.Stop  // what they are told then
 }
 
 // purpose is why the file is read: for a signal, or for all that clients asked
@@ -125,14 +125,14 @@ func (r *rollout) boot(in boot) []effect {
 	for _, s := range c.Services {
 		r.declared[s.Name] = true
 		wanted := in.wanted[s.Name]
-		if wanted == services.WantedDown { // nothing else tells why it does not come up
-			effects = append(effects, emit{services.Event{
-				Kind: services.KindAdvice, Service: s.Name, Reason: "it was stopped on request and stays so: hupwatch start " + s.Name + " brings it up",
+		if wanted == lifecycle.WantedDown { // nothing else tells why it does not come up
+			effects = append(effects, emit{lifecycle.Event{
+				Kind: lifecycle.KindAdvice, Service: s.Name, Reason: "it was stopped on request and stays so: hupwatch start " + s.Name + " brings it up",
 			}})
 		}
 		effects = append(effects, add{s, r.known[s.Name]})
 		effects = append(effects, r.hold(s)...)
-		effects = append(effects, tell{s.Name, services.Start{Wanted: wanted}})
+		effects = append(effects, tell{s.Name, lifecycle.Start{Wanted: wanted}})
 	}
 	return effects
 }
@@ -276,7 +276,7 @@ func (r *rollout) badConfig(p purpose, problems config.Problems) []effect {
 	for _, problem := range problems {
 		if !problem.Warning {
 			texts = append(texts, problem.String())
-			effects = append(effects, emit{services.Event{Kind: services.KindConfigError, By: p.by(), Reason: problem.String()}})
+			effects = append(effects, emit{lifecycle.Event{Kind: lifecycle.KindConfigError, By: p.by(), Reason: problem.String()}})
 		}
 	}
 	text := fmt.Sprintf("the configuration has %s, nothing was changed; hupwatch check -c %s tells them too", count(texts), r.config.File)
@@ -375,7 +375,7 @@ func (r *rollout) begin(a asked) (*request, []effect) {
 	r.lastID++
 	q := newRequest(r.lastID, a.demand)
 	r.requests[q.id] = q
-	effects := []effect{emit{services.Event{Kind: services.KindRequest, Reloads: []uint64{q.id}, By: a.by, Cause: a.cause(), Reason: strings.Join(a.names, ",")}}}
+	effects := []effect{emit{lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{q.id}, By: a.by, Cause: a.cause(), Reason: strings.Join(a.names, ",")}}}
 	if a.token != 0 {
 		effects = append(effects, accepted{a.token, q.id})
 	}
@@ -398,7 +398,7 @@ func (r *rollout) ask(q *request, s *config.Service) []effect {
 	case !known:
 		effects = append(effects, add{s, r.known[s.Name]})
 	case !named:
-		effects = append(effects, tell{s.Name, services.Declare{Config: s}})
+		effects = append(effects, tell{s.Name, lifecycle.Declare{Config: s}})
 	}
 	r.declared[s.Name] = true
 	q.waiting[s.Name] = true
@@ -417,7 +417,7 @@ func (r *rollout) remove(q *request, c *config.Config) []effect {
 		}
 		r.declared[name] = false
 		q.waiting[name] = true
-		effects = append(effects, tell{name, services.Stop{ID: q.id, Until: services.Never}})
+		effects = append(effects, tell{name, lifecycle.Stop{ID: q.id, Until: lifecycle.Never}})
 	}
 	return effects
 }
@@ -429,7 +429,7 @@ func (r *rollout) applyDaemon(c *config.Config) []effect {
 	daemon := c.Daemon
 	stays := func(key, held string) {
 		r.configError = "daemon." + key + " cannot be changed while hupwatch runs; it stays " + cmp.Or(held, "none") + " until hupwatch is started again"
-		effects = append(effects, emit{services.Event{Kind: services.KindTrouble, Reason: r.configError}})
+		effects = append(effects, emit{lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: r.configError}})
 	}
 	if r.stateDir != daemon.StateDir {
 		stays("state_dir", r.stateDir)
@@ -454,7 +454,7 @@ func (r *rollout) grant() []effect {
 		t := r.queue[0]
 		r.queue = r.queue[1:]
 		r.held = append(r.held, t)
-		effects = append(effects, tell{t.service, services.Turn{Ticket: t.ticket}})
+		effects = append(effects, tell{t.service, lifecycle.Turn{Ticket: t.ticket}})
 	}
 	return effects
 }
@@ -462,14 +462,14 @@ func (r *rollout) grant() []effect {
 func (r *rollout) answered(in answered) []effect {
 	var effects []effect
 	if a := in.answer; !a.Told {
-		effects = append(effects, emit{services.Event{
-			Kind: services.KindAnswered, Service: in.service, Reloads: a.IDs, Result: a.Result, Reason: a.Reason, Generation: a.Generation, PID: a.PID,
+		effects = append(effects, emit{lifecycle.Event{
+			Kind: lifecycle.KindAnswered, Service: in.service, Reloads: a.IDs, Result: a.Result, Reason: a.Reason, Generation: a.Generation, PID: a.PID,
 		}})
 	}
 	for _, id := range in.answer.IDs {
 		q := r.requests[id]
 		if q == nil || !q.waiting[in.service] { // a bug, but no reason to end what serves
-			effects = append(effects, emit{services.Event{Kind: services.KindTrouble, Service: in.service, Reason: fmt.Sprintf("answered reload %d, which did not wait for it", id)}})
+			effects = append(effects, emit{lifecycle.Event{Kind: lifecycle.KindTrouble, Service: in.service, Reason: fmt.Sprintf("answered reload %d, which did not wait for it", id)}})
 			continue
 		}
 		q.answer(in.service, in.answer)
@@ -486,12 +486,12 @@ func (r *rollout) stop(in stop) []effect {
 		return []effect{ignored(by, "hupwatch ends already")}
 	}
 	leave := r.config.Daemon.AtExit == config.AtExitLeave && in.signal != "INT"
-	why := services.Event{Kind: services.KindEnding, By: by}
+	why := lifecycle.Event{Kind: lifecycle.KindEnding, By: by}
 	if in.signal == "INT" {
 		why.Reason = "a second INT kills what is left then"
 	}
 	if leave {
-		why.Kind = services.KindLeaving
+		why.Kind = lifecycle.KindLeaving
 	}
 	return r.end(in.now, leave, why)
 }
@@ -503,11 +503,11 @@ func (r *rollout) downForGood(in downForGood) []effect {
 		return nil
 	}
 	r.code = in.code
-	return r.end(in.now, false, services.Event{Kind: services.KindEnding, Reason: "the essential service " + in.service + " is down for good"})
+	return r.end(in.now, false, lifecycle.Event{Kind: lifecycle.KindEnding, Reason: "the essential service " + in.service + " is down for good"})
 }
 
 // end ends every service within shutdown_timeout.
-func (r *rollout) end(now services.Instant, leave bool, why services.Event) []effect {
+func (r *rollout) end(now lifecycle.Instant, leave bool, why lifecycle.Event) []effect {
 	r.ending = true
 	r.spared = make(map[string]bool)
 	for name := range r.declared {
@@ -515,7 +515,7 @@ func (r *rollout) end(now services.Instant, leave bool, why services.Event) []ef
 	}
 	effects := append([]effect{emit{why}}, r.rejectAll()...)
 	effects = append(effects, r.abortLater()...)
-	r.last = services.Stop{Until: now.Add(r.config.Daemon.ShutdownTimeout), Final: true, Leave: leave}
+	r.last = lifecycle.Stop{Until: now.Add(r.config.Daemon.ShutdownTimeout), Final: true, Leave: leave}
 	effects = append(effects, r.endNext()...)
 	return append(effects, r.finishIfDone()...)
 }
@@ -529,7 +529,7 @@ func (r *rollout) abortLater() []effect {
 		names := q.later
 		q.later = nil
 		for _, name := range names {
-			effects = append(effects, r.answered(answered{name, services.Answer{IDs: []uint64{id}, Result: services.ResultAborted, Reason: "hupwatch ends"}})...)
+			effects = append(effects, r.answered(answered{name, lifecycle.Answer{IDs: []uint64{id}, Result: lifecycle.ResultAborted, Reason: "hupwatch ends"}})...)
 		}
 	}
 	return effects
@@ -555,10 +555,10 @@ func (r *rollout) kill() []effect {
 		effects = append(effects, tell{name, r.last})
 	}
 	clear(r.spared)
-	return append(effects, r.tellAll(services.Kill{})...)
+	return append(effects, r.tellAll(lifecycle.Kill{})...)
 }
 
-func (r *rollout) tellAll(in services.Input) []effect {
+func (r *rollout) tellAll(in lifecycle.Input) []effect {
 	var effects []effect
 	for _, name := range sorted(r.declared) {
 		effects = append(effects, tell{name, in})
@@ -595,11 +595,11 @@ func some(all []*config.Service) string {
 }
 
 func ignored(by, reason string) effect {
-	return emit{services.Event{Kind: services.KindIgnored, By: by, Reason: reason}}
+	return emit{lifecycle.Event{Kind: lifecycle.KindIgnored, By: by, Reason: reason}}
 }
 
 func refused(by, reason string) effect {
-	return emit{services.Event{Kind: services.KindRefused, By: by, Reason: reason}}
+	return emit{lifecycle.Event{Kind: lifecycle.KindRefused, By: by, Reason: reason}}
 }
 
 func sorted(set map[string]bool) []string {

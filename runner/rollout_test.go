@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // fileOf is a configuration with these services.
@@ -32,7 +32,7 @@ func wants(effects []effect) []string {
 	for _, e := range effects {
 		switch e := e.(type) {
 		case tell:
-			lines = append(lines, strings.TrimPrefix(fmt.Sprintf("%s %T", e.service, e.input), "services."))
+			lines = append(lines, strings.TrimPrefix(fmt.Sprintf("%s %T", e.service, e.input), "lifecycle."))
 		case add:
 			lines = append(lines, "add "+e.config.Name)
 		case readConfig:
@@ -40,7 +40,7 @@ func wants(effects []effect) []string {
 		case claimNames:
 			lines = append(lines, "claim")
 		case emit:
-			if e.event.Kind == services.KindRefused || e.event.Kind == services.KindIgnored {
+			if e.event.Kind == lifecycle.KindRefused || e.event.Kind == lifecycle.KindIgnored {
 				lines = append(lines, string(e.event.Kind))
 			}
 		case accepted:
@@ -52,7 +52,7 @@ func wants(effects []effect) []string {
 		}
 	}
 	for i := range lines {
-		lines[i] = strings.ReplaceAll(lines[i], "services.", "")
+		lines[i] = strings.ReplaceAll(lines[i], "lifecycle.", "")
 	}
 	return lines
 }
@@ -138,15 +138,15 @@ func TestAReloadIsDoneWhenAllHaveAnswered(t *testing.T) {
 	r := booted(fileOf(2, "a", "b"))
 	r.step(hangup{})
 	r.step(configRead{config: fileOf(2, "a", "b")})
-	if effects := r.step(answered{"b", services.Answer{Told: true, IDs: []uint64{1}, Result: services.ResultKeptOld}}); len(effects) > 0 {
+	if effects := r.step(answered{"b", lifecycle.Answer{Told: true, IDs: []uint64{1}, Result: lifecycle.ResultKeptOld}}); len(effects) > 0 {
 		t.Errorf("after one answer: %v", effects)
 	}
-	effects := r.step(answered{"a", services.Answer{Told: true, IDs: []uint64{1}, Result: services.ResultPromoted}})
+	effects := r.step(answered{"a", lifecycle.Answer{Told: true, IDs: []uint64{1}, Result: lifecycle.ResultPromoted}})
 	if len(effects) != 1 {
 		t.Fatalf("after both answers: %v, want a summary", effects)
 	}
 	e := effects[0].(emit).event
-	if e.Kind != services.KindRequestDone || e.Reason != "b" || e.Counts[services.ResultPromoted] != 1 || e.Counts[services.ResultKeptOld] != 1 {
+	if e.Kind != lifecycle.KindRequestDone || e.Reason != "b" || e.Counts[lifecycle.ResultPromoted] != 1 || e.Counts[lifecycle.ResultKeptOld] != 1 {
 		t.Errorf("the summary is %+v", e)
 	}
 }
@@ -193,10 +193,10 @@ func TestTheRuntimeDirStaysAndTheNameFileInItToo(t *testing.T) {
 					t.Errorf("runtime_dir %s: the name file is %s, want /run/first/reload", dir, got)
 				}
 			case emit:
-				if e.event.Kind == services.KindTrouble && !strings.Contains(e.event.Reason, "stays /run/first ") {
+				if e.event.Kind == lifecycle.KindTrouble && !strings.Contains(e.event.Reason, "stays /run/first ") {
 					t.Errorf("runtime_dir %s: %s, want it to stay /run/first", dir, e.event.Reason)
 				}
-				if e.event.Kind == services.KindTrouble && dir == "/run/first" {
+				if e.event.Kind == lifecycle.KindTrouble && dir == "/run/first" {
 					t.Errorf("runtime_dir as at first: %s", e.event.Reason)
 				}
 			}
@@ -266,30 +266,30 @@ func TestClientsHearOfTheEndThoughTheFileIsNeverRead(t *testing.T) {
 func TestARequestIsToldAsManyTimesAsItHasServicesThenItIsDone(t *testing.T) {
 	r := booted(fileOf(4, "a", "b"))
 	r.step(client(1, verbStop))
-	kinds := func(in input) (all []services.Kind) {
+	kinds := func(in input) (all []lifecycle.Kind) {
 		for _, e := range r.step(in) {
 			all = append(all, e.(emit).event.Kind)
 		}
 		return all
 	}
-	stopped := services.Answer{IDs: []uint64{1}, Result: services.ResultStopped}
-	if got := kinds(answered{"b", stopped}); !slices.Equal(got, []services.Kind{services.KindAnswered}) {
+	stopped := lifecycle.Answer{IDs: []uint64{1}, Result: lifecycle.ResultStopped}
+	if got := kinds(answered{"b", stopped}); !slices.Equal(got, []lifecycle.Kind{lifecycle.KindAnswered}) {
 		t.Errorf("after one answer: %q", got)
 	}
-	if got := kinds(answered{"a", stopped}); !slices.Equal(got, []services.Kind{services.KindAnswered, services.KindRequestDone}) {
+	if got := kinds(answered{"a", stopped}); !slices.Equal(got, []lifecycle.Kind{lifecycle.KindAnswered, lifecycle.KindRequestDone}) {
 		t.Errorf("after both answers: %q", got)
 	}
-	if got := kinds(answered{"a", stopped}); !slices.Contains(got, services.KindTrouble) {
+	if got := kinds(answered{"a", stopped}); !slices.Contains(got, lifecycle.KindTrouble) {
 		t.Errorf("after one too many: %q, want trouble", got)
 	}
 }
 
 func TestWhoStartsHupwatchIsToldWhatStaysDown(t *testing.T) {
 	r := newRollout()
-	effects := r.step(boot{config: fileOf(4, "web", "db"), wanted: map[string]services.Wanted{"web": services.WantedDown, "db": services.WantedUp}})
+	effects := r.step(boot{config: fileOf(4, "web", "db"), wanted: map[string]lifecycle.Wanted{"web": lifecycle.WantedDown, "db": lifecycle.WantedUp}})
 	var told []string
 	for _, e := range effects {
-		if e, ok := e.(emit); ok && e.event.Kind == services.KindAdvice {
+		if e, ok := e.(emit); ok && e.event.Kind == lifecycle.KindAdvice {
 			told = append(told, e.event.Service+": "+e.event.Reason)
 		}
 	}
@@ -349,7 +349,7 @@ func TestLeavingWaitsForNobody(t *testing.T) {
 }
 
 func stoppedAnswer(service string, id uint64) answered {
-	return answered{service, services.Answer{IDs: []uint64{id}, Result: services.ResultStopped}}
+	return answered{service, lifecycle.Answer{IDs: []uint64{id}, Result: lifecycle.ResultStopped}}
 }
 
 func TestAStopOfSeveralStopsWhatDependsOnOthersFirst(t *testing.T) {
@@ -371,16 +371,16 @@ func TestATermInAStopOfSeveralKeepsTheOrder(t *testing.T) {
 	r := booted(chain())
 	want(t, r, client(1, verbStop), "accept 1 as 1", "web Down")
 	effects := want(t, r, stop{"TERM", 5}, "web Stop")
-	told := make(map[string]services.Result)
+	told := make(map[string]lifecycle.Result)
 	for _, e := range effects {
-		if e, ok := e.(emit); ok && e.event.Kind == services.KindAnswered {
+		if e, ok := e.(emit); ok && e.event.Kind == lifecycle.KindAnswered {
 			told[e.event.Service] = e.event.Result
 		}
 	}
-	if told["db"] != services.ResultAborted || told["disk"] != services.ResultAborted {
+	if told["db"] != lifecycle.ResultAborted || told["disk"] != lifecycle.ResultAborted {
 		t.Errorf("the world hears %v", told)
 	}
-	want(t, r, answered{"web", services.Answer{IDs: []uint64{1}, Result: services.ResultAborted}})
+	want(t, r, answered{"web", lifecycle.Answer{IDs: []uint64{1}, Result: lifecycle.ResultAborted}})
 	if len(r.requests) > 0 {
 		t.Error("the request is not done")
 	}

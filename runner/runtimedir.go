@@ -14,6 +14,7 @@ import (
 
 	"hupwatch/runner/state"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // runtimeDir is daemon.runtime_dir, held by this hupwatch alone.
@@ -21,7 +22,7 @@ type runtimeDir struct {
 	path   string // empty for none
 	lock   *os.File
 	ledger ledger
-	wanted map[string]services.Wanted // what an earlier hupwatch was asked
+	wanted map[string]lifecycle.Wanted // what an earlier hupwatch was asked
 }
 
 // ledger is where what lives is written down, and its mark.
@@ -69,9 +70,9 @@ func withoutDir() *runtimeDir { return &runtimeDir{ledger: forgetful(rand.Text()
 // is its mark.
 type forgetful string
 
-func (forgetful) Intend(string, int) error                              { return nil }
-func (forgetful) Settle(string, int)                                    {}
-func (forgetful) Save(string, []services.Living, services.Wanted) error { return nil }
+func (forgetful) Intend(string, int) error                               { return nil }
+func (forgetful) Settle(string, int)                                     {}
+func (forgetful) Save(string, []services.Living, lifecycle.Wanted) error { return nil }
 
 func (f forgetful) Mark() string { return string(f) }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"os"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // Signals are the signals to the daemon, each in a channel of its own with room
@@ -37,7 +37,7 @@ func (s *Signals) dispatch(ctx context.Context, f *fleet, tty *terminal, oneServ
 			f.names()
 		case <-s.USR1:
 			f.host.Output.Reopen()
-			f.host.Events.Publish(services.Event{Kind: services.KindReopened, By: "signal USR1"})
+			f.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindReopened, By: "signal USR1"})
 		case <-s.TERM:
 			f.stop("TERM")
 		case <-s.QUIT:

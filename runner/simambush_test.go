@@ -3,7 +3,7 @@ package runner
 import (
 	"time"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // ambush strikes at the moment a service enters a phase. Most phases are over in
@@ -101,7 +101,7 @@ func entered(phase string, a *actor, was before) bool {
 	m := a.machine
 	switch r := m.Under; phase {
 	case "asking":
-		return r != nil && r.Turn == services.TurnAsked && !was.asking
+		return r != nil && r.Turn == lifecycle.TurnAsked && !was.asking
 	case "stopping":
 		return m.Ending != nil && !was.ending
 	case "watching":
@@ -119,14 +119,14 @@ func entered(phase string, a *actor, was before) bool {
 	return false
 }
 
-func slotEntered(phase string, sl *services.Slot, was slotBefore) bool {
-	in := services.Phase("")
+func slotEntered(phase string, sl *lifecycle.Slot, was slotBefore) bool {
+	in := lifecycle.Phase("")
 	if sl.Incoming != nil {
 		in = sl.Incoming.Phase
 	}
 	switch phase {
 	case "spawned":
-		return in == services.PhaseStarting && sl.Incoming.PID != 0 && !was.spawned
+		return in == lifecycle.PhaseStarting && sl.Incoming.PID != 0 && !was.spawned
 	case "promoted":
 		return sl.Active != nil && sl.Active.Number != was.active && was.active != 0
 	case "draining":
@@ -138,5 +138,5 @@ func slotEntered(phase string, sl *services.Slot, was slotBefore) bool {
 	case "hooked": // before_stop, at a stop
 		return len(sl.Draining) > 0 && sl.Draining[len(sl.Draining)-1].Hook != nil
 	}
-	return in == services.Phase(phase) && was.phase != in
+	return in == lifecycle.Phase(phase) && was.phase != in
 }

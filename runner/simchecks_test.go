@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
 // violation is what an invariant that does not hold panics with.
@@ -33,19 +34,19 @@ type machineWatch struct {
 	instances  int  // of the reload last begun
 	turn       int  // the ticket of the turn it has, or 0
 	partial    bool // the reload last begun did not come to its end: some instances may be missing
-	made       *services.Release
-	signals    bool                // some instances reload themselves
-	reused     map[int]bool        // generations that were started with an earlier release
-	stood      bool                // it was ready, or not wanted, at some time
-	refused    *services.Release   // before the reboot
-	instead    bool                // another one is started in its place
-	past       []*pastWatch        // of each instance
-	observing  int                 // the generation whose successor has to do what it is seen to
-	settling   []uint64            // requests of which was told that what they did can be taken back
-	unborn     []*services.Release // of the incoming generations that had no process yet
-	waited     []string            // the addresses on which a generation was seen to wait for connections
-	unseen     bool                // it cannot be seen where generations wait, or none did in time
-	firstAfter []string            // whom its first start has to wait for
+	made       *release.Release
+	signals    bool               // some instances reload themselves
+	reused     map[int]bool       // generations that were started with an earlier release
+	stood      bool               // it was ready, or not wanted, at some time
+	refused    *release.Release   // before the reboot
+	instead    bool               // another one is started in its place
+	past       []*pastWatch       // of each instance
+	observing  int                // the generation whose successor has to do what it is seen to
+	settling   []uint64           // requests of which was told that what they did can be taken back
+	unborn     []*release.Release // of the incoming generations that had no process yet
+	waited     []string           // the addresses on which a generation was seen to wait for connections
+	unseen     bool               // it cannot be seen where generations wait, or none did in time
+	firstAfter []string           // whom its first start has to wait for
 	minDelay   time.Duration
 	minMax     time.Duration // the least restart_max_delay so far, and the largest
 	maxMax     time.Duration
@@ -53,11 +54,11 @@ type machineWatch struct {
 
 // slotWatch is what they remember of an instance.
 type slotWatch struct {
-	drained    int               // so many drain; more than max_draining where a stop added to them
-	good       *services.Release // the one last promoted, or rolled back to
-	rolledBack bool              // and the release rolled back to does not serve yet
-	restarts   int               // restarts since the last calm run, reload or stop
-	lastEnd    services.Instant
+	drained    int              // so many drain; more than max_draining where a stop added to them
+	good       *release.Release // the one last promoted, or rolled back to
+	rolledBack bool             // and the release rolled back to does not serve yet
+	restarts   int              // restarts since the last calm run, reload or stop
+	lastEnd    lifecycle.Instant
 }
 
 func (a *actor) slot(i int) *slotWatch {
@@ -72,18 +73,18 @@ type procWatch struct {
 	toldSpawned, toldExit, toldEmpty bool
 	mustWait                         []string // where a generation before it was seen to wait for connections
 	met                              int      // so many looks met another generation instead of it
-	ready                            services.Instant
-	proven                           services.Instant // when it was first known to be ready
-	proof                            services.Instant // when it was last seen to be
-	said                             bool             // that it is
-	publishedAt                      services.Instant // beside an old one
-	publishTries                     int              // that failed since the last that did not
+	ready                            lifecycle.Instant
+	proven                           lifecycle.Instant // when it was first known to be ready
+	proof                            lifecycle.Instant // when it was last seen to be
+	said                             bool              // that it is
+	publishedAt                      lifecycle.Instant // beside an old one
+	publishTries                     int               // that failed since the last that did not
 	promoted                         bool
 	left                             bool
 	abandoned                        bool
 	warmup                           time.Duration // it had to stand
 	stops, groupStops, kills         int
-	stoppedAt                        services.Instant
+	stoppedAt                        lifecycle.Instant
 }
 
 func (p *proc) signalled() bool { return p.stops+p.groupStops+p.kills > 0 }
@@ -102,12 +103,12 @@ type before struct {
 type slotBefore struct {
 	incoming     int // the attempt
 	number       int
-	phase        services.Phase
-	deadline     services.Instant
-	hookDeadline services.Instant
+	phase        lifecycle.Phase
+	deadline     lifecycle.Instant
+	hookDeadline lifecycle.Instant
 	looking      bool // at whether it is ready
 	onTrial      bool // what serves can be taken back
-	way          services.Way
+	way          lifecycle.Way
 	late         bool // it is looked at although its time is over
 	spawned      bool
 	active       int // the number
@@ -126,13 +127,13 @@ func (b before) slot(i int) slotBefore {
 }
 
 // before notes what a machine is about to be told, and how it is.
-func (w *world) before(a *actor, in services.Input) before {
+func (w *world) before(a *actor, in lifecycle.Input) before {
 	w.expirePasts(a)
 	w.heard(a, in)
 	a.unborn = a.withoutProcess(in)
 	m := a.machine
-	was := before{ending: m.Ending != nil, due: m.Deadline() <= w.now, running: m.State() == services.StateRunning}
-	was.asking = m.Under != nil && m.Under.Turn == services.TurnAsked
+	was := before{ending: m.Ending != nil, due: m.Deadline() <= w.now, running: m.State() == lifecycle.StateRunning}
+	was.asking = m.Under != nil && m.Under.Turn == lifecycle.TurnAsked
 	was.begun = m.Under != nil && m.Under.Begun
 	for i := range m.Slots {
 		was.slots = append(was.slots, w.slotBefore(a, &m.Slots[i], in))
@@ -140,12 +141,12 @@ func (w *world) before(a *actor, in services.Input) before {
 	return was
 }
 
-func (w *world) slotBefore(a *actor, sl *services.Slot, in services.Input) slotBefore {
+func (w *world) slotBefore(a *actor, sl *lifecycle.Slot, in lifecycle.Input) slotBefore {
 	var was slotBefore
 	if g := sl.Incoming; g != nil {
 		was.incoming, was.number, was.phase, was.deadline, was.spawned = g.Attempt, g.Number, g.Phase, g.Deadline, g.PID != 0
 		was.looking, was.way, was.late = g.Proof.Asked, g.Proof.Way, g.Proof.Overdue
-		was.hookDeadline = services.Never
+		was.hookDeadline = lifecycle.Never
 		if g.Hook != nil {
 			was.hookDeadline = g.Hook.Deadline
 		}
@@ -160,38 +161,38 @@ func (w *world) slotBefore(a *actor, sl *services.Slot, in services.Input) slotB
 	if n := len(sl.Draining); n > 0 {
 		was.leftover = sl.Draining[n-1].MainGone
 	}
-	if in, ok := in.(services.Resolved); ok {
-		was.nothing = was.phase == services.PhaseResolving && in.Attempt == was.incoming && a.nothingNew(sl, in.Release)
+	if in, ok := in.(lifecycle.Resolved); ok {
+		was.nothing = was.phase == lifecycle.PhaseResolving && in.Attempt == was.incoming && a.nothingNew(sl, in.Release)
 	}
 	return was
 }
 
-func (w *world) heard(a *actor, in services.Input) {
+func (w *world) heard(a *actor, in lifecycle.Input) {
 	if a.minMax == 0 {
 		a.configured(a.machine.Config)
 	}
 	switch in := in.(type) {
-	case services.Turn:
-		if r := a.machine.Under; r != nil && r.Turn == services.TurnAsked && r.Ticket == in.Ticket {
+	case lifecycle.Turn:
+		if r := a.machine.Under; r != nil && r.Turn == lifecycle.TurnAsked && r.Ticket == in.Ticket {
 			a.turn = in.Ticket
 		}
-	case services.Spawned:
+	case lifecycle.Spawned:
 		a.procs[in.Generation-1].toldSpawned, a.procs[in.Generation-1].abandoned = true, false
-	case services.SpawnFailed:
+	case lifecycle.SpawnFailed:
 		a.procs[in.Generation-1].toldEmpty = true
-	case services.Execed:
+	case lifecycle.Execed:
 		p := a.procs[in.Generation-1]
 		p.ready = w.now
 		if r := p.release.Service.Ready; p.said || r == nil && p.release.Service.Publish == "" {
 			p.proven = w.now
 		}
-	case services.Said:
+	case lifecycle.Said:
 		p := a.procs[in.Generation-1]
 		if in.Ready && p.ready != 0 && !p.said {
 			p.proven = w.now
 		}
 		p.said = p.said || in.Ready
-	case services.Proved:
+	case lifecycle.Proved:
 		p := a.procs[in.Generation-1]
 		if in.Other {
 			p.met++
@@ -199,7 +200,7 @@ func (w *world) heard(a *actor, in services.Input) {
 		a.unseen = a.unseen || in.Unseen != ""
 		if in.Failure == "" && len(in.Missing) == 0 {
 			_, g := a.find(in.Generation)
-			if e := a.proofs[in.Generation]; e.Way == services.WayWaiting && g != nil && g.Phase != services.PhaseDraining {
+			if e := a.proofs[in.Generation]; e.Way == lifecycle.WayWaiting && g != nil && g.Phase != lifecycle.PhaseDraining {
 				a.seenToWait(addresses(e.Waits))
 			}
 			p.proof = w.now
@@ -207,28 +208,28 @@ func (w *world) heard(a *actor, in services.Input) {
 				p.proven = w.now
 			}
 		}
-	case services.Observed:
+	case lifecycle.Observed:
 		w.heardObserved(a, in)
-	case services.Published:
+	case lifecycle.Published:
 		p := a.procs[in.Generation-1]
 		if sl, g := a.find(in.Generation); in.Failure == "" && g != nil && g == sl.Incoming && sl.Active != nil && p.publishedAt == 0 {
 			p.publishedAt = w.now
 		}
-	case services.HookDone:
+	case lifecycle.HookDone:
 		a.hooks[in.Token].told = true
-	case services.Resolved:
+	case lifecycle.Resolved:
 		w.heardResolved(a, in)
-	case services.Exited:
+	case lifecycle.Exited:
 		p := a.procs[in.Generation-1]
 		p.toldExit, p.toldEmpty = true, !in.Exit.Rest
-	case services.Emptied:
+	case lifecycle.Emptied:
 		a.procs[in.Generation-1].toldEmpty = true
-	case services.Stop:
+	case lifecycle.Stop:
 		a.stopping, a.final = true, a.final || in.Final
 		a.stood = true // nobody waits for it any more
 		a.forget(in.Leave)
 		a.hears(in.ID, nil)
-	case services.Declare:
+	case lifecycle.Declare:
 		if a.stopping && !a.final {
 			a.undo()
 			a.stopping, a.wanted, a.commanded = false, in.Config.Autostart, false
@@ -237,7 +238,7 @@ func (w *world) heard(a *actor, in services.Input) {
 			}
 		}
 		a.configured(in.Config)
-	case services.Reload:
+	case lifecycle.Reload:
 		a.hears(in.ID, in.Config)
 	default:
 		a.heardDemand(in)
@@ -247,10 +248,10 @@ func (w *world) heard(a *actor, in services.Input) {
 
 // heardResolved notes what release the reload under way has, and which generations
 // get one that was there before.
-func (w *world) heardResolved(a *actor, in services.Resolved) {
+func (w *world) heardResolved(a *actor, in lifecycle.Resolved) {
 	for i := range a.machine.Slots {
 		g := a.machine.Slots[i].Incoming
-		if g == nil || g.Attempt != in.Attempt || g.Phase != services.PhaseResolving {
+		if g == nil || g.Attempt != in.Attempt || g.Phase != lifecycle.PhaseResolving {
 			continue
 		}
 		if a.reused == nil {
@@ -259,11 +260,11 @@ func (w *world) heardResolved(a *actor, in services.Resolved) {
 		a.reused[a.machine.Generations+1] = in.Reused
 		if !in.Reused && a.instead { // there is no other one any more
 			a.refused = nil
-			if past, good := a.pastOf(0), a.slot(0).good; i == 0 && g.Cause == services.CauseStart && len(past.undone) > 0 && good != nil {
+			if past, good := a.pastOf(0), a.slot(0).good; i == 0 && g.Cause == lifecycle.CauseStart && len(past.undone) > 0 && good != nil {
 				past.undone = append(slices.Clone(past.undone), good)
 			}
 		}
-		if g.Cause == services.CauseReload {
+		if g.Cause == lifecycle.CauseReload {
 			a.made = in.Release
 			a.signals = a.signals || in.Release.Service.Reload == config.ReloadSignal
 		}
@@ -278,57 +279,57 @@ func (a *actor) configured(c *config.Service) {
 	a.minDelay, a.minMax, a.maxMax = min(a.minDelay, c.RestartDelay), min(a.minMax, c.RestartMaxDelay), max(a.maxMax, c.RestartMaxDelay)
 }
 
-func (w *world) checkEffect(a *actor, was before, e services.Effect) {
+func (w *world) checkEffect(a *actor, was before, e lifecycle.Effect) {
 	switch e := e.(type) {
-	case services.Resolve:
+	case lifecycle.Resolve:
 		w.checkResolve(a, e)
-	case services.Signal:
+	case lifecycle.Signal:
 		w.checkSignal(a, was, e)
-	case services.Answer:
+	case lifecycle.Answer:
 		w.checkAnswer(a, e)
-	case services.Emit:
+	case lifecycle.Emit:
 		w.checkEvent(a, was, e.Event)
-	case services.Pass:
+	case lifecycle.Pass:
 		w.checkPass(a, e)
-	case services.ReturnTurn:
+	case lifecycle.ReturnTurn:
 		if a.turn == e.Ticket {
 			a.turn = 0
 		}
-	case services.RunHook:
+	case lifecycle.RunHook:
 		w.checkHook(a, e)
-	case services.Publish:
+	case lifecycle.Publish:
 		w.checkPublish(a, e)
-	case services.Prove:
+	case lifecycle.Prove:
 		w.checkProve(a, e)
-	case services.Observe:
+	case lifecycle.Observe:
 		if a.machine.Observing == e.Generation {
 			a.observing = e.Generation
 		}
-	case services.Amend:
+	case lifecycle.Amend:
 		a.amended(e)
-	case services.Ended:
+	case lifecycle.Ended:
 		a.over = true
-	case services.Launch:
+	case lifecycle.Launch:
 		w.checkStart(a)
 		w.checkBoot(a, e)
 		w.checkPrepared(a, e)
 		w.checkAlone(a, e)
 		living := a.machine.Living()
-		if !slices.ContainsFunc(living, func(l services.Place) bool { return l.Generation == e.Generation }) {
+		if !slices.ContainsFunc(living, func(l lifecycle.Place) bool { return l.Generation == e.Generation }) {
 			w.violated("generation %d of %s is started before the ledger knows it", e.Generation, a.machine.Name)
 		}
-	case services.DownForGood:
+	case lifecycle.DownForGood:
 		if !a.wanted {
 			w.violated("%s is said to be down for good, and is wanted down", a.machine.Name)
 		}
-		if !w.essential[a.machine.Name] || a.machine.State() == services.StateRunning {
+		if !w.essential[a.machine.Name] || a.machine.State() == lifecycle.StateRunning {
 			w.violated("%s is said to be down for good, but is essential: %v, %s", a.machine.Name, w.essential[a.machine.Name], a.machine.State())
 		}
 	}
 }
 
 // amended notes that what serves does so with another configuration.
-func (a *actor) amended(e services.Amend) {
+func (a *actor) amended(e lifecycle.Amend) {
 	for i := range a.machine.Slots {
 		if g := a.machine.Slots[i].Active; g != nil && g.Release.Service == e.Config {
 			a.slot(i).good = g.Release
@@ -339,7 +340,7 @@ func (a *actor) amended(e services.Amend) {
 }
 
 // checkAlone: what cannot live twice does not.
-func (w *world) checkAlone(a *actor, e services.Launch) {
+func (w *world) checkAlone(a *actor, e lifecycle.Launch) {
 	if e.Release.Service.Reload != config.ReloadStopFirst {
 		return
 	}
@@ -351,7 +352,7 @@ func (w *world) checkAlone(a *actor, e services.Launch) {
 }
 
 // resolving returns the generation that a release is made for, and its slot.
-func (w *world) resolving(a *actor, attempt int) (*services.Slot, *services.Generation) {
+func (w *world) resolving(a *actor, attempt int) (*lifecycle.Slot, *lifecycle.Generation) {
 	for i := range a.machine.Slots {
 		if g := a.machine.Slots[i].Incoming; g != nil && g.Attempt == attempt {
 			return &a.machine.Slots[i], g
@@ -361,23 +362,23 @@ func (w *world) resolving(a *actor, attempt int) (*services.Slot, *services.Gene
 	return nil, nil
 }
 
-func same(a, b *services.Release) bool {
+func same(a, b *release.Release) bool {
 	return a != nil && b != nil && a.Dir == b.Dir && revision(a.Service) == revision(b.Service)
 }
 
 // checkResolve: a crash restart uses the whole release last promoted, and not
 // before its time; a reload never uses an old one, and all instances get the same.
-func (w *world) checkResolve(a *actor, e services.Resolve) {
+func (w *world) checkResolve(a *actor, e lifecycle.Resolve) {
 	name, m := a.machine.Name, a.machine
 	sl, g := w.resolving(a, e.Attempt)
 	slot := a.slot(sl.Instance)
 	w.checkStart(a)
 	w.checkTurnOfStart(a)
 	a.restarting, a.kept = false, nil
-	if sl.Active != nil && g.Cause != services.CauseReload {
+	if sl.Active != nil && g.Cause != lifecycle.CauseReload {
 		w.violated("%s is started again, but generation %d serves", name, sl.Active.Number)
 	}
-	if g.Cause == services.CauseReload {
+	if g.Cause == lifecycle.CauseReload {
 		if m.Under.Back && a.made == nil {
 			a.made = e.Reuse
 		}
@@ -400,17 +401,17 @@ func (w *world) checkResolve(a *actor, e services.Resolve) {
 	case good == nil && e.Reuse == nil && a.slot(0).good == nil && sl.Instance > 0:
 		w.violated("%s makes another release for instance %d than for the first", name, sl.Instance)
 	case good == nil && e.Reuse == nil:
-	case good == nil && sl.Instance > 0 && first != nil && first.Cause != services.CauseReload && same(first.Release, e.Reuse):
+	case good == nil && sl.Instance > 0 && first != nil && first.Cause != lifecycle.CauseReload && same(first.Release, e.Reuse):
 	case good == nil:
 		w.violated("%s is started with a release that was never promoted", name)
 	case !same(e.Reuse, good):
 		w.violated("%s is not started again with the whole release last promoted", name)
 	}
-	if g.Cause == services.CauseStart {
+	if g.Cause == lifecycle.CauseStart {
 		slot.restarts = 0
 	}
 	fellBack := m.Under != nil && m.Under.FellBack != "" && &m.Slots[m.Under.Slot] == sl
-	if g.Cause != services.CauseRestart || fellBack {
+	if g.Cause != lifecycle.CauseRestart || fellBack {
 		return
 	}
 	if slot.restarts++; slot.restarts < 2 {
@@ -428,7 +429,7 @@ func (w *world) checkResolve(a *actor, e services.Resolve) {
 // checkSignal: no signal to a process that is gone, none twice, and none to a
 // generation that serves unless another one has proven itself or the service is
 // to stop.
-func (w *world) checkSignal(a *actor, was before, e services.Signal) {
+func (w *world) checkSignal(a *actor, was before, e lifecycle.Signal) {
 	name := a.machine.Name
 	if e.Generation < 1 || e.Generation > len(a.procs) || !a.procs[e.Generation-1].toldSpawned {
 		w.violated("signal to generation %d of %s, which has no process", e.Generation, name)
@@ -490,8 +491,8 @@ func (a *actor) stopsFirst(instance int) bool {
 		return false
 	}
 	g := a.machine.Slots[instance].Incoming
-	stops := g != nil && (g.Phase == services.PhaseWaiting || g.Phase == services.PhaseStarting)
-	return stops && g.Cause == services.CauseReload && g.Release.Service.Reload == config.ReloadStopFirst
+	stops := g != nil && (g.Phase == lifecycle.PhaseWaiting || g.Phase == lifecycle.PhaseStarting)
+	return stops && g.Cause == lifecycle.CauseReload && g.Release.Service.Reload == config.ReloadStopFirst
 }
 
 func (w *world) warm(p *proc) bool {
@@ -500,11 +501,11 @@ func (w *world) warm(p *proc) bool {
 
 // checkEvent: a warm-up is never shortened, the dead are not promoted, and a
 // service that is busy reloads once more for all that was asked meanwhile.
-func (w *world) checkEvent(a *actor, was before, e services.Event) {
+func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 	name := a.machine.Name
 	slot := a.slot(e.Instance)
 	switch e.Kind {
-	case services.KindReloadBegun:
+	case lifecycle.KindReloadBegun:
 		a.hasBegun(e.Reloads)
 		a.reloads++
 		a.made, a.signals, a.instances = nil, false, a.machine.Config.Instances
@@ -517,13 +518,13 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 		if a.begun++; a.begun > 1 {
 			w.violated("%s reloads %d times for one request", name, a.begun)
 		}
-	case services.KindReloadEnded:
+	case lifecycle.KindReloadEnded:
 		a.told = &e
 		if e.Wait > 0 {
 			a.settling = append(a.settling, e.Reloads...)
 		}
 		switch e.Result {
-		case services.ResultPromoted, services.ResultStarted, services.ResultSignalled:
+		case lifecycle.ResultPromoted, lifecycle.ResultStarted, lifecycle.ResultSignalled:
 			for i := range a.slots { // there are fewer now
 				if i >= a.instances {
 					delete(a.slots, i)
@@ -531,43 +532,43 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 			}
 		}
 		switch e.Result {
-		case services.ResultPartial, services.ResultFailed, services.ResultKeptOld, services.ResultRolledBack:
+		case lifecycle.ResultPartial, lifecycle.ResultFailed, lifecycle.ResultKeptOld, lifecycle.ResultRolledBack:
 			a.partial = true
-		case services.ResultPromoted, services.ResultStarted:
+		case lifecycle.ResultPromoted, lifecycle.ResultStarted:
 			a.partial = false
 		}
-		if e.Result != services.ResultSkipped && e.Cause != "" {
+		if e.Result != lifecycle.ResultSkipped && e.Cause != "" {
 			slot.lastEnd = w.now
 		}
-	case services.KindStartFailed:
+	case lifecycle.KindStartFailed:
 		slot.lastEnd = w.now
-		goesBack := e.Cause == services.CauseRestart || e.Cause == services.CauseStart && a.instead
+		goesBack := e.Cause == lifecycle.CauseRestart || e.Cause == lifecycle.CauseStart && a.instead
 		if past := a.pastOf(e.Instance); len(past.undone) > 0 && goesBack && a.machine.WantedUp && !a.stopping {
 			if more, again := past.failed(w.releaseOf(a, e)); !more && again != nil {
 				slot.good = again
 			}
 		}
-	case services.KindStopped:
+	case lifecycle.KindStopped:
 		if !a.final { // else what was let go of lives on
 			w.checkAllGone(a)
 		}
 		a.old = 0
-	case services.KindAbandoned:
+	case lifecycle.KindAbandoned:
 		a.procs[e.Generation-1].abandoned = true
-	case services.KindEnded:
+	case lifecycle.KindEnded:
 		slot.lastEnd = w.now
 		if w.now.Sub(a.procs[e.Generation-1].ready) >= 10*time.Second {
 			slot.restarts = 0
 		}
-	case services.KindRolledBack:
+	case lifecycle.KindRolledBack:
 		w.checkRolledBack(a, e)
-	case services.KindInstead:
+	case lifecycle.KindInstead:
 		w.checkInstead(a, e)
-	case services.KindSettled:
+	case lifecycle.KindSettled:
 		a.settling = slices.DeleteFunc(a.settling, func(id uint64) bool { return slices.Contains(e.Reloads, id) })
-	case services.KindLeft:
+	case lifecycle.KindLeft:
 		w.checkLeft(a, a.procs[e.Generation-1])
-	case services.KindPromoted:
+	case lifecycle.KindPromoted:
 		a.instead, a.refused = false, nil
 		w.checkPromoted(a, was.slot(e.Instance), e)
 	}
@@ -575,10 +576,10 @@ func (w *world) checkEvent(a *actor, was before, e services.Event) {
 
 // checkPromoted: what takes over lives, has proven itself, and has done so for its
 // warm-up.
-func (w *world) checkPromoted(a *actor, was slotBefore, e services.Event) {
+func (w *world) checkPromoted(a *actor, was slotBefore, e lifecycle.Event) {
 	name, p, slot := a.machine.Name, a.procs[e.Generation-1], a.slot(e.Instance)
 	p.promoted = true
-	var old *services.Release
+	var old *release.Release
 	if was.active != 0 && a.procs[was.active-1].promoted && w.livesOn(a, was.active) {
 		old = a.procs[was.active-1].release
 	}
@@ -641,14 +642,14 @@ func (w *world) checkLedger(a *actor) {
 	living := a.machine.Living()
 	for _, p := range a.live {
 		// What was let go of is for others to remember.
-		if !p.left && !w.leaves && !slices.ContainsFunc(living, func(l services.Place) bool { return l.Generation == p.number }) {
+		if !p.left && !w.leaves && !slices.ContainsFunc(living, func(l lifecycle.Place) bool { return l.Generation == p.number }) {
 			w.violated("generation %d of %s lives, but the ledger does not know it", p.number, p.service)
 		}
 	}
 }
 
 // checkMachine holds what became of a machine beside what it was.
-func (w *world) checkMachine(a *actor, was before, in services.Input, effects []services.Effect) {
+func (w *world) checkMachine(a *actor, was before, in lifecycle.Input, effects []lifecycle.Effect) {
 	m := a.machine
 	for i := range m.Slots {
 		w.checkIncoming(a, i, was.slot(i), in)
@@ -668,12 +669,12 @@ func (w *world) checkMachine(a *actor, was before, in services.Input, effects []
 	w.checkWrittenDown(a)
 	w.checkState(a)
 	w.checkKept(a)
-	w.checkGuard(a, slices.ContainsFunc(effects, func(e services.Effect) bool { g, ok := e.(services.Guard); return ok && len(g.Kept) > 0 }))
+	w.checkGuard(a, slices.ContainsFunc(effects, func(e lifecycle.Effect) bool { g, ok := e.(lifecycle.Guard); return ok && len(g.Kept) > 0 }))
 	w.checkPublic(a)
 	if m.WantedUp != a.wanted || m.Commanded != a.commanded {
 		w.violated("%s is wanted up %v, asked was %v (by anybody: %v)", m.Name, m.WantedUp, a.wanted, a.commanded)
 	}
-	if m.WantedUp && !a.ends() && m.State() == services.StateStopped && len(a.inbox) == 0 && m.Attempts > 0 && m.Under == nil {
+	if m.WantedUp && !a.ends() && m.State() == lifecycle.StateStopped && len(a.inbox) == 0 && m.Attempts > 0 && m.Under == nil {
 		w.violated("%s is wanted up, and nothing will ever start it", m.Name)
 	}
 }
@@ -685,41 +686,41 @@ func (w *world) checkState(a *actor) {
 	for i := range m.Slots {
 		sl := &m.Slots[i]
 		down := sl.Active == nil && sl.Incoming == nil
-		backoff = backoff || down && sl.NextStart != services.Never && sl.Resting == ""
-		resting = resting || down && sl.Resting == services.StateFailed
+		backoff = backoff || down && sl.NextStart != lifecycle.Never && sl.Resting == ""
+		resting = resting || down && sl.Resting == lifecycle.StateFailed
 	}
-	if m.State() == services.StateWaiting {
+	if m.State() == lifecycle.StateWaiting {
 		if len(m.Awaits) == 0 {
 			w.violated("%s waits for nobody", m.Name)
 		}
 		return
 	}
 	backoff = backoff && m.WantedUp && !a.stopping
-	if (backoff && !resting) != (m.State() == services.StateBackoff) {
+	if (backoff && !resting) != (m.State() == lifecycle.StateBackoff) {
 		w.violated("%s says it is in state %s, a next start is due: %v", m.Name, m.State(), backoff)
 	}
 }
 
 // gaveUp reports whether an incoming generation had a reason of its own to be given
 // up.
-func (a *actor) gaveUp(was slotBefore, in services.Input) bool {
+func (a *actor) gaveUp(was slotBefore, in lifecycle.Input) bool {
 	switch in := in.(type) {
-	case services.Resolved:
+	case lifecycle.Resolved:
 		return was.nothing || in.Attempt == was.incoming && a.refused != nil && a.reloads == 0 && in.Release.Same(a.refused)
-	case services.ResolveFailed:
+	case lifecycle.ResolveFailed:
 		return in.Attempt == was.incoming
-	case services.HookDone:
-		return in.Failure != "" && was.phase == services.PhasePreparing
-	case services.Proved:
-		certain := was.way == services.WayListening || was.way == services.WayProbe && !in.Other
-		return in.Generation == was.number && (was.late || was.phase == services.PhaseWarming && certain) && (len(in.Missing) > 0 || in.Failure != "")
-	case services.Said:
+	case lifecycle.HookDone:
+		return in.Failure != "" && was.phase == lifecycle.PhasePreparing
+	case lifecycle.Proved:
+		certain := was.way == lifecycle.WayListening || was.way == lifecycle.WayProbe && !in.Other
+		return in.Generation == was.number && (was.late || was.phase == lifecycle.PhaseWarming && certain) && (len(in.Missing) > 0 || in.Failure != "")
+	case lifecycle.Said:
 		return in.Generation == was.number && (in.Failure != "" || in.Stopping)
-	case services.Published:
+	case lifecycle.Published:
 		return in.Generation == was.number && in.Failure != ""
-	case services.SpawnFailed:
+	case lifecycle.SpawnFailed:
 		return in.Generation == was.number
-	case services.Exited:
+	case lifecycle.Exited:
 		return in.Generation == was.number
 	}
 	return false
@@ -728,16 +729,16 @@ func (a *actor) gaveUp(was slotBefore, in services.Input) bool {
 // checkIncoming: an incoming generation is given up for its own failure or for a
 // stop, and for nothing else: neither for what is asked nor for what happens to
 // the old one.
-func (w *world) checkIncoming(a *actor, i int, was slotBefore, in services.Input) {
+func (w *world) checkIncoming(a *actor, i int, was slotBefore, in lifecycle.Input) {
 	sl := &a.machine.Slots[i]
-	is := func(g *services.Generation) bool { return g != nil && g.Attempt == was.incoming }
+	is := func(g *lifecycle.Generation) bool { return g != nil && g.Attempt == was.incoming }
 	if was.incoming == 0 || a.ends() || is(sl.Incoming) || is(sl.Active) || a.gaveUp(was, in) {
 		return
 	}
 	switch {
 	case was.deadline <= w.now && was.overdue(), was.hookDeadline <= w.now:
 		return
-	case sl.Active != nil && sl.Active.Passed != 0 && (was.phase == services.PhaseResolving || was.phase == services.PhasePreparing): // it reloads itself
+	case sl.Active != nil && sl.Active.Passed != 0 && (was.phase == lifecycle.PhaseResolving || was.phase == lifecycle.PhasePreparing): // it reloads itself
 		return
 	case i >= a.instances && a.instances > 0:
 		return
@@ -749,10 +750,10 @@ func (w *world) checkIncoming(a *actor, i int, was slotBefore, in services.Input
 // one that is looked at, only if a look was under way after that.
 func (was slotBefore) overdue() bool {
 	switch was.phase {
-	case services.PhaseWarming:
+	case lifecycle.PhaseWarming:
 		return was.looking && was.late
-	case services.PhaseProving:
-		return was.way == services.WayNone || was.late
+	case lifecycle.PhaseProving:
+		return was.way == lifecycle.WayNone || was.late
 	}
 	return true
 }
@@ -760,12 +761,12 @@ func (was slotBefore) overdue() bool {
 // checkActive: what serves goes on serving until it ends by itself, something
 // better serves, or the service stops. After a calm run its end is followed by a
 // start at once.
-func (w *world) checkActive(a *actor, i int, was slotBefore, in services.Input) {
+func (w *world) checkActive(a *actor, i int, was slotBefore, in lifecycle.Input) {
 	sl, slot := &a.machine.Slots[i], a.slot(i)
 	if was.active == 0 || a.ends() || sl.Active != nil && sl.Active.Number == was.active {
 		return
 	}
-	exit, ok := in.(services.Exited)
+	exit, ok := in.(lifecycle.Exited)
 	if !ok || exit.Generation != was.active {
 		if sl.Active == nil && !a.stopsFirst(i) && (i < a.instances || a.instances == 0) {
 			w.violated("%s lets go of generation %d, which serves", a.machine.Name, was.active)
@@ -792,9 +793,9 @@ func (w *world) checkActive(a *actor, i int, was slotBefore, in services.Input) 
 	}
 }
 
-func (w *world) checkSlot(a *actor, sl *services.Slot) {
+func (w *world) checkSlot(a *actor, sl *lifecycle.Slot) {
 	m, slot := a.machine, a.slot(sl.Instance)
-	if g := sl.Incoming; g != nil && g.Phase == services.PhaseWarming {
+	if g := sl.Incoming; g != nil && g.Phase == lifecycle.PhaseWarming {
 		a.procs[g.Number-1].ready = g.ReadyAt
 	}
 	incoming := 0
@@ -817,11 +818,11 @@ func (w *world) checkSlot(a *actor, sl *services.Slot) {
 		w.violated("%s has %d draining generations, max_draining was never more than %d", m.Name, draining, a.draining)
 	}
 	slot.drained = draining
-	backoff := m.WantedUp && !a.stopping && sl.Active == nil && sl.Incoming == nil && sl.NextStart != services.Never && m.State() != services.StateWaiting
+	backoff := m.WantedUp && !a.stopping && sl.Active == nil && sl.Incoming == nil && sl.NextStart != lifecycle.Never && m.State() != lifecycle.StateWaiting
 	if backoff && sl.NextStart > slot.lastEnd.Add(a.maxMax) && sl.NextStart > w.now {
 		w.violated("%s starts again only %v after its end", m.Name, sl.NextStart.Sub(slot.lastEnd))
 	}
-	idle := sl.Active == nil && sl.Incoming == nil && sl.NextStart == services.Never && sl.Resting == ""
+	idle := sl.Active == nil && sl.Incoming == nil && sl.NextStart == lifecycle.Never && sl.Resting == ""
 	if idle && !few && (sl.Instance == 0 || a.slot(0).good != nil && !a.partial) && m.WantedUp && !a.ends() && m.Under == nil && m.Attempts > 0 && len(a.inbox) == 0 {
 		w.violated("instance %d of %s is down, and nothing will ever start it", sl.Instance, m.Name)
 	}
@@ -835,7 +836,7 @@ func (w *world) checkSlot(a *actor, sl *services.Slot) {
 
 // checkOpen: who connects while nothing serves waits in the queue of a socket
 // that was never closed.
-func (w *world) checkOpen(a *actor, r *services.Release) {
+func (w *world) checkOpen(a *actor, r *release.Release) {
 	for _, l := range r.Service.Listen {
 		if !slices.Contains(a.open, l) {
 			w.violated("%s has closed %s, which its release serves", a.machine.Name, l.Address)
@@ -862,7 +863,7 @@ func (w *world) checkHealed() {
 
 func (w *world) checkRecovered(a *actor) {
 	m := a.machine
-	if m.State() != services.StateRunning || m.Under != nil || len(m.Merged) > 0 {
+	if m.State() != lifecycle.StateRunning || m.Under != nil || len(m.Merged) > 0 {
 		w.violated("%s did not recover: %s, reload under way %v, merged %d", m.Name, m.State(), m.Under != nil, len(m.Merged))
 	}
 	c, _ := w.parsed.Service(m.Name)
@@ -884,7 +885,7 @@ func (w *world) checkRecovered(a *actor) {
 	if serve != c.Instances {
 		w.violated("%d instances of %s serve, the file has %d", serve, m.Name, c.Instances)
 	}
-	if m.Deadline() != services.Never {
+	if m.Deadline() != lifecycle.Never {
 		w.violated("%s is idle and yet waits for %v", m.Name, m.Deadline().Sub(w.now))
 	}
 	if !slices.Equal(a.open, listen) && c.Reload != config.ReloadSignal {
@@ -901,8 +902,8 @@ func (w *world) checkRecovered(a *actor) {
 	}
 }
 
-func (w *world) checkDrained(a *actor, sl *services.Slot) {
-	stuck := slices.ContainsFunc(sl.Draining, func(g *services.Generation) bool {
+func (w *world) checkDrained(a *actor, sl *lifecycle.Slot) {
+	stuck := slices.ContainsFunc(sl.Draining, func(g *lifecycle.Generation) bool {
 		return !a.procs[g.Number-1].fate.unkillable
 	})
 	if stuck {
@@ -937,14 +938,14 @@ func (w *world) livesOn(a *actor, number int) bool { return !a.procs[number-1].t
 
 // withoutProcess returns the releases of what has no process yet, nil for an instance
 // where there is no such thing.
-func (a *actor) withoutProcess(in services.Input) []*services.Release {
-	releases := make([]*services.Release, len(a.machine.Slots))
+func (a *actor) withoutProcess(in lifecycle.Input) []*release.Release {
+	releases := make([]*release.Release, len(a.machine.Slots))
 	for i := range a.machine.Slots {
 		g := a.machine.Slots[i].Incoming
-		resolved, ok := in.(services.Resolved)
+		resolved, ok := in.(lifecycle.Resolved)
 		switch {
 		case g == nil || g.PID != 0:
-		case ok && g.Attempt == resolved.Attempt && g.Phase == services.PhaseResolving:
+		case ok && g.Attempt == resolved.Attempt && g.Phase == lifecycle.PhaseResolving:
 			releases[i] = resolved.Release
 		default:
 			releases[i] = g.Release

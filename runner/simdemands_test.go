@@ -5,7 +5,8 @@ import (
 	"slices"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
 // machineAsks is what the checks remember of what a service was asked.
@@ -17,13 +18,13 @@ type machineAsks struct {
 	// generations must have gone by then.
 	restarting bool
 	old        int
-	kept       []config.Listen // what must stay open until the next start
-	told       *services.Event // how the reload ended whose answer is next
+	kept       []config.Listen  // what must stay open until the next start
+	told       *lifecycle.Event // how the reload ended whose answer is next
 }
 
 // ask is one thing a service was asked.
 type ask struct {
-	input    services.Input
+	input    lifecycle.Input
 	revision int  // of the file it comes with
 	changed  bool // it is for a reload of what is new only
 	reload   bool // only a reload that begins after it can fulfil it
@@ -33,14 +34,14 @@ type ask struct {
 }
 
 // isAsked notes what a service is asked, as far as it is to be answered.
-func (a *actor) isAsked(in services.Input) {
+func (a *actor) isAsked(in lifecycle.Input) {
 	q := &ask{input: in}
 	switch in := in.(type) {
-	case services.Reload:
+	case lifecycle.Reload:
 		q.revision, q.changed, q.reload = revision(in.Config), in.Changed, true
-	case services.Restart:
+	case lifecycle.Restart:
 		q.revision, q.reload = revision(in.Config), true
-	case services.RollBack:
+	case lifecycle.RollBack:
 		q.reload = true
 	}
 	if id := requestID(in); id != 0 {
@@ -62,13 +63,13 @@ func (a *actor) forget(left bool) {
 }
 
 // heardDemand notes what somebody wants of a service that can still do it.
-func (a *actor) heardDemand(in services.Input) {
+func (a *actor) heardDemand(in lifecycle.Input) {
 	switch in := in.(type) {
-	case services.Start:
+	case lifecycle.Start:
 		if in.Wanted != "" {
-			a.wanted, a.commanded = in.Wanted == services.WantedUp, true
+			a.wanted, a.commanded = in.Wanted == lifecycle.WantedUp, true
 		}
-	case services.Up:
+	case lifecycle.Up:
 		if !a.wanted && !a.stopping {
 			a.undo()
 			a.kept = slices.Clone(a.open)
@@ -77,7 +78,7 @@ func (a *actor) heardDemand(in services.Input) {
 		if !a.stopping {
 			a.wanted, a.commanded = true, true
 		}
-	case services.Restart:
+	case lifecycle.Restart:
 		a.hears(in.ID, in.Config)
 		if a.stopping {
 			return
@@ -88,16 +89,16 @@ func (a *actor) heardDemand(in services.Input) {
 		}
 		a.wanted, a.commanded = true, true
 		a.restarting, a.old = true, len(a.procs)
-	case services.Down:
+	case lifecycle.Down:
 		if !a.stopping {
 			a.undo()
 			a.forget(false)
 			a.wanted, a.commanded = false, true
 		}
 		a.hears(in.ID, nil)
-	case services.Forward:
+	case lifecycle.Forward:
 		a.hears(in.ID, nil)
-	case services.RollBack:
+	case lifecycle.RollBack:
 		a.hears(in.ID, nil)
 	}
 }
@@ -160,7 +161,7 @@ func (w *world) checkKept(a *actor) {
 }
 
 // checkPass: what somebody wants signalled is what serves.
-func (w *world) checkPass(a *actor, e services.Pass) {
+func (w *world) checkPass(a *actor, e lifecycle.Pass) {
 	sl, g := a.find(e.Generation)
 	if g == nil || g != sl.Active || a.procs[e.Generation-1].toldExit {
 		w.violated("generation %d of %s is passed a signal, and does not serve", e.Generation, a.machine.Name)
@@ -169,9 +170,9 @@ func (w *world) checkPass(a *actor, e services.Pass) {
 
 // nothingNew reports whether the reload under way is only for what is new, and a
 // process of this release would be what serves already.
-func (a *actor) nothingNew(sl *services.Slot, made *services.Release) bool {
+func (a *actor) nothingNew(sl *lifecycle.Slot, made *release.Release) bool {
 	m := a.machine
-	if sl.Active == nil || sl.Incoming.Cause != services.CauseReload {
+	if sl.Active == nil || sl.Incoming.Cause != lifecycle.CauseReload {
 		return false
 	}
 	for _, id := range m.Under.IDs {
@@ -186,15 +187,15 @@ func (a *actor) nothingNew(sl *services.Slot, made *services.Release) bool {
 }
 
 // checkDemand holds what a machine does beside what it was asked.
-func (w *world) checkDemand(a *actor, was before, in services.Input, effects []services.Effect) {
+func (w *world) checkDemand(a *actor, was before, in lifecycle.Input, effects []lifecycle.Effect) {
 	name := a.machine.Name
 	switch in := in.(type) {
-	case services.Resolved:
+	case lifecycle.Resolved:
 		w.checkNothingNew(a, was, in, effects)
-	case services.Forward:
+	case lifecycle.Forward:
 		w.checkForward(a, was, in, effects)
 		return
-	case services.Up:
+	case lifecycle.Up:
 		if was.running && !was.due && a.asked[in.ID] != nil {
 			w.violated("%s serves, and the request %d to start it waits", name, in.ID)
 		}
@@ -204,35 +205,35 @@ func (w *world) checkDemand(a *actor, was before, in services.Input, effects []s
 	}
 	for _, e := range effects {
 		switch e := e.(type) {
-		case services.Pass:
+		case lifecycle.Pass:
 			if r := a.machine.Under; r == nil || r.Watching == 0 || a.made == nil || a.made.Service.ReloadSignal != e.Signal {
 				w.violated("generation %d of %s is passed a signal that nobody asked for", e.Generation, name)
 			}
-		case services.Emit:
+		case lifecycle.Emit:
 			w.checkWhy(was, in, e.Event)
 		}
 	}
 }
 
 // checkWhy: who asks for a stop or a restart is told what is done for it.
-func (w *world) checkWhy(was before, in services.Input, e services.Event) {
+func (w *world) checkWhy(was before, in lifecycle.Input, e lifecycle.Event) {
 	switch in.(type) {
-	case services.Down, services.Restart:
+	case lifecycle.Down, lifecycle.Restart:
 	default:
 		return
 	}
 	if slices.Contains(was.slot(e.Instance).draining, e.Generation) {
 		return
 	}
-	if id := requestID(in); e.Kind == services.KindStopSignalled && !slices.Contains(e.Reloads, id) {
+	if id := requestID(in); e.Kind == lifecycle.KindStopSignalled && !slices.Contains(e.Reloads, id) {
 		w.violated("generation %d of %s is told to end for request %d, and the world hears it is for %v", e.Generation, e.Service, id, e.Reloads)
 	}
 }
 
-func (w *world) checkForward(a *actor, was before, in services.Forward, effects []services.Effect) {
+func (w *world) checkForward(a *actor, was before, in lifecycle.Forward, effects []lifecycle.Effect) {
 	passed := 0
 	for _, e := range effects {
-		if p, ok := e.(services.Pass); ok {
+		if p, ok := e.(lifecycle.Pass); ok {
 			passed++
 			if p.Signal != in.Signal {
 				w.violated("%s passes signal %d to generation %d, asked was %d", a.machine.Name, p.Signal, p.Generation, in.Signal)
@@ -256,14 +257,14 @@ func (w *world) checkForward(a *actor, was before, in services.Forward, effects 
 // checkNothingNew: what would be started with nothing new is left alone, and
 // nothing else is; then the keys that need no new process are in force, after a
 // crash too.
-func (w *world) checkNothingNew(a *actor, was before, in services.Resolved, effects []services.Effect) {
+func (w *world) checkNothingNew(a *actor, was before, in lifecycle.Resolved, effects []lifecycle.Effect) {
 	for i, before := range was.slots {
-		if before.phase != services.PhaseResolving || before.incoming != in.Attempt {
+		if before.phase != lifecycle.PhaseResolving || before.incoming != in.Attempt {
 			continue
 		}
 		sl := &a.machine.Slots[i]
 		alone := sl.Active != nil && sl.Active.Number == before.active && (sl.Incoming == nil || sl.Incoming.Attempt != in.Attempt)
-		passed := slices.ContainsFunc(effects, func(e services.Effect) bool { _, ok := e.(services.Pass); return ok })
+		passed := slices.ContainsFunc(effects, func(e lifecycle.Effect) bool { _, ok := e.(lifecycle.Pass); return ok })
 		if alone && !passed != before.nothing {
 			w.violated("instance %d of %s is left alone: %v; it would be started with nothing new: %v", i, a.machine.Name, alone, before.nothing)
 		}
@@ -271,9 +272,9 @@ func (w *world) checkNothingNew(a *actor, was before, in services.Resolved, effe
 			w.checkLeftAlone(a, sl, in, effects)
 		}
 	}
-	skipped := slices.ContainsFunc(effects, func(e services.Effect) bool {
-		answer, ok := e.(services.Answer)
-		return ok && answer.Result == services.ResultSkipped
+	skipped := slices.ContainsFunc(effects, func(e lifecycle.Effect) bool {
+		answer, ok := e.(lifecycle.Answer)
+		return ok && answer.Result == lifecycle.ResultSkipped
 	})
 	nothing := slices.ContainsFunc(was.slots, func(sl slotBefore) bool { return sl.nothing })
 	if skipped && !nothing || nothing && !skipped && len(a.machine.Slots) == 1 {
@@ -281,9 +282,9 @@ func (w *world) checkNothingNew(a *actor, was before, in services.Resolved, effe
 	}
 }
 
-func (w *world) checkLeftAlone(a *actor, sl *services.Slot, in services.Resolved, effects []services.Effect) {
-	amended := func(e services.Effect) bool {
-		x, ok := e.(services.Amend)
+func (w *world) checkLeftAlone(a *actor, sl *lifecycle.Slot, in lifecycle.Resolved, effects []lifecycle.Effect) {
+	amended := func(e lifecycle.Effect) bool {
+		x, ok := e.(lifecycle.Amend)
 		return ok && reflect.DeepEqual(x.Config, in.Release.Service)
 	}
 	if !slices.ContainsFunc(effects, amended) {
@@ -299,7 +300,7 @@ func (w *world) checkLeftAlone(a *actor, sl *services.Slot, in services.Resolved
 
 // checkAnswer: every request is answered once, truly, and by a release that is
 // not older than the request.
-func (w *world) checkAnswer(a *actor, e services.Answer) {
+func (w *world) checkAnswer(a *actor, e lifecycle.Answer) {
 	name := a.machine.Name
 	if told := a.told; e.Told && (told == nil || told.Result != e.Result || !slices.Equal(told.Reloads, e.IDs)) {
 		w.violated("%s says it has told how requests %v ended, and has not", name, e.IDs)
@@ -316,27 +317,27 @@ func (w *world) checkAnswer(a *actor, e services.Answer) {
 }
 
 // results are what each request can come to, but for aborted.
-func (q *ask) results() []services.Result {
+func (q *ask) results() []lifecycle.Result {
 	switch q.input.(type) {
-	case services.Stop, services.Down:
-		return []services.Result{services.ResultStopped}
-	case services.RollBack:
-		return []services.Result{services.ResultStarted, services.ResultPromoted, services.ResultKeptOld, services.ResultFailed, services.ResultPartial, services.ResultRolledBack, services.ResultSignalled}
-	case services.Forward:
-		return []services.Result{services.ResultSignalled, services.ResultFailed}
-	case services.Restart:
-		return []services.Result{services.ResultStarted, services.ResultFailed, services.ResultPartial}
+	case lifecycle.Stop, lifecycle.Down:
+		return []lifecycle.Result{lifecycle.ResultStopped}
+	case lifecycle.RollBack:
+		return []lifecycle.Result{lifecycle.ResultStarted, lifecycle.ResultPromoted, lifecycle.ResultKeptOld, lifecycle.ResultFailed, lifecycle.ResultPartial, lifecycle.ResultRolledBack, lifecycle.ResultSignalled}
+	case lifecycle.Forward:
+		return []lifecycle.Result{lifecycle.ResultSignalled, lifecycle.ResultFailed}
+	case lifecycle.Restart:
+		return []lifecycle.Result{lifecycle.ResultStarted, lifecycle.ResultFailed, lifecycle.ResultPartial}
 	}
-	return []services.Result{
-		services.ResultStarted, services.ResultPromoted, services.ResultKeptOld, services.ResultFailed, services.ResultSkipped,
-		services.ResultPartial, services.ResultRolledBack, services.ResultSignalled,
+	return []lifecycle.Result{
+		lifecycle.ResultStarted, lifecycle.ResultPromoted, lifecycle.ResultKeptOld, lifecycle.ResultFailed, lifecycle.ResultSkipped,
+		lifecycle.ResultPartial, lifecycle.ResultRolledBack, lifecycle.ResultSignalled,
 	}
 }
 
 // checkResult holds an answer beside what was asked.
-func (w *world) checkResult(a *actor, e services.Answer, id uint64, q *ask) {
+func (w *world) checkResult(a *actor, e lifecycle.Answer, id uint64, q *ask) {
 	name := a.machine.Name
-	if e.Result == services.ResultAborted {
+	if e.Result == lifecycle.ResultAborted {
 		if !a.stopping && !q.undone {
 			w.violated("%s aborts request %d, and nothing stands in its way", name, id)
 		}
@@ -348,37 +349,37 @@ func (w *world) checkResult(a *actor, e services.Answer, id uint64, q *ask) {
 	serves := a.machine.Slots[0].Active != nil
 	signals := a.signals
 	switch e.Result {
-	case services.ResultKeptOld:
+	case lifecycle.ResultKeptOld:
 		if !serves {
 			w.violated("%s says kept_old, but nothing serves", name)
 		}
-	case services.ResultFailed:
-		if _, signal := q.input.(services.Forward); !signal && a.machine.State() == services.StateRunning && !signals {
+	case lifecycle.ResultFailed:
+		if _, signal := q.input.(lifecycle.Forward); !signal && a.machine.State() == lifecycle.StateRunning && !signals {
 			w.violated("%s says failed, but something serves", name)
 		}
-	case services.ResultPartial:
+	case lifecycle.ResultPartial:
 		if a.instances < 2 {
 			w.violated("%s says partial, and it has one instance", name)
 		}
-	case services.ResultRolledBack:
+	case lifecycle.ResultRolledBack:
 		if a.made != nil && a.made.Service.Reload != config.ReloadStopFirst || !serves || a.machine.Slots[0].Active.Number != e.Generation {
 			w.violated("%s says rolled_back, and it did not stop first, or does not serve", name)
 		}
-	case services.ResultStopped:
+	case lifecycle.ResultStopped:
 		w.checkAllGone(a)
-	case services.ResultSkipped:
+	case lifecycle.ResultSkipped:
 		w.checkSkipped(a, id, q)
-	case services.ResultSignalled:
-		if _, signal := q.input.(services.Forward); !signal && !signals {
+	case lifecycle.ResultSignalled:
+		if _, signal := q.input.(lifecycle.Forward); !signal && !signals {
 			w.violated("%s says signalled, and it does not reload itself", name)
 		}
-	case services.ResultPromoted, services.ResultStarted:
+	case lifecycle.ResultPromoted, lifecycle.ResultStarted:
 		w.checkServes(a, e, id, q, signals)
 	}
 }
 
 // checkServes: who is told that a release serves finds it in every instance.
-func (w *world) checkServes(a *actor, e services.Answer, id uint64, q *ask, signals bool) {
+func (w *world) checkServes(a *actor, e lifecycle.Answer, id uint64, q *ask, signals bool) {
 	name := a.machine.Name
 	if q.reload && !q.begun {
 		w.violated("%s answers request %d with a reload that began before it", name, id)
@@ -411,7 +412,7 @@ func (w *world) checkAllGone(a *actor) {
 			w.violated("%s says it has stopped, and its generation %d lives", a.machine.Name, p.number)
 		}
 	}
-	if slices.ContainsFunc(a.machine.Slots, func(sl services.Slot) bool { return sl.Active != nil || sl.Incoming != nil }) {
+	if slices.ContainsFunc(a.machine.Slots, func(sl lifecycle.Slot) bool { return sl.Active != nil || sl.Incoming != nil }) {
 		w.violated("%s says it has stopped, and runs", a.machine.Name)
 	}
 }
@@ -419,13 +420,13 @@ func (w *world) checkAllGone(a *actor) {
 // checkSkipped: nothing is left undone but what is wanted down, what runs, and
 // what there is nothing new for.
 func (w *world) checkSkipped(a *actor, id uint64, q *ask) {
-	serves := slices.ContainsFunc(a.machine.Slots, func(sl services.Slot) bool { return sl.Active != nil })
+	serves := slices.ContainsFunc(a.machine.Slots, func(sl lifecycle.Slot) bool { return sl.Active != nil })
 	switch q.input.(type) {
-	case services.Up:
+	case lifecycle.Up:
 		if !serves {
 			w.violated("%s skips request %d to start it, and does not serve", a.machine.Name, id)
 		}
-	case services.Reload:
+	case lifecycle.Reload:
 		if a.wanted && !(q.changed && q.begun && serves) {
 			w.violated("%s skips request %d to reload it, and is wanted up", a.machine.Name, id)
 		}

@@ -5,12 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // checkProve: where another generation answered, more connections are opened at once
 // the next time: one after the other may meet that one for ever.
-func (w *world) checkProve(a *actor, e services.Prove) {
+func (w *world) checkProve(a *actor, e lifecycle.Prove) {
 	if p := a.procs[e.Generation-1]; !p.promoted && p.met > 0 && e.AtOnce < min(16, 1<<p.met) {
 		w.violated("generation %d of %s was not met %d times, and is looked at with %d connections at once", p.number, p.service, p.met, e.AtOnce)
 	}
@@ -23,7 +23,7 @@ func (w *world) checkKnown(a *actor, was before) {
 	}
 	for i := range a.machine.Slots {
 		g := a.machine.Slots[i].Incoming
-		if g == nil || g.Cause != services.CauseReload || g.Phase != services.PhaseWarming || was.slot(i).phase == services.PhaseWarming {
+		if g == nil || g.Cause != lifecycle.CauseReload || g.Phase != lifecycle.PhaseWarming || was.slot(i).phase == lifecycle.PhaseWarming {
 			continue
 		}
 		if c := g.Release.Service; c.Ready != nil || len(c.Listen) == 0 || len(a.proofs[g.Number].Waits) == len(c.Listen) && a.procs[g.Number-1].proven != 0 {
@@ -52,7 +52,7 @@ func (w *world) checkNotTooEarly(a *actor, slot int) {
 }
 
 // heardObserved notes what is known of where generations wait for connections.
-func (w *world) heardObserved(a *actor, in services.Observed) {
+func (w *world) heardObserved(a *actor, in lifecycle.Observed) {
 	if in.Generation == a.observing {
 		a.observing = 0
 	}
@@ -79,7 +79,7 @@ func (w *world) checkWrittenDown(a *actor) {
 	if len(past) == 0 {
 		return
 	}
-	kept, same := w.archive[a.machine.Name], func(p, q services.Past) bool { return p.Well == q.Well && p.Release.Same(q.Release) }
+	kept, same := w.archive[a.machine.Name], func(p, q lifecycle.Past) bool { return p.Well == q.Well && p.Release.Same(q.Release) }
 	if !slices.EqualFunc(kept.History, past, same) {
 		w.violated("of the releases of %s, %s is written down, and not %s", a.machine.Name, listed(kept.History), listed(past))
 	}
@@ -90,14 +90,14 @@ func (w *world) checkWrittenDown(a *actor) {
 }
 
 // checkBlame: what is undone names the requests that did it, however far back it goes.
-func (w *world) checkBlame(a *actor, past *pastWatch, e services.Event) {
+func (w *world) checkBlame(a *actor, past *pastWatch, e lifecycle.Event) {
 	if !slices.Equal(past.requests, e.Reloads) {
 		w.violated("%s takes back what the requests %v did, and names %v", a.machine.Name, past.requests, e.Reloads)
 	}
 }
 
 // listed names releases, and which of them served well.
-func listed(past []services.Past) string {
+func listed(past []lifecycle.Past) string {
 	var b strings.Builder
 	for _, p := range past {
 		fmt.Fprintf(&b, " %s (well: %v)", p.Release.Dir, p.Well)

@@ -3,15 +3,16 @@ package runner
 import (
 	"slices"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
 // pastWatch is what the checks remember of the releases of an instance.
 type pastWatch struct {
-	list     []services.Past // that were promoted, the newest first
-	undone   []*services.Release
-	requests []uint64         // the requests that promoted what is taken back
-	trial    services.Instant // until then the newest can be taken back; Never while it is, 0 for not at all
+	list     []lifecycle.Past // that were promoted, the newest first
+	undone   []*release.Release
+	requests []uint64          // the requests that promoted what is taken back
+	trial    lifecycle.Instant // until then the newest can be taken back; Never while it is, 0 for not at all
 }
 
 // pastOf returns that of an instance.
@@ -23,10 +24,10 @@ func (a *actor) pastOf(instance int) *pastWatch {
 }
 
 // target is what is gone back to when these are no good.
-func (p *pastWatch) target(bad ...*services.Release) *services.Release {
-	var other *services.Release
+func (p *pastWatch) target(bad ...*release.Release) *release.Release {
+	var other *release.Release
 	for _, past := range p.list {
-		isBad := slices.ContainsFunc(bad, func(r *services.Release) bool { return r.Same(past.Release) })
+		isBad := slices.ContainsFunc(bad, func(r *release.Release) bool { return r.Same(past.Release) })
 		switch {
 		case isBad:
 		case past.Well:
@@ -38,15 +39,15 @@ func (p *pastWatch) target(bad ...*services.Release) *services.Release {
 	return other
 }
 
-func (p *pastWatch) well(r *services.Release) {
+func (p *pastWatch) well(r *release.Release) {
 	for i := range p.list {
 		p.list[i].Well = p.list[i].Well || p.list[i].Release.Same(r)
 	}
 }
 
 // newest makes a release the newest.
-func (p *pastWatch) newest(r *services.Release) {
-	news := []services.Past{{Release: r}}
+func (p *pastWatch) newest(r *release.Release) {
+	news := []lifecycle.Past{{Release: r}}
 	for _, past := range p.list {
 		if past.Release.Same(r) {
 			news[0].Well = news[0].Well || past.Well
@@ -58,18 +59,18 @@ func (p *pastWatch) newest(r *services.Release) {
 }
 
 // promoted takes a promotion, beside what served or without.
-func (p *pastWatch) promoted(now services.Instant, cause services.Cause, requests []uint64, r, old *services.Release) {
-	known := slices.ContainsFunc(p.list, func(past services.Past) bool { return past.Well && past.Release.Same(r) })
+func (p *pastWatch) promoted(now lifecycle.Instant, cause lifecycle.Cause, requests []uint64, r, old *release.Release) {
+	known := slices.ContainsFunc(p.list, func(past lifecycle.Past) bool { return past.Well && past.Release.Same(r) })
 	if old != nil {
 		p.replaced(now, old, r)
 	}
 	p.newest(r)
-	if cause == services.CauseReload {
+	if cause == lifecycle.CauseReload {
 		p.undone = nil
 	}
-	if cause == services.CauseReload || len(p.undone) > 0 {
+	if cause == lifecycle.CauseReload || len(p.undone) > 0 {
 		p.trial = 0
-		isNew := cause == services.CauseReload && !known || cause == services.CauseRestart
+		isNew := cause == lifecycle.CauseReload && !known || cause == lifecycle.CauseRestart
 		if d := r.Service.Probation; d > 0 && isNew && p.target(append(slices.Clone(p.undone), r)...) != nil {
 			p.trial, p.requests = now.Add(d), requests
 		}
@@ -82,14 +83,14 @@ func (p *pastWatch) promoted(now services.Instant, cause services.Cause, request
 
 // replaced notes that a release served until it was told to stop, unless that was for
 // the same one while it was on trial.
-func (p *pastWatch) replaced(now services.Instant, old, by *services.Release) {
+func (p *pastWatch) replaced(now lifecycle.Instant, old, by *release.Release) {
 	if !old.Same(by) || !p.onTrial(now) {
 		p.well(old)
 	}
 }
 
 // expire ends the trial when its time has come.
-func (p *pastWatch) expire(now services.Instant, active *services.Release) {
+func (p *pastWatch) expire(now lifecycle.Instant, active *release.Release) {
 	if p.trial == 0 || now < p.trial {
 		return
 	}
@@ -103,7 +104,7 @@ func (p *pastWatch) expire(now services.Instant, active *services.Release) {
 // is told.
 func (w *world) expirePasts(a *actor) {
 	for i := range a.machine.Slots {
-		var active *services.Release
+		var active *release.Release
 		if g := a.machine.Slots[i].Active; g != nil {
 			active = a.procs[g.Number-1].release
 		}
@@ -126,16 +127,16 @@ func (a *actor) stopPasts(left bool) {
 // checkRolledBack: what goes back to a release before was on probation, or had the old
 // generation stopped first; it goes to the newest that served until it was told to
 // stop, and further back if that is no good either.
-func (w *world) checkRolledBack(a *actor, e services.Event) {
+func (w *world) checkRolledBack(a *actor, e lifecycle.Event) {
 	m, slot, past := a.machine, a.slot(e.Instance), a.pastOf(e.Instance)
 	bad := w.releaseOf(a, e)
 	slot.restarts, slot.rolledBack = 0, true
-	if m.Under != nil && m.Under.FellBack != "" && m.Under.Slot == e.Instance && e.Reason == m.Under.FellBack && e.Cause == services.CauseReload {
+	if m.Under != nil && m.Under.FellBack != "" && m.Under.Slot == e.Instance && e.Reason == m.Under.FellBack && e.Cause == lifecycle.CauseReload {
 		if g := m.Slots[e.Instance].Active; g != nil || slot.good == nil || slot.good.Dir != e.ServingRelease {
 			w.violated("%s falls back to %s, and that is not what served", m.Name, e.ServingRelease)
 		}
 		if !slot.good.Same(bad) {
-			past.undone, past.trial = append(slices.Clone(past.undone), bad), services.Never
+			past.undone, past.trial = append(slices.Clone(past.undone), bad), lifecycle.Never
 		}
 		past.requests = e.Reloads
 		return
@@ -145,23 +146,23 @@ func (w *world) checkRolledBack(a *actor, e services.Event) {
 	}
 	w.checkBlame(a, past, e)
 	if len(past.undone) == 0 {
-		past.list = slices.DeleteFunc(slices.Clone(past.list), func(p services.Past) bool { return p.Release.Same(bad) })
+		past.list = slices.DeleteFunc(slices.Clone(past.list), func(p lifecycle.Past) bool { return p.Release.Same(bad) })
 	}
 	past.undone = append(slices.Clone(past.undone), bad)
-	past.trial = services.Never
+	past.trial = lifecycle.Never
 	w.goesBack(a, e, past.target(past.undone...))
 }
 
 // checkInstead: what is started in the place of the release that the file says served
 // under an earlier hupwatch.
-func (w *world) checkInstead(a *actor, e services.Event) {
+func (w *world) checkInstead(a *actor, e lifecycle.Event) {
 	a.instead, a.slot(e.Instance).rolledBack = true, true
 	past := a.pastOf(e.Instance)
 	past.undone = append(slices.Clone(past.undone), w.releaseOf(a, e))
 	w.goesBack(a, e, past.target(past.undone...))
 }
 
-func (w *world) goesBack(a *actor, e services.Event, want *services.Release) {
+func (w *world) goesBack(a *actor, e lifecycle.Event, want *release.Release) {
 	if want == nil || want.Dir != e.ServingRelease {
 		w.violated("%s goes back to %s, and not to the newest release that served well", a.machine.Name, e.ServingRelease)
 	}
@@ -169,20 +170,20 @@ func (w *world) goesBack(a *actor, e services.Event, want *services.Release) {
 }
 
 // releaseOf is the release that an event says is no good.
-func (w *world) releaseOf(a *actor, e services.Event) *services.Release {
+func (w *world) releaseOf(a *actor, e lifecycle.Event) *release.Release {
 	if n := e.Generation; n > 0 && n <= len(a.procs) && !a.procs[n-1].ghost {
 		return a.procs[e.Generation-1].release
 	}
 	if i := e.Instance; i < len(a.unborn) && a.unborn[i] != nil {
 		return a.unborn[i]
 	}
-	return &services.Release{Service: a.machine.Config, Dir: e.Release}
+	return &release.Release{Service: a.machine.Config, Dir: e.Release}
 }
 
 // failed takes it that a release is no good, and reports whether there is another one to
 // go back to. Where there is none, the newest that was good once is tried on: that is
 // returned.
-func (p *pastWatch) failed(bad *services.Release) (more bool, again *services.Release) {
+func (p *pastWatch) failed(bad *release.Release) (more bool, again *release.Release) {
 	undone := append(slices.Clone(p.undone), bad)
 	if p.target(undone...) != nil {
 		return true, nil
@@ -194,4 +195,4 @@ func (p *pastWatch) failed(bad *services.Release) (more bool, again *services.Re
 
 // onTrial reports whether what serves can be taken back, and there is something to go
 // back to.
-func (p *pastWatch) onTrial(now services.Instant) bool { return now < p.trial }
+func (p *pastWatch) onTrial(now lifecycle.Instant) bool { return now < p.trial }

@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // hook is one of a service's own commands on its way.
 type hook struct {
-	services.RunHook
-	begun  services.Instant
+	lifecycle.RunHook
+	begun  lifecycle.Instant
 	told   bool // the machine heard of its end
 	ended  bool // it has
 	killed bool
@@ -23,7 +23,7 @@ type hook struct {
 func (h *hook) runs() bool { return !h.ended && !h.killed }
 
 // runHook runs one, for as long as it takes: mostly not long.
-func (w *world) runHook(a *actor, e services.RunHook) {
+func (w *world) runHook(a *actor, e lifecycle.RunHook) {
 	h := &hook{RunHook: e, begun: w.now}
 	if a.hooks[e.Token] != nil {
 		w.violated("%s runs two hooks as number %d", a.machine.Name, e.Token)
@@ -50,7 +50,7 @@ func (w *world) hookEnds(a *actor, h *hook) {
 		return
 	}
 	h.ended = true
-	in := services.HookDone{Token: h.Token}
+	in := lifecycle.HookDone{Token: h.Token}
 	if h.code {
 		in.Failure, in.Tail = "exited with status 1", []string{"no such table"}
 	}
@@ -58,7 +58,7 @@ func (w *world) hookEnds(a *actor, h *hook) {
 }
 
 // killHook ends one. That it ended may be on its way nevertheless.
-func (w *world) killHook(a *actor, e services.KillHook) {
+func (w *world) killHook(a *actor, e lifecycle.KillHook) {
 	h := a.hooks[e.Token]
 	switch {
 	case h == nil:
@@ -70,14 +70,14 @@ func (w *world) killHook(a *actor, e services.KillHook) {
 	}
 	h.void = w.now < h.Deadline
 	if h.runs() && w.chance(50) {
-		w.after(w.upTo(2*time.Millisecond), func() { w.post(a.machine.Name, services.HookDone{Token: e.Token, Failure: "killed by signal KILL"}) })
+		w.after(w.upTo(2*time.Millisecond), func() { w.post(a.machine.Name, lifecycle.HookDone{Token: e.Token, Failure: "killed by signal KILL"}) })
 	}
 	h.killed = true
 }
 
 // publish makes the public path lead to a generation, in one step.
-func (w *world) publish(a *actor, e services.Publish) {
-	in := services.Published{Generation: e.Generation}
+func (w *world) publish(a *actor, e lifecycle.Publish) {
+	in := lifecycle.Published{Generation: e.Generation}
 	if p := a.procs[e.Generation-1]; !w.healthy && w.chance(3) {
 		w.faults++
 		in.Failure = "symlink: read-only file system"
@@ -93,7 +93,7 @@ func (w *world) publish(a *actor, e services.Publish) {
 
 // checkHook: what runs before a start or a stop is about what is to start or stop,
 // and nothing runs for a service that has ended.
-func (w *world) checkHook(a *actor, e services.RunHook) {
+func (w *world) checkHook(a *actor, e lifecycle.RunHook) {
 	name := a.machine.Name
 	sl, g := a.find(e.Generation)
 	switch {
@@ -116,7 +116,7 @@ func (w *world) checkHook(a *actor, e services.RunHook) {
 
 // checkPrepared: nothing is started whose before_start has not done well, unless
 // that has run for its release before.
-func (w *world) checkPrepared(a *actor, e services.Launch) {
+func (w *world) checkPrepared(a *actor, e lifecycle.Launch) {
 	if len(e.Release.Service.BeforeStart) == 0 || a.reused[e.Generation] {
 		return
 	}
@@ -159,7 +159,7 @@ func (w *world) checkHooks(a *actor) {
 
 // checkPublish: while something serves, the public path is not given to another
 // before that is warm.
-func (w *world) checkPublish(a *actor, e services.Publish) {
+func (w *world) checkPublish(a *actor, e lifecycle.Publish) {
 	sl, g := a.find(e.Generation)
 	if g == nil || a.procs[e.Generation-1].toldExit {
 		w.violated("%s publishes generation %d, which does not live", a.machine.Name, e.Generation)
@@ -183,7 +183,7 @@ func (w *world) checkPublic(a *actor) {
 	in := a.machine.Slots[0].Incoming
 	if in != nil && in.Number == leads {
 		switch in.Phase {
-		case services.PhasePublishing, services.PhaseOverlapping, services.PhaseHandover:
+		case lifecycle.PhasePublishing, lifecycle.PhaseOverlapping, lifecycle.PhaseHandover:
 			return
 		}
 	}
@@ -219,7 +219,7 @@ func (w *world) checkGuard(a *actor, kept bool) {
 			w.violated("%s has %d generations of instance %d, and nobody guards its sockets", a.machine.Name, n, i)
 		}
 	}
-	serves := slices.ContainsFunc(a.machine.Slots, func(sl services.Slot) bool { return sl.Active != nil })
+	serves := slices.ContainsFunc(a.machine.Slots, func(sl lifecycle.Slot) bool { return sl.Active != nil })
 	switch {
 	case idle && a.guard.On:
 		w.violated("%s is idle, and its sockets are guarded", a.machine.Name)
@@ -229,10 +229,10 @@ func (w *world) checkGuard(a *actor, kept bool) {
 }
 
 // find returns a generation of the machine, and its slot.
-func (a *actor) find(number int) (*services.Slot, *services.Generation) {
+func (a *actor) find(number int) (*lifecycle.Slot, *lifecycle.Generation) {
 	for i := range a.machine.Slots {
 		sl := &a.machine.Slots[i]
-		for _, g := range append([]*services.Generation{sl.Active, sl.Incoming}, sl.Draining...) {
+		for _, g := range append([]*lifecycle.Generation{sl.Active, sl.Incoming}, sl.Draining...) {
 			if g != nil && g.Number == number && number != 0 {
 				return sl, g
 			}

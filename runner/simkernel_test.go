@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
 // kernel is what the world's processes, sockets and file systems are in.
@@ -27,17 +28,17 @@ type proc struct {
 	number   int
 	instance int
 	pid      int
-	release  *services.Release
+	release  *release.Release
 	fate     fate
 
 	ghost   bool // it never got a process
 	spawned bool
-	execed  services.Instant // 0 until then
-	dead    bool             // the main process
-	rest    bool             // others of the group live
-	killed  bool             // with its group, in a moment
+	execed  lifecycle.Instant // 0 until then
+	dead    bool              // the main process
+	rest    bool              // others of the group live
+	killed  bool              // with its group, in a moment
 
-	exitTold services.Instant // when its exit is told; Emptied is told later
+	exitTold lifecycle.Instant // when its exit is told; Emptied is told later
 
 	procWatch
 }
@@ -49,7 +50,7 @@ type fate struct {
 	execFails   bool
 	execHangs   bool
 	dies        time.Duration // after its exec, by itself; 0 never
-	exit        services.Exit
+	exit        lifecycle.Exit
 	drain       time.Duration // from its stop signal to its end
 	ignoresStop bool
 	leavesRest  bool
@@ -70,12 +71,12 @@ type fate struct {
 }
 
 // listens reports whether it has opened its address.
-func (p *proc) listens(now services.Instant) bool {
+func (p *proc) listens(now lifecycle.Instant) bool {
 	return p.execed != 0 && !p.dead && !p.fate.deaf && now >= p.execed.Add(p.fate.opens)
 }
 
 // waits reports whether it waits for connections.
-func (p *proc) waits(now services.Instant) bool { return p.isReady(now) }
+func (p *proc) waits(now lifecycle.Instant) bool { return p.isReady(now) }
 
 // shunned are those of these addresses that it never waits on.
 func (p *proc) shunned(addresses []string) []string {
@@ -85,7 +86,7 @@ func (p *proc) shunned(addresses []string) []string {
 }
 
 // didWait reports whether it ever did, and on these addresses.
-func (p *proc) didWait(now services.Instant, addresses []string) bool {
+func (p *proc) didWait(now lifecycle.Instant, addresses []string) bool {
 	return p.execed != 0 && !p.fate.deaf && now >= p.execed.Add(p.fate.ready) && len(p.shunned(addresses)) == 0
 }
 
@@ -99,7 +100,7 @@ func (a *actor) seenToWait(addresses []string) {
 }
 
 // isReady reports whether a probe of it succeeds.
-func (p *proc) isReady(now services.Instant) bool {
+func (p *proc) isReady(now lifecycle.Instant) bool {
 	if p.execed == 0 || p.dead || p.fate.deaf || now < p.execed.Add(p.fate.ready) {
 		return false
 	}
@@ -107,14 +108,14 @@ func (p *proc) isReady(now services.Instant) bool {
 }
 
 // probe has a look at a generation, in the way its service says.
-func (w *world) probe(a *actor, e services.Prove) {
+func (w *world) probe(a *actor, e lifecycle.Prove) {
 	p := a.procs[e.Generation-1]
 	took := w.upTo(5 * time.Millisecond)
 	if !w.healthy && w.chance(3) {
 		took = w.upTo(2 * time.Second) // its timeout
 	}
 	w.after(took, func() {
-		in := services.Proved{Generation: e.Generation}
+		in := lifecycle.Proved{Generation: e.Generation}
 		mended := w.healthy && p.promoted && !p.dead
 		switch shared := e.Ready.Kind != config.ReadyExec && w.otherWaits(a, e.Others); {
 		case mended:
@@ -128,24 +129,24 @@ func (w *world) probe(a *actor, e services.Prove) {
 }
 
 // prove has a look at a generation.
-func (w *world) prove(a *actor, e services.Prove) {
+func (w *world) prove(a *actor, e lifecycle.Prove) {
 	a.proofs[e.Generation] = e
 	switch e.Way {
-	case services.WayProbe:
+	case lifecycle.WayProbe:
 		w.probe(a, e)
 		return
-	case services.WayWaiting:
+	case lifecycle.WayWaiting:
 		w.after(w.lookTakes(), func() {
 			w.post(a.machine.Name, w.lookAt(a, e.Generation, addresses(e.Waits), e.Others, e.AtOnce))
 		})
 		return
-	case services.WayNone, services.WaySaid:
+	case lifecycle.WayNone, lifecycle.WaySaid:
 		w.violated("%s wants a look at what needs none", a.machine.Name)
-	case services.WayListening:
+	case lifecycle.WayListening:
 	}
 	incoming, active := a.procs[e.Generation-1], a.procs[e.Active-1]
 	w.after(w.upTo(5*time.Millisecond), func() {
-		in := services.Proved{Generation: e.Generation}
+		in := lifecycle.Proved{Generation: e.Generation}
 		switch {
 		case !a.opensItself || !active.listens(w.now):
 			in.Needless = true
@@ -157,10 +158,10 @@ func (w *world) prove(a *actor, e services.Prove) {
 }
 
 // observe has a look at where a generation that serves waits for connections.
-func (w *world) observe(a *actor, e services.Observe) {
+func (w *world) observe(a *actor, e lifecycle.Observe) {
 	w.after(w.lookTakes()+w.upTo(300*time.Millisecond), func() {
 		seen := w.lookAt(a, e.Generation, addresses(e.Listen), e.Others, 16)
-		in := services.Observed{Generation: e.Generation, Unseen: seen.Unseen}
+		in := lifecycle.Observed{Generation: e.Generation, Unseen: seen.Unseen}
 		for _, l := range e.Listen {
 			if !slices.Contains(seen.Missing, l.String()) {
 				in.Seen = append(in.Seen, l.String())
@@ -185,9 +186,9 @@ func addresses(listens []config.Listen) (all []string) {
 }
 
 // lookAt sees what of these addresses a generation does not wait on.
-func (w *world) lookAt(a *actor, generation int, addresses []string, others []int, atOnce int) services.Proved {
+func (w *world) lookAt(a *actor, generation int, addresses []string, others []int, atOnce int) lifecycle.Proved {
 	p := a.procs[generation-1]
-	in := services.Proved{Generation: generation}
+	in := lifecycle.Proved{Generation: generation}
 	switch {
 	case p.fate.unseen:
 		in.Missing, in.Unseen = addresses, "it uses io_uring"
@@ -208,7 +209,7 @@ func (w *world) otherWaits(a *actor, others []int) bool {
 func (w *world) dir() string { return fmt.Sprintf("/releases/%d", w.current) }
 
 // resolve makes a release of what is deployed.
-func (w *world) resolve(a *actor, e services.Resolve) {
+func (w *world) resolve(a *actor, e lifecycle.Resolve) {
 	service := a.machine.Name
 	var paths []string
 	if a.opensItself && e.Active != 0 {
@@ -220,30 +221,30 @@ func (w *world) resolve(a *actor, e services.Resolve) {
 		w.faults++
 	}
 	w.after(took, func() {
-		for _, reuse := range append([]*services.Release{e.Reuse}, e.Older...) {
+		for _, reuse := range append([]*release.Release{e.Reuse}, e.Older...) {
 			if reuse != nil && (w.healthy || w.chance(95)) {
 				if reuse.Stored != nil { // it is equipped anew
-					reuse = &services.Release{Service: reuse.Service, Dir: reuse.Dir, Path: reuse.Path, Program: reuse.Program}
+					reuse = &release.Release{Service: reuse.Service, Dir: reuse.Dir, Path: reuse.Path, Program: reuse.Program}
 				}
-				w.post(service, services.Resolved{Attempt: e.Attempt, Release: reuse, Reused: true, Paths: paths})
+				w.post(service, lifecycle.Resolved{Attempt: e.Attempt, Release: reuse, Reused: true, Paths: paths})
 				return
 			}
 		}
 		if e.Only {
-			w.post(service, services.ResolveFailed{Attempt: e.Attempt, Reason: "the release cannot be started again"})
+			w.post(service, lifecycle.ResolveFailed{Attempt: e.Attempt, Reason: "the release cannot be started again"})
 			return
 		}
 		if !w.healthy && (w.flaws[w.dir()].noResolve || w.chance(5)) {
 			w.faults++
-			w.post(service, services.ResolveFailed{Attempt: e.Attempt, Reason: "working_dir: no such directory"})
+			w.post(service, lifecycle.ResolveFailed{Attempt: e.Attempt, Reason: "working_dir: no such directory"})
 			return
 		}
-		release := &services.Release{Service: e.Config, Dir: w.dir(), Path: fmt.Sprintf("/bin/server-%d", w.current)}
-		w.post(service, services.Resolved{Attempt: e.Attempt, Release: release, Paths: paths})
+		release := &release.Release{Service: e.Config, Dir: w.dir(), Path: fmt.Sprintf("/bin/server-%d", w.current)}
+		w.post(service, lifecycle.Resolved{Attempt: e.Attempt, Release: release, Paths: paths})
 	})
 }
 
-func (w *world) launch(a *actor, e services.Launch) {
+func (w *world) launch(a *actor, e lifecycle.Launch) {
 	w.nextPID++
 	p := &proc{service: a.machine.Name, number: e.Generation, instance: e.Instance, pid: w.nextPID, release: e.Release, fate: w.draw(w.flaws[e.Release.Dir])}
 	p.warmup = e.Release.Service.Warmup
@@ -263,7 +264,7 @@ func (w *world) launch(a *actor, e services.Launch) {
 	a.procs[p.number-1] = p
 	a.live = append(a.live, p)
 	if p.fate.listenFails && len(e.Release.Service.Listen) > 0 {
-		w.post(p.service, services.SpawnFailed{Generation: e.Generation, Reason: "listen: address already in use"})
+		w.post(p.service, lifecycle.SpawnFailed{Generation: e.Generation, Reason: "listen: address already in use"})
 		return
 	}
 	for _, l := range e.Release.Service.Listen {
@@ -277,13 +278,13 @@ func (w *world) launch(a *actor, e services.Launch) {
 	}
 	w.after(took, func() {
 		if p.fate.spawnFails {
-			w.post(p.service, services.SpawnFailed{Generation: e.Generation, Reason: "fork: resource temporarily unavailable"})
+			w.post(p.service, lifecycle.SpawnFailed{Generation: e.Generation, Reason: "fork: resource temporarily unavailable"})
 			return
 		}
 		p.spawned = true
-		w.post(p.service, services.Spawned{Generation: e.Generation, PID: p.pid})
+		w.post(p.service, lifecycle.Spawned{Generation: e.Generation, PID: p.pid})
 		if r := p.release.Service.Ready; r != nil && p.fate.early && !p.fate.execFails && !p.fate.execHangs {
-			w.speak(p, services.Said{Generation: p.number, Ready: r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD})
+			w.speak(p, lifecycle.Said{Generation: p.number, Ready: r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD})
 		}
 		w.after(w.upTo(30*time.Millisecond), func() { w.exec(p) })
 	})
@@ -324,9 +325,9 @@ func (w *world) draw(f0 flaw) fate {
 		f.restStops = 1 + w.upTo(20*time.Second)
 	}
 	f.unkillable = w.chance(1)
-	f.exit = services.Exit{Code: w.rng.IntN(4)}
+	f.exit = lifecycle.Exit{Code: w.rng.IntN(4)}
 	if w.chance(30) {
-		f.exit = services.Exit{Signal: syscall.SIGSEGV}
+		f.exit = lifecycle.Exit{Signal: syscall.SIGSEGV}
 	}
 	switch {
 	case f0.noSpawn || w.chance(2):
@@ -352,11 +353,11 @@ func (w *world) exec(p *proc) {
 	switch {
 	case p.dead || p.fate.execHangs:
 	case p.fate.execFails:
-		w.die(p, services.Exit{Code: 127, Reason: "exec: no such file or directory"})
+		w.die(p, lifecycle.Exit{Code: 127, Reason: "exec: no such file or directory"})
 	default:
 		p.execed = w.now
 		p.rest = p.fate.leavesRest
-		w.post(p.service, services.Execed{Generation: p.number})
+		w.post(p.service, lifecycle.Execed{Generation: p.number})
 		w.speaks(p)
 		if p.fate.belated {
 			w.after(max(0, p.warmup-w.upTo(time.Millisecond)), func() { w.die(p, p.fate.exit) })
@@ -374,27 +375,27 @@ func (w *world) speaks(p *proc) {
 		return
 	}
 	if p.fate.pleads && r.Kind == config.ReadyNotify {
-		w.after(w.upTo(5*time.Second), func() { w.speak(p, services.Said{Generation: p.number, Extend: w.upTo(time.Minute)}) })
+		w.after(w.upTo(5*time.Second), func() { w.speak(p, lifecycle.Said{Generation: p.number, Extend: w.upTo(time.Minute)}) })
 	}
 	if !p.fate.deaf && !p.fate.early {
-		w.after(p.fate.ready, func() { w.speak(p, services.Said{Generation: p.number, Ready: true}) })
+		w.after(p.fate.ready, func() { w.speak(p, lifecycle.Said{Generation: p.number, Ready: true}) })
 	}
 	if p.fate.stops > 0 && r.Kind == config.ReadyNotify {
-		w.after(p.fate.ready+p.fate.stops, func() { w.speak(p, services.Said{Generation: p.number, Stopping: true}) })
+		w.after(p.fate.ready+p.fate.stops, func() { w.speak(p, lifecycle.Said{Generation: p.number, Stopping: true}) })
 	}
 	if p.fate.stops > 0 && r.Kind == config.ReadyFD {
-		w.after(p.fate.stops, func() { w.speak(p, services.Said{Generation: p.number, Failure: "it closed descriptor 9"}) })
+		w.after(p.fate.stops, func() { w.speak(p, lifecycle.Said{Generation: p.number, Failure: "it closed descriptor 9"}) })
 	}
 }
 
-func (w *world) speak(p *proc, in services.Said) {
+func (w *world) speak(p *proc, in lifecycle.Said) {
 	if !p.dead {
 		w.post(p.service, in)
 	}
 }
 
 // die ends the main process of a group and reports it, as the reaper would.
-func (w *world) die(p *proc, e services.Exit) {
+func (w *world) die(p *proc, e lifecycle.Exit) {
 	if p.dead {
 		return
 	}
@@ -405,9 +406,9 @@ func (w *world) die(p *proc, e services.Exit) {
 		took = w.upTo(500 * time.Millisecond) // the reaper gets no processor
 	}
 	p.exitTold = w.now.Add(took)
-	w.after(took, func() { w.post(p.service, services.Exited{Generation: p.number, Exit: e}) })
+	w.after(took, func() { w.post(p.service, lifecycle.Exited{Generation: p.number, Exit: e}) })
 	if !p.rest {
-		w.after(max(took, 2*time.Millisecond), func() { w.post(p.service, services.Emptied{Generation: p.number}) })
+		w.after(max(took, 2*time.Millisecond), func() { w.post(p.service, lifecycle.Emptied{Generation: p.number}) })
 		return
 	}
 	if w.chance(30) && p.fate.restStops > 0 {
@@ -422,26 +423,26 @@ func (w *world) restGone(p *proc) {
 	p.rest = false
 	if p.dead {
 		took := max(w.upTo(time.Second), p.exitTold.Sub(w.now))
-		w.after(took, func() { w.post(p.service, services.Emptied{Generation: p.number}) })
+		w.after(took, func() { w.post(p.service, lifecycle.Emptied{Generation: p.number}) })
 	}
 }
 
-func (w *world) signal(p *proc, e services.Signal) {
+func (w *world) signal(p *proc, e lifecycle.Signal) {
 	if e.Signal == syscall.SIGKILL {
 		if p.fate.unkillable {
 			return
 		}
 		p.killed = true
 		w.after(w.upTo(3*time.Millisecond), func() {
-			w.die(p, services.Exit{Signal: syscall.SIGKILL})
+			w.die(p, lifecycle.Exit{Signal: syscall.SIGKILL})
 			w.restGone(p)
 		})
 		return
 	}
 	if !p.dead && !p.fate.ignoresStop {
-		exit := services.Exit{}
+		exit := lifecycle.Exit{}
 		if p.execed == 0 || w.chance(20) {
-			exit = services.Exit{Signal: e.Signal}
+			exit = lifecycle.Exit{Signal: e.Signal}
 		}
 		w.after(w.upTo(p.fate.drain), func() { w.die(p, exit) })
 	}
@@ -457,9 +458,9 @@ func (w *world) pass(p *proc, signal syscall.Signal) {
 	case p.dead || p.fate.unkillable:
 	case signal == syscall.SIGHUP && (w.healthy || w.chance(70)): // it reloads itself
 	case signal == syscall.SIGKILL:
-		w.after(w.upTo(3*time.Millisecond), func() { w.die(p, services.Exit{Signal: signal}) })
+		w.after(w.upTo(3*time.Millisecond), func() { w.die(p, lifecycle.Exit{Signal: signal}) })
 	case signal == syscall.SIGTERM && !p.fate.ignoresStop, signal == syscall.SIGHUP && w.chance(50):
-		w.after(w.upTo(p.fate.drain), func() { w.die(p, services.Exit{Signal: signal}) })
+		w.after(w.upTo(p.fate.drain), func() { w.die(p, lifecycle.Exit{Signal: signal}) })
 	}
 }
 
@@ -481,7 +482,7 @@ func (w *world) crash() {
 func (w *world) crashOne(p *proc) {
 	w.faults++
 	w.say("kernel: generation %d of %s crashes", p.number, p.service)
-	w.die(p, services.Exit{Signal: syscall.SIGSEGV})
+	w.die(p, lifecycle.Exit{Signal: syscall.SIGSEGV})
 }
 
 // freeze keeps one watcher from running for a while, as a disk its ledger is on

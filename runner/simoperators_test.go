@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // operators are the people around a world, and the files they write.
@@ -207,10 +207,10 @@ func (w *world) begin() {
 	}
 	w.parsed = c
 	w.healthy = w.chance(20)
-	told := make(map[string]services.Wanted) // an earlier hupwatch
+	told := make(map[string]lifecycle.Wanted) // an earlier hupwatch
 	for _, s := range c.Services {
 		if w.chance(5) {
-			told[s.Name] = pick(w, services.WantedUp, services.WantedDown)
+			told[s.Name] = pick(w, lifecycle.WantedUp, lifecycle.WantedDown)
 		}
 	}
 	w.inbox = append(w.inbox, boot{config: c, wanted: told})

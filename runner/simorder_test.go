@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // stands notes what a service is to those that depend on it.
@@ -35,7 +35,7 @@ func (w *world) checkTurnOfStart(a *actor) {
 
 // checkStopTurn: what others depend on is told to end once those are gone.
 func (w *world) checkStopTurn(e tell) {
-	last, ok := e.input.(services.Stop)
+	last, ok := e.input.(lifecycle.Stop)
 	if !ok || !last.Final || last.Leave || w.watch.killed {
 		return
 	}
@@ -48,7 +48,7 @@ func (w *world) checkStopTurn(e tell) {
 
 // checkDownTurn: likewise where somebody stops both.
 func (w *world) checkDownTurn(e tell) {
-	down, ok := e.input.(services.Down)
+	down, ok := e.input.(lifecycle.Down)
 	if !ok {
 		return
 	}

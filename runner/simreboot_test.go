@@ -5,28 +5,29 @@ import (
 	"slices"
 	"time"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
 // archive is what of the releases outlives a reboot.
-type archive map[string]services.Record
+type archive map[string]lifecycle.Record
 
 // keep writes down what is to be remembered, as the disk has it: without what may be
 // secret.
-func (a archive) keep(service string, r services.Record) {
-	stored := func(rel *services.Release) *services.Release {
+func (a archive) keep(service string, r lifecycle.Record) {
+	stored := func(rel *release.Release) *release.Release {
 		if rel.Stored != nil {
 			return rel
 		}
-		return &services.Release{Service: rel.Service, Dir: rel.Dir, Path: rel.Path, Program: rel.Program, Stored: services.NewStored("salt", rel.Env)}
+		return &release.Release{Service: rel.Service, Dir: rel.Dir, Path: rel.Path, Program: rel.Program, Stored: release.NewStored("salt", rel.Env)}
 	}
-	kept := services.Record{Waiting: r.Waiting}
+	kept := lifecycle.Record{Waiting: r.Waiting}
 	kept.Waiting.Seen = slices.Clone(r.Waiting.Seen)
 	for _, p := range r.History {
-		kept.History = append(kept.History, services.Past{Release: stored(p.Release), Well: p.Well})
+		kept.History = append(kept.History, lifecycle.Past{Release: stored(p.Release), Well: p.Well})
 	}
 	if r.Refused != nil {
-		kept.Refused = &services.Refusal{Release: stored(r.Refused.Release), Reason: r.Refused.Reason}
+		kept.Refused = &lifecycle.Refusal{Release: stored(r.Refused.Release), Reason: r.Refused.Reason}
 	}
 	a[service] = kept
 }
@@ -43,7 +44,7 @@ func (w *world) reboot() {
 	w.say("kernel: the host boots")
 	w.rollout, w.inbox, w.actors, w.list = newRollout(), nil, make(map[string]*actor), nil
 	w.soon, w.done, w.frozen, w.ambush = nil, false, 0, nil
-	w.watch, w.endBy = newRolloutWatch(), services.Never
+	w.watch, w.endBy = newRolloutWatch(), lifecycle.Never
 	w.archive = maps.Clone(known)
 	if w.archive == nil {
 		w.archive = make(archive)
@@ -81,7 +82,7 @@ func (w *world) begins(a *actor) {
 
 // checkBoot: what was refused before a reboot is not what is started after it, unless
 // somebody asks for it.
-func (w *world) checkBoot(a *actor, e services.Launch) {
+func (w *world) checkBoot(a *actor, e lifecycle.Launch) {
 	if a.refused != nil && e.Instance == 0 && a.reloads == 0 && !a.commanded && !a.reused[e.Generation] && e.Release.Same(a.refused) {
 		w.violated("%s is started from %s after a reboot, which was refused before it", a.machine.Name, e.Release.Dir)
 	}

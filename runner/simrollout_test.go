@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // rolloutWatch is what the checks remember of the rollout.
@@ -87,7 +87,7 @@ func (w *world) checkRollout(in input, effects []effect) {
 		case tell:
 			w.checkTell(e)
 		case emit:
-			if e.event.Kind == services.KindTrouble && e.event.Service != "" {
+			if e.event.Kind == lifecycle.KindTrouble && e.event.Service != "" {
 				w.violated("%s %s", e.event.Service, e.event.Reason)
 			}
 		}
@@ -117,7 +117,7 @@ func (w *world) checkAnswered(in answered, effects []effect) {
 		told++
 	}
 	for _, e := range effects {
-		if e, ok := e.(emit); ok && e.event.Kind == services.KindAnswered {
+		if e, ok := e.(emit); ok && e.event.Kind == lifecycle.KindAnswered {
 			told++
 		}
 	}
@@ -141,16 +141,16 @@ func (w *world) requestDone(id uint64) {
 
 func (w *world) checkTell(e tell) {
 	switch e.input.(type) {
-	case services.Turn:
+	case lifecycle.Turn:
 		if n, most := len(w.rollout.held), w.rollout.config.Daemon.MaxParallel; n > most {
 			w.violated("%d reloads at the same time, max_parallel is %d", n, most)
 		}
-	case services.Down:
+	case lifecycle.Down:
 		w.checkDownTurn(e)
-	case services.Stop:
+	case lifecycle.Stop:
 		w.checkStopTurn(e)
 		w.watch.stopped[e.service] = true
-	case services.Declare:
+	case lifecycle.Declare:
 		w.watch.stopped[e.service] = false
 	}
 }
@@ -161,7 +161,7 @@ const maxStopTimeout = 30 * time.Second
 // patience is the moment hupwatch must have ended where it waits so long before
 // the last KILL: then it gives up what does not die of it, which may have come
 // to life only after that KILL.
-func (w *world) patience(d time.Duration) services.Instant {
+func (w *world) patience(d time.Duration) lifecycle.Instant {
 	from := max(w.now, w.frozen)
 	for _, a := range w.list {
 		from = max(from, a.frozen)
@@ -190,7 +190,7 @@ func (w *world) checkRest() {
 		w.violated("a USR2 is forgotten: %d came, %d were heard", v.asks, v.asksHeard)
 	}
 	for _, t := range w.rollout.held {
-		if r := w.actors[t.service].machine.Under; r == nil || !r.Begun || r.Ticket != t.ticket || r.Turn != services.TurnHeld {
+		if r := w.actors[t.service].machine.Under; r == nil || !r.Begun || r.Ticket != t.ticket || r.Turn != lifecycle.TurnHeld {
 			w.violated("%s never returns its turn", t.service)
 		}
 	}
@@ -203,7 +203,7 @@ func (w *world) checkRest() {
 // for a start under way, for a drain slot, or for those who have all the turns.
 func (w *world) checkWaiting(a *actor) {
 	m, sl := a.machine, &a.machine.Slots[0]
-	if m.Config.Essential && m.Under == nil && !w.watch.ending && (m.State() == services.StateExited || m.State() == services.StateFailed) {
+	if m.Config.Essential && m.Under == nil && !w.watch.ending && (m.State() == lifecycle.StateExited || m.State() == lifecycle.StateFailed) {
 		w.violated("%s is essential and down for good, and hupwatch goes on", m.Name)
 	}
 	w.checkSockets(a)
@@ -216,14 +216,14 @@ func (w *world) checkWaiting(a *actor) {
 		return
 	}
 	mine := func(t turn) bool { return t == turn{m.Name, m.Under.Ticket} }
-	starts := slices.ContainsFunc(m.Slots, func(sl services.Slot) bool { return sl.Incoming != nil })
+	starts := slices.ContainsFunc(m.Slots, func(sl lifecycle.Slot) bool { return sl.Incoming != nil })
 	switch {
 	case m.Under.Begun:
 		if !slices.ContainsFunc(w.rollout.held, mine) {
 			w.violated("%s reloads, though it is not its turn", m.Name)
 		}
 		w.checkReloads(a)
-	case starts, full(m, sl), m.State() == services.StateWaiting:
+	case starts, full(m, sl), m.State() == lifecycle.StateWaiting:
 	case !slices.ContainsFunc(w.rollout.queue, mine):
 		w.violated("%s waits to reload, and nothing will ever let it", m.Name)
 	case len(w.rollout.held) < w.rollout.config.Daemon.MaxParallel:
@@ -232,12 +232,12 @@ func (w *world) checkWaiting(a *actor) {
 }
 
 // full reports whether every drain slot of an instance is taken.
-func full(m *services.Machine, sl *services.Slot) bool { return drains(sl) >= m.Config.MaxDraining }
+func full(m *lifecycle.Machine, sl *lifecycle.Slot) bool { return drains(sl) >= m.Config.MaxDraining }
 
-func drains(sl *services.Slot) int {
+func drains(sl *lifecycle.Slot) int {
 	n := 0
 	for _, g := range sl.Draining {
-		if !g.Killed || g.KilledAt != services.Never {
+		if !g.Killed || g.KilledAt != lifecycle.Never {
 			n++
 		}
 	}
@@ -245,16 +245,16 @@ func drains(sl *services.Slot) int {
 }
 
 // checkGoesOn: an incoming generation waits for something that is going to come.
-func (w *world) checkGoesOn(a *actor, sl *services.Slot) {
+func (w *world) checkGoesOn(a *actor, sl *lifecycle.Slot) {
 	g := sl.Incoming
 	if g == nil {
 		return
 	}
-	due := g.Deadline != services.Never || g.Hook != nil || g.Proof.Asked
+	due := g.Deadline != lifecycle.Never || g.Hook != nil || g.Proof.Asked
 	switch g.Phase {
-	case services.PhaseWaiting:
+	case lifecycle.PhaseWaiting:
 		due = drains(sl) > 0
-	case services.PhaseHandover:
+	case lifecycle.PhaseHandover:
 		due = due || sl.Active != nil && sl.Active.Hook != nil
 	}
 	if !due {
@@ -263,9 +263,9 @@ func (w *world) checkGoesOn(a *actor, sl *services.Slot) {
 }
 
 // checkDrains: what drains has its time, which in these files is never endless.
-func (w *world) checkDrains(a *actor, sl *services.Slot) {
+func (w *world) checkDrains(a *actor, sl *lifecycle.Slot) {
 	for _, g := range sl.Draining {
-		if !g.Killed && g.Hook == nil && g.PID != 0 && g.KillAt == services.Never {
+		if !g.Killed && g.Hook == nil && g.PID != 0 && g.KillAt == lifecycle.Never {
 			w.violated("generation %d of %s drains, and nothing will ever kill it", g.Number, a.machine.Name)
 		}
 	}
@@ -289,7 +289,7 @@ func (w *world) checkSockets(a *actor) {
 	var needed []config.Listen
 	for i := range a.machine.Slots {
 		sl := &a.machine.Slots[i]
-		forking := func(g *services.Generation) bool { return g.PID == 0 }
+		forking := func(g *lifecycle.Generation) bool { return g.PID == 0 }
 		if sl.Incoming != nil || slices.ContainsFunc(sl.Draining, forking) {
 			return
 		}

@@ -6,13 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // line is one line of a world's trace. Almost none is ever read, so it keeps
 // what happened and is put into words only when somebody wants to know.
 type line struct {
-	at   services.Instant
+	at   lifecycle.Instant
 	who  string
 	what any   // an input, an effect or an event; nil where args are printed
 	args []any // as of Sprintf

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // many is a world in which so many services serve, healthy, with turns for a few.
@@ -33,7 +33,7 @@ func many(t *testing.T, n, parallel int) (w *world) {
 	w.inbox = append(w.inbox, boot{config: c})
 	w.run(w.now.Add(time.Minute))
 	for _, a := range w.list {
-		if a.machine.State() != services.StateRunning {
+		if a.machine.State() != lifecycle.StateRunning {
 			t.Fatalf("%s is %s", a.machine.Name, a.machine.State())
 		}
 	}
@@ -43,19 +43,19 @@ func many(t *testing.T, n, parallel int) (w *world) {
 // turns tells from the trace in which order reloads began, how many were under way
 // at the same time, and how long the last one waited for its turn.
 func (w *world) turns(from int) (begun []string, most int, waited time.Duration) {
-	busy := make(map[string]services.Instant)
-	first := services.Never
+	busy := make(map[string]lifecycle.Instant)
+	first := lifecycle.Never
 	for _, l := range w.trace[from:] {
-		e, ok := l.what.(services.Event)
+		e, ok := l.what.(lifecycle.Event)
 		switch {
 		case !ok:
-		case e.Kind == services.KindReloadBegun:
+		case e.Kind == lifecycle.KindReloadBegun:
 			first = min(first, l.at)
 			waited = max(waited, l.at.Sub(first))
 			begun = append(begun, e.Service)
 			busy[e.Service] = l.at
 			most = max(most, len(busy))
-		case e.Kind == services.KindReloadEnded:
+		case e.Kind == lifecycle.KindReloadEnded:
 			delete(busy, e.Service)
 		}
 	}
@@ -97,7 +97,7 @@ func TestAReloadOfManyServicesTakesTurnsThatDoNotTimeEachOtherOut(t *testing.T) 
 	}
 	var granted []string
 	for _, l := range w.trace[from:] {
-		if _, ok := l.what.(services.Turn); ok {
+		if _, ok := l.what.(lifecycle.Turn); ok {
 			granted = append(granted, l.who)
 		}
 	}
@@ -120,13 +120,13 @@ func TestABeforeStopKeepsItsTurn(t *testing.T) {
 	out := make(map[string]bool)
 	most := 0
 	for _, l := range w.trace[from:] {
-		e, ok := l.what.(services.Event)
+		e, ok := l.what.(lifecycle.Event)
 		switch {
 		case !ok:
-		case e.Kind == services.KindHookBegun:
+		case e.Kind == lifecycle.KindHookBegun:
 			out[e.Service] = true
 			most = max(most, len(out))
-		case e.Kind == services.KindStopSignalled:
+		case e.Kind == lifecycle.KindStopSignalled:
 			delete(out, e.Service)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 var (
@@ -101,7 +101,7 @@ func TestSimulationReplaysASeedExactly(t *testing.T) {
 }
 
 // bootTime is when a simulated hupwatch begins: not zero, as on a real host.
-const bootTime = services.Instant(time.Hour)
+const bootTime = lifecycle.Instant(time.Hour)
 
 // simulate runs one seed to its end.
 func simulate(seed uint64) (w *world) {

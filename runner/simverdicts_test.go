@@ -7,7 +7,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // judged is what a step of the rollout makes of one thing that was asked: a
@@ -34,10 +34,10 @@ func judge(effects []effect) (all []judged, general []effect) {
 			continue
 		case emit:
 			switch e.event.Kind {
-			case services.KindRequest:
+			case lifecycle.KindRequest:
 				all = append(all, judged{by: e.event.By, id: e.event.Reloads[0]})
 				continue
-			case services.KindRefused:
+			case lifecycle.KindRefused:
 				if !strings.HasPrefix(e.event.By, "signal ") {
 					continue // clients hear it themselves
 				}
@@ -79,11 +79,11 @@ func (w *world) checkVerdicts(in input, effects []effect) {
 		e, ok := e.(emit)
 		switch {
 		case !ok:
-		case e.event.Kind == services.KindAnswered && !answer: // for one that was not asked yet
+		case e.event.Kind == lifecycle.KindAnswered && !answer: // for one that was not asked yet
 			for _, id := range e.event.Reloads {
 				w.watch.answers[id]--
 			}
-		case e.event.Kind == services.KindRequestDone:
+		case e.event.Kind == lifecycle.KindRequestDone:
 			w.requestDone(e.event.Reloads[0])
 		}
 	}
@@ -144,21 +144,21 @@ func (w *world) numbered(j *judged) {
 }
 
 // requestID is the id of the request that a service is told of; 0 for none.
-func requestID(in services.Input) uint64 {
+func requestID(in lifecycle.Input) uint64 {
 	switch in := in.(type) {
-	case services.Reload:
+	case lifecycle.Reload:
 		return in.ID
-	case services.Up:
+	case lifecycle.Up:
 		return in.ID
-	case services.Down:
+	case lifecycle.Down:
 		return in.ID
-	case services.Restart:
+	case lifecycle.Restart:
 		return in.ID
-	case services.Forward:
+	case lifecycle.Forward:
 		return in.ID
-	case services.RollBack:
+	case lifecycle.RollBack:
 		return in.ID
-	case services.Stop:
+	case lifecycle.Stop:
 		return in.ID
 	}
 	return 0
@@ -206,7 +206,7 @@ func (w *world) checkGeneral(e effect, served bool) {
 		ok = served
 	case tell:
 		switch e.input.(type) {
-		case services.Turn, services.Await:
+		case lifecycle.Turn, lifecycle.Await:
 			ok = served
 		default:
 			ok = false
@@ -264,7 +264,7 @@ func (w *world) checkStopped(read configRead, all []judged) {
 	for _, j := range all {
 		for _, e := range j.effects {
 			if t, ok := e.(tell); ok {
-				_, stop := t.input.(services.Stop)
+				_, stop := t.input.(lifecycle.Stop)
 				told[t.service] = told[t.service] || stop
 			}
 		}
@@ -295,13 +295,13 @@ func (w *world) checkCarriedOut(j judged, has []string) {
 			continue
 		}
 		switch in := t.input.(type) {
-		case services.Turn, services.Await:
+		case lifecycle.Turn, lifecycle.Await:
 			continue
-		case services.Stop:
+		case lifecycle.Stop:
 			if j.names == nil && j.what == verbReload && !slices.Contains(has, t.service) {
 				continue
 			}
-		case services.Declare:
+		case lifecycle.Declare:
 		default:
 			times[t.service]++
 			w.checkToldTruly(j, t.service, in)
@@ -324,21 +324,21 @@ func (w *world) checkCarriedOut(j judged, has []string) {
 
 // checkToldTruly: what a service is told is what was asked, and comes with the file
 // just read.
-func (w *world) checkToldTruly(j judged, service string, in services.Input) {
+func (w *world) checkToldTruly(j judged, service string, in lifecycle.Input) {
 	var c *config.Service
 	ok := false
 	switch in := in.(type) {
-	case services.Reload:
+	case lifecycle.Reload:
 		c, ok = in.Config, j.what == verbReload && in.Changed == j.changed
-	case services.Up:
+	case lifecycle.Up:
 		c, ok = in.Config, j.what == verbStart
-	case services.Restart:
+	case lifecycle.Restart:
 		c, ok = in.Config, j.what == verbRestart
-	case services.Down:
+	case lifecycle.Down:
 		ok = j.what == verbStop
-	case services.Forward:
+	case lifecycle.Forward:
 		ok = j.what == verbSignal && in.Signal == j.signal
-	case services.RollBack:
+	case lifecycle.RollBack:
 		ok = j.what == verbBack && in.To == j.to
 	}
 	if !ok || requestID(in) != j.id {

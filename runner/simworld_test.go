@@ -10,25 +10,25 @@ import (
 	"time"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // world is a host with one hupwatch on it. Everything in it happens in one
 // goroutine, in an order the seed decides.
 type world struct {
 	rng   *rand.Rand
-	now   services.Instant
+	now   lifecycle.Instant
 	soon  agenda
 	order int
 
 	rollout *rollout
 	inbox   []input
-	frozen  services.Instant // until when the rollout is not scheduled
+	frozen  lifecycle.Instant // until when the rollout is not scheduled
 	actors  map[string]*actor
 	list    []*actor // by name
 	watch   rolloutWatch
 	done    bool
-	endBy   services.Instant // once hupwatch ends: when it must have
+	endBy   lifecycle.Instant // once hupwatch ends: when it must have
 
 	archive  archive
 	rebooted archive // what it was when hupwatch began; nil for the first
@@ -45,10 +45,10 @@ type world struct {
 
 // actor is a watcher without its goroutine.
 type actor struct {
-	machine  *services.Machine
-	inbox    []services.Input
-	deadline services.Instant
-	frozen   services.Instant // until when it is not scheduled
+	machine  *lifecycle.Machine
+	inbox    []lifecycle.Input
+	deadline lifecycle.Instant
+	frozen   lifecycle.Instant // until when it is not scheduled
 	// opensItself tells that its processes open an address where hupwatch does not.
 	opensItself bool
 
@@ -56,10 +56,10 @@ type actor struct {
 	live  []*proc // those of which something may still live
 	open  []config.Listen
 
-	proofs map[int]services.Prove // the last look at each generation
-	hooks  map[int]*hook          // by their tokens
-	public map[string]int         // which generation a public path leads to
-	guard  services.Guard         // the last one
+	proofs map[int]lifecycle.Prove // the last look at each generation
+	hooks  map[int]*hook           // by their tokens
+	public map[string]int          // which generation a public path leads to
+	guard  lifecycle.Guard         // the last one
 
 	machineWatch
 }
@@ -71,7 +71,7 @@ func newWorld(rng *rand.Rand) *world {
 		rollout: newRollout(),
 		actors:  make(map[string]*actor),
 		watch:   newRolloutWatch(),
-		endBy:   services.Never,
+		endBy:   lifecycle.Never,
 		archive: make(archive),
 		kernel:  kernel{nextPID: 100, flaws: make(map[string]flaw)},
 	}
@@ -85,7 +85,7 @@ func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng
 
 // later is something that happens at its time, unless the world ends before.
 type later struct {
-	at    services.Instant
+	at    lifecycle.Instant
 	order int
 	do    func()
 }
@@ -110,7 +110,7 @@ func (w *world) after(d time.Duration, do func()) {
 }
 
 // run lets time pass until the moment given, or until nothing is left to happen.
-func (w *world) run(until services.Instant) {
+func (w *world) run(until lifecycle.Instant) {
 	for begun := w.steps; !w.done; w.steps++ {
 		if w.steps-begun > 1_000_000 {
 			w.violated("nothing ever comes to rest")
@@ -120,11 +120,11 @@ func (w *world) run(until services.Instant) {
 		switch {
 		case ready > 0 && !(planned && w.overtakes(next)):
 			w.act(w.rng.IntN(ready))
-		case next == services.Never || next > until:
+		case next == lifecycle.Never || next > until:
 			if ready == 0 {
 				w.checkRest()
 			}
-			if until != services.Never {
+			if until != lifecycle.Never {
 				w.now = max(w.now, until)
 			}
 			return
@@ -142,7 +142,7 @@ func (w *world) run(until services.Instant) {
 
 // overtakes reports whether what is to happen then does so before what could be
 // done now: messages take their time, and so do watchers.
-func (w *world) overtakes(next services.Instant) bool {
+func (w *world) overtakes(next lifecycle.Instant) bool {
 	if next <= w.now {
 		return w.chance(50)
 	}
@@ -151,8 +151,8 @@ func (w *world) overtakes(next services.Instant) bool {
 
 // next is the moment something will happen that has not happened yet; planned
 // reports whether that is on the agenda rather than a watcher's.
-func (w *world) next() (at services.Instant, planned bool) {
-	at = services.Never
+func (w *world) next() (at lifecycle.Instant, planned bool) {
+	at = lifecycle.Never
 	if len(w.soon) > 0 {
 		at, planned = w.soon[0].at, true
 	}
@@ -223,7 +223,7 @@ func (w *world) act(n int) {
 
 func (w *world) actFor(a *actor) {
 	if len(a.inbox) == 0 || a.deadline <= w.now && w.chance(50) && !w.awaited(a) {
-		w.stepMachine(a, services.Tick{})
+		w.stepMachine(a, lifecycle.Tick{})
 		return
 	}
 	in := a.inbox[0]
@@ -231,7 +231,7 @@ func (w *world) actFor(a *actor) {
 	w.stepMachine(a, in)
 }
 
-func (w *world) post(service string, in services.Input) {
+func (w *world) post(service string, in lifecycle.Input) {
 	a := w.actors[service]
 	a.inbox = append(a.inbox, in)
 }
@@ -268,10 +268,10 @@ func (w *world) carryOutForRollout(e effect) {
 	}
 }
 
-func (w *world) addActor(c *config.Service, known services.Record) {
-	a := &actor{machine: services.NewMachine(c, known), deadline: services.Never, opensItself: w.chance(50)}
+func (w *world) addActor(c *config.Service, known lifecycle.Record) {
+	a := &actor{machine: lifecycle.NewMachine(c, known), deadline: lifecycle.Never, opensItself: w.chance(50)}
 	a.asked = make(map[uint64]*ask)
-	a.hooks, a.public, a.proofs = make(map[int]*hook), make(map[string]int), make(map[int]services.Prove)
+	a.hooks, a.public, a.proofs = make(map[int]*hook), make(map[string]int), make(map[int]lifecycle.Prove)
 	a.slots = make(map[int]*slotWatch)
 	a.wanted = c.Autostart
 	w.waitsFor(a, c)
@@ -284,7 +284,7 @@ func (w *world) addActor(c *config.Service, known services.Record) {
 	w.list = slices.Insert(w.list, at, a)
 }
 
-func (w *world) stepMachine(a *actor, in services.Input) {
+func (w *world) stepMachine(a *actor, in lifecycle.Input) {
 	if w.chance(1) {
 		w.roundTrip(a)
 	}
@@ -308,64 +308,64 @@ func (w *world) roundTrip(a *actor) {
 	if err != nil {
 		w.violated("machine does not survive JSON: %v", err)
 	}
-	var m services.Machine
+	var m lifecycle.Machine
 	if err := json.Unmarshal(text, &m); err != nil {
 		w.violated("machine does not survive JSON: %v", err)
 	}
 	a.machine = &m
 }
 
-func (w *world) carryOut(a *actor, e services.Effect) {
+func (w *world) carryOut(a *actor, e lifecycle.Effect) {
 	name := a.machine.Name
 	switch e := e.(type) {
-	case services.Resolve:
+	case lifecycle.Resolve:
 		w.resolve(a, e)
-	case services.Launch:
+	case lifecycle.Launch:
 		w.launch(a, e)
-	case services.Prove:
+	case lifecycle.Prove:
 		w.prove(a, e)
-	case services.Observe:
+	case lifecycle.Observe:
 		w.observe(a, e)
-	case services.Signal:
+	case lifecycle.Signal:
 		w.note("  "+name, e)
 		w.signal(a.procs[e.Generation-1], e)
-	case services.Pass:
+	case lifecycle.Pass:
 		w.note("  "+name, e)
 		w.pass(a.procs[e.Generation-1], e.Signal)
-	case services.AskTurn:
+	case lifecycle.AskTurn:
 		w.inbox = append(w.inbox, turnAsked{turn{name, e.Ticket}})
-	case services.ReturnTurn:
+	case lifecycle.ReturnTurn:
 		w.inbox = append(w.inbox, turnReturned{turn{name, e.Ticket}})
-	case services.Answer:
+	case lifecycle.Answer:
 		w.answers += len(e.IDs)
 		w.inbox = append(w.inbox, answered{name, e})
-	case services.KeepSockets:
+	case lifecycle.KeepSockets:
 		a.open = slices.DeleteFunc(a.open, func(l config.Listen) bool { return !slices.Contains(e.Listen, l) })
 		maps.DeleteFunc(a.public, func(path string, _ int) bool { return !slices.Contains(e.Publish, path) })
-	case services.Remember:
+	case lifecycle.Remember:
 		w.archive.keep(name, e.Record)
-	case services.RunHook:
+	case lifecycle.RunHook:
 		w.note("  "+name, e)
 		w.runHook(a, e)
-	case services.KillHook:
+	case lifecycle.KillHook:
 		w.note("  "+name, e)
 		w.killHook(a, e)
-	case services.Publish:
+	case lifecycle.Publish:
 		w.note("  "+name, e)
 		w.publish(a, e)
-	case services.Retract:
+	case lifecycle.Retract:
 		if a.public[e.Path] == e.Generation {
 			delete(a.public, e.Path)
 		}
-	case services.Guard:
+	case lifecycle.Guard:
 		a.guard = e
-	case services.Standing:
+	case lifecycle.Standing:
 		w.stands(a, e.Ready)
-	case services.Emit:
+	case lifecycle.Emit:
 		w.note(" ", e.Event)
-	case services.DownForGood:
+	case lifecycle.DownForGood:
 		w.inbox = append(w.inbox, downForGood{name, e.Code, w.now})
-	case services.Ended:
+	case lifecycle.Ended:
 		w.inbox = append(w.inbox, ended{name})
 	}
 }

@@ -7,47 +7,47 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // clock says when an Instant was, for people.
 type clock struct {
 	wall time.Time
-	now  services.Instant
+	now  lifecycle.Instant
 }
 
 // at returns that moment; none for Never and for what has not happened.
-func (c clock) at(i services.Instant) control.Time {
-	if i == 0 || i == services.Never {
+func (c clock) at(i lifecycle.Instant) control.Time {
+	if i == 0 || i == lifecycle.Never {
 		return control.Time{}
 	}
 	return control.Time{Time: c.wall.Add(i.Sub(c.now))}
 }
 
 // serviceOf says how a service is.
-func serviceOf(m *services.Machine, c clock) control.Service {
+func serviceOf(m *lifecycle.Machine, c clock) control.Service {
 	state := m.State()
 	s := control.Service{
 		Name:     m.Name,
 		State:    string(state),
-		Wanted:   string(services.WantedDown),
+		Wanted:   string(lifecycle.WantedDown),
 		Since:    c.at(m.Since),
 		Restarts: m.Restarts,
 	}
 	if m.Up() {
-		s.Wanted = string(services.WantedUp)
+		s.Wanted = string(lifecycle.WantedUp)
 	}
 	for i := range m.Slots {
 		addSlot(&s, m, &m.Slots[i], c)
 	}
 	switch state {
-	case services.StateWaiting:
+	case lifecycle.StateWaiting:
 		s.Awaits = slices.Clone(m.Awaits)
-	case services.StateStopped, services.StateStopping:
+	case lifecycle.StateStopped, lifecycle.StateStopping:
 	default:
 		s.Lacking = lackingOf(m, c)
 	}
-	if state != services.StateBackoff {
+	if state != lifecycle.StateBackoff {
 		s.NextStartAt = control.Time{}
 	}
 	addKnown(&s, m, c)
@@ -55,7 +55,7 @@ func serviceOf(m *services.Machine, c clock) control.Service {
 }
 
 // addKnown adds what is known of its releases.
-func addKnown(s *control.Service, m *services.Machine, c clock) {
+func addKnown(s *control.Service, m *lifecycle.Machine, c clock) {
 	for _, past := range m.Slots[0].History {
 		s.Releases = append(s.Releases, control.Release{Release: past.Release.Dir, Good: past.Well})
 	}
@@ -73,7 +73,7 @@ func addKnown(s *control.Service, m *services.Machine, c clock) {
 	}
 }
 
-func addSlot(s *control.Service, m *services.Machine, sl *services.Slot, c clock) {
+func addSlot(s *control.Service, m *lifecycle.Machine, sl *lifecycle.Slot, c clock) {
 	if g := sl.Active; g != nil {
 		s.Instances = append(s.Instances, control.Instance{
 			Instance: sl.Instance, Generation: g.Number, PID: g.PID, Release: g.Release.Dir, Since: c.at(g.ActiveAt),
@@ -97,29 +97,29 @@ func addSlot(s *control.Service, m *services.Machine, sl *services.Slot, c clock
 }
 
 // incomingOf says how far the incoming generation of a slot is.
-func incomingOf(m *services.Machine, sl *services.Slot, c clock) control.Incoming {
+func incomingOf(m *lifecycle.Machine, sl *lifecycle.Slot, c clock) control.Incoming {
 	g := sl.Incoming
 	i := control.Incoming{
 		Instance: sl.Instance, Generation: g.Number, PID: g.PID, Phase: string(g.Phase), Since: c.at(g.BegunAt), Until: c.at(g.Deadline),
 		Status: g.Proof.Status,
 	}
 	switch g.Phase {
-	case services.PhasePreparing:
+	case lifecycle.PhasePreparing:
 		i.Until = c.hookEnd(g)
-	case services.PhaseWaiting:
+	case lifecycle.PhaseWaiting:
 		for _, old := range sl.Draining {
 			i.Until = c.at(old.KillAt)
 		}
-	case services.PhaseProving:
+	case lifecycle.PhaseProving:
 		i.Why = m.Lacks(g)
-	case services.PhaseWarming:
+	case lifecycle.PhaseWarming:
 		if g.Proof.Asked { // once more, at the end of it
 			i.Until = control.Time{}
 		}
 		if g.Proof.Again {
 			i.Why = m.Lacks(g)
 		}
-	case services.PhaseHandover:
+	case lifecycle.PhaseHandover:
 		if sl.Active != nil {
 			i.Until = c.hookEnd(sl.Active)
 		}
@@ -129,14 +129,14 @@ func incomingOf(m *services.Machine, sl *services.Slot, c clock) control.Incomin
 }
 
 // hookEnd is when the command that is about a generation takes too long.
-func (c clock) hookEnd(g *services.Generation) control.Time {
+func (c clock) hookEnd(g *lifecycle.Generation) control.Time {
 	if g.Hook == nil {
 		return control.Time{}
 	}
 	return c.at(g.Hook.Deadline)
 }
 
-func drainingOf(sl *services.Slot, g *services.Generation, c clock) control.Draining {
+func drainingOf(sl *lifecycle.Slot, g *lifecycle.Generation, c clock) control.Draining {
 	d := control.Draining{Instance: sl.Instance, Generation: g.Number, PID: g.PID, Since: c.at(g.StoppedAt), KillAt: c.at(g.KillAt), Reloads: g.Reloads}
 	if g.Killed {
 		d.KillAt = c.at(g.KilledAt)
@@ -148,7 +148,7 @@ func drainingOf(sl *services.Slot, g *services.Generation, c clock) control.Drai
 }
 
 // lackingOf are those of several instances that do not serve.
-func lackingOf(m *services.Machine, c clock) []control.Lacking {
+func lackingOf(m *lifecycle.Machine, c clock) []control.Lacking {
 	if len(m.Slots) < 2 {
 		return nil
 	}
@@ -163,11 +163,11 @@ func lackingOf(m *services.Machine, c clock) []control.Lacking {
 		case sl.Active != nil:
 			continue
 		case sl.Incoming != nil:
-			l.State = string(services.StateStarting)
+			l.State = string(lifecycle.StateStarting)
 		case sl.Resting != "":
 			l.State = string(sl.Resting)
-		case sl.NextStart != services.Never:
-			l.State, l.NextStartAt = string(services.StateBackoff), c.at(sl.NextStart)
+		case sl.NextStart != lifecycle.Never:
+			l.State, l.NextStartAt = string(lifecycle.StateBackoff), c.at(sl.NextStart)
 		default: // it is not to be there
 			continue
 		}
@@ -176,7 +176,7 @@ func lackingOf(m *services.Machine, c clock) []control.Lacking {
 	return all
 }
 
-func exitOf(e services.Exit, at control.Time) control.Exit {
+func exitOf(e lifecycle.Exit, at control.Time) control.Exit {
 	x := control.Exit{Code: e.ShellCode(), At: at, Reason: e.Reason}
 	if e.Signal != 0 {
 		x.Signal = config.SignalName(e.Signal)
@@ -185,7 +185,7 @@ func exitOf(e services.Exit, at control.Time) control.Exit {
 }
 
 // eventOf says what happened.
-func eventOf(e *services.Event) control.Event {
+func eventOf(e *lifecycle.Event) control.Event {
 	c := control.Event{
 		Seq: e.Seq, At: control.Time{Time: e.At}, Kind: string(e.Kind),
 		Service: e.Service, Instance: e.Instance, Generation: e.Generation, PID: e.PID,
@@ -215,17 +215,17 @@ func eventOf(e *services.Event) control.Event {
 }
 
 // sayReason says what the reason of an event is, if it is none.
-func sayReason(c *control.Event, e *services.Event) {
+func sayReason(c *control.Event, e *lifecycle.Event) {
 	switch e.Kind {
-	case services.KindRequest:
+	case lifecycle.KindRequest:
 		c.Services, c.Error = strings.Split(e.Reason, ","), ""
-	case services.KindAwaits:
+	case lifecycle.KindAwaits:
 		c.Services, c.Error = strings.Split(e.Reason, ", "), ""
-	case services.KindRequestDone:
+	case lifecycle.KindRequestDone:
 		c.Error = "not done: " + e.Reason
-	case services.KindHookBegun:
+	case lifecycle.KindHookBegun:
 		c.Hook, c.Error = e.Reason, ""
-	case services.KindHookFailed:
+	case lifecycle.KindHookFailed:
 		if hook, why, ok := strings.Cut(e.Reason, ": "); ok {
 			c.Hook, c.Error = hook, why
 		}

@@ -8,41 +8,42 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
 // noon is when these tests look, and now what the clock of the machine says then.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-const now = services.Instant(time.Hour)
+const now = lifecycle.Instant(time.Hour)
 
-func in(d time.Duration) services.Instant { return now.Add(d) }
+func in(d time.Duration) lifecycle.Instant { return now.Add(d) }
 
 // machine is one of a service that is wanted up and has these slots.
-func machine(slots ...services.Slot) *services.Machine {
-	m := services.NewMachine(&config.Service{Name: "web", Autostart: true, Instances: len(slots)}, services.Record{})
+func machine(slots ...lifecycle.Slot) *lifecycle.Machine {
+	m := lifecycle.NewMachine(&config.Service{Name: "web", Autostart: true, Instances: len(slots)}, lifecycle.Record{})
 	for i := range slots {
 		slots[i].Instance = i
 		if slots[i].NextStart == 0 {
-			slots[i].NextStart = services.Never
+			slots[i].NextStart = lifecycle.Never
 		}
 	}
 	m.Slots = slots
 	return m
 }
 
-func active(number int) *services.Generation {
-	return &services.Generation{
-		Number: number, PID: 100 * number, Phase: services.PhaseActive, ActiveAt: in(-time.Minute),
-		Release: &services.Release{Service: &config.Service{}, Dir: "/srv/7"},
+func active(number int) *lifecycle.Generation {
+	return &lifecycle.Generation{
+		Number: number, PID: 100 * number, Phase: lifecycle.PhaseActive, ActiveAt: in(-time.Minute),
+		Release: &release.Release{Service: &config.Service{}, Dir: "/srv/7"},
 	}
 }
 
-func look(m *services.Machine) control.Service { return serviceOf(m, clock{wall: noon, now: now}) }
+func look(m *lifecycle.Machine) control.Service { return serviceOf(m, clock{wall: noon, now: now}) }
 
 func TestAStatusTellsWhichServicesOneWaitsFor(t *testing.T) {
 	t.Parallel()
-	m := machine(services.Slot{Backoff: services.Backoff{NextStart: now}})
+	m := machine(lifecycle.Slot{Backoff: lifecycle.Backoff{NextStart: now}})
 	m.Awaits = []string{"db", "redis"}
 	s := look(m)
 	if s.State != "waiting" || len(s.Awaits) != 2 || s.Awaits[1] != "redis" || !s.NextStartAt.IsZero() {
@@ -57,45 +58,45 @@ func TestAStatusTellsWhichServicesOneWaitsFor(t *testing.T) {
 func TestAStatusTellsHowFarTheIncomingOneIs(t *testing.T) {
 	t.Parallel()
 	old := active(1)
-	old.Hook = &services.Hook{Kind: config.HookBeforeStop, Deadline: in(7 * time.Second)}
+	old.Hook = &lifecycle.Hook{Kind: config.HookBeforeStop, Deadline: in(7 * time.Second)}
 	draining := active(1)
-	draining.Phase, draining.KillAt = services.PhaseDraining, in(9*time.Second)
-	ready := func(r config.Ready) *services.Release {
-		return &services.Release{Service: &config.Service{Ready: &r}}
+	draining.Phase, draining.KillAt = lifecycle.PhaseDraining, in(9*time.Second)
+	ready := func(r config.Ready) *release.Release {
+		return &release.Release{Service: &config.Service{Ready: &r}}
 	}
 	for _, c := range []struct {
 		name          string
-		change        func(g *services.Generation)
+		change        func(g *lifecycle.Generation)
 		left          time.Duration // 0 for no end
 		why, saysThat string
 	}{
-		{"resolving", func(g *services.Generation) { g.Phase = services.PhaseResolving }, 42 * time.Second, "", ""},
-		{"before_start runs", func(g *services.Generation) {
-			g.Phase, g.Deadline = services.PhasePreparing, services.Never
-			g.Hook = &services.Hook{Kind: config.HookBeforeStart, Deadline: in(time.Second)}
+		{"resolving", func(g *lifecycle.Generation) { g.Phase = lifecycle.PhaseResolving }, 42 * time.Second, "", ""},
+		{"before_start runs", func(g *lifecycle.Generation) {
+			g.Phase, g.Deadline = lifecycle.PhasePreparing, lifecycle.Never
+			g.Hook = &lifecycle.Hook{Kind: config.HookBeforeStart, Deadline: in(time.Second)}
 		}, time.Second, "", ""},
-		{"waiting for the old one to be gone", func(g *services.Generation) { g.Phase, g.Deadline = services.PhaseWaiting, services.Never }, 9 * time.Second, "", ""},
-		{"a probe fails", func(g *services.Generation) { g.Proof.Failure = "connection refused" }, 42 * time.Second, "connection refused", ""},
-		{"no probe yet", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyTCP}) }, 42 * time.Second, "", ""},
-		{"it says nothing", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyNotify}) }, 42 * time.Second, "it has not said READY=1", ""},
-		{"it says what it does", func(g *services.Generation) {
+		{"waiting for the old one to be gone", func(g *lifecycle.Generation) { g.Phase, g.Deadline = lifecycle.PhaseWaiting, lifecycle.Never }, 9 * time.Second, "", ""},
+		{"a probe fails", func(g *lifecycle.Generation) { g.Proof.Failure = "connection refused" }, 42 * time.Second, "connection refused", ""},
+		{"no probe yet", func(g *lifecycle.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyTCP}) }, 42 * time.Second, "", ""},
+		{"it says nothing", func(g *lifecycle.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyNotify}) }, 42 * time.Second, "it has not said READY=1", ""},
+		{"it says what it does", func(g *lifecycle.Generation) {
 			g.Release, g.Proof.Status = ready(config.Ready{Kind: config.ReadyNotify}), "loading 3/7"
 		}, 42 * time.Second, "it has not said READY=1", "loading 3/7"},
-		{"it writes nothing", func(g *services.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyFD, FD: 5}) }, 42 * time.Second, "it has not written a line to descriptor 5", ""},
-		{"it does not listen", func(g *services.Generation) {
-			g.Proof.Way, g.Proof.Missing = services.WayListening, []string{"tcp :80"}
+		{"it writes nothing", func(g *lifecycle.Generation) { g.Release = ready(config.Ready{Kind: config.ReadyFD, FD: 5}) }, 42 * time.Second, "it has not written a line to descriptor 5", ""},
+		{"it does not listen", func(g *lifecycle.Generation) {
+			g.Proof.Way, g.Proof.Missing = lifecycle.WayListening, []string{"tcp :80"}
 		}, 42 * time.Second, "it does not listen on tcp :80, as the active one does", ""},
-		{"it does not wait", func(g *services.Generation) {
-			g.Proof.Way, g.Proof.Missing = services.WayWaiting, []string{"tcp://:80"}
+		{"it does not wait", func(g *lifecycle.Generation) {
+			g.Proof.Way, g.Proof.Missing = lifecycle.WayWaiting, []string{"tcp://:80"}
 		}, 42 * time.Second, "it does not wait for connections on tcp://:80", ""},
-		{"warm-up", func(g *services.Generation) { g.Phase, g.Proof.Failure = services.PhaseWarming, "of before" }, 42 * time.Second, "", ""},
-		{"the last look", func(g *services.Generation) { g.Phase, g.Proof.Asked = services.PhaseWarming, true }, 0, "", ""},
-		{"before_stop runs", func(g *services.Generation) { g.Phase, g.Deadline = services.PhaseHandover, services.Never }, 7 * time.Second, "", ""},
+		{"warm-up", func(g *lifecycle.Generation) { g.Phase, g.Proof.Failure = lifecycle.PhaseWarming, "of before" }, 42 * time.Second, "", ""},
+		{"the last look", func(g *lifecycle.Generation) { g.Phase, g.Proof.Asked = lifecycle.PhaseWarming, true }, 0, "", ""},
+		{"before_stop runs", func(g *lifecycle.Generation) { g.Phase, g.Deadline = lifecycle.PhaseHandover, lifecycle.Never }, 7 * time.Second, "", ""},
 	} {
 		g := active(2)
-		g.Phase, g.Deadline = services.PhaseProving, in(42*time.Second)
+		g.Phase, g.Deadline = lifecycle.PhaseProving, in(42*time.Second)
 		c.change(g)
-		s := look(machine(services.Slot{Active: old, Incoming: g, Draining: []*services.Generation{draining}}))
+		s := look(machine(lifecycle.Slot{Active: old, Incoming: g, Draining: []*lifecycle.Generation{draining}}))
 		i := s.Incoming[0]
 		left := time.Duration(0)
 		if !i.Until.IsZero() {
@@ -110,17 +111,17 @@ func TestAStatusTellsHowFarTheIncomingOneIs(t *testing.T) {
 func TestAStatusTellsOfTheHookBeforeTheStopSignal(t *testing.T) {
 	t.Parallel()
 	g := active(1)
-	g.Phase, g.KillAt, g.Hook = services.PhaseDraining, services.Never, &services.Hook{Kind: config.HookBeforeStop, Deadline: in(time.Second)}
-	if s := look(machine(services.Slot{Draining: []*services.Generation{g}})); s.Draining[0].Hook != "before_stop" {
+	g.Phase, g.KillAt, g.Hook = lifecycle.PhaseDraining, lifecycle.Never, &lifecycle.Hook{Kind: config.HookBeforeStop, Deadline: in(time.Second)}
+	if s := look(machine(lifecycle.Slot{Draining: []*lifecycle.Generation{g}})); s.Draining[0].Hook != "before_stop" {
 		t.Errorf("%+v", s.Draining)
 	}
 }
 
 func TestInstancesThatDoNotServeAreToldApartFromThoseThatDo(t *testing.T) {
 	t.Parallel()
-	killed := services.Slot{LastEnd: services.Exit{Signal: syscall.SIGSEGV}, LastEndAt: in(-time.Second), Backoff: services.Backoff{NextStart: in(4 * time.Second)}}
-	coming := services.Slot{Incoming: active(5)}
-	m := machine(services.Slot{Active: active(3)}, killed, coming, services.Slot{Resting: services.StateFailed}, services.Slot{})
+	killed := lifecycle.Slot{LastEnd: lifecycle.Exit{Signal: syscall.SIGSEGV}, LastEndAt: in(-time.Second), Backoff: lifecycle.Backoff{NextStart: in(4 * time.Second)}}
+	coming := lifecycle.Slot{Incoming: active(5)}
+	m := machine(lifecycle.Slot{Active: active(3)}, killed, coming, lifecycle.Slot{Resting: lifecycle.StateFailed}, lifecycle.Slot{})
 	s := look(m)
 	if s.State != "failed" || s.Generation != 3 || len(s.Instances) != 1 || s.Instances[0].Release != "/srv/7" || !s.Instances[0].Since.Equal(noon.Add(-time.Minute)) {
 		t.Errorf("%+v", s)
@@ -144,15 +145,15 @@ func TestInstancesThatDoNotServeAreToldApartFromThoseThatDo(t *testing.T) {
 func TestAReasonThatIsNoneIsToldAsWhatItIs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		kind         services.Kind
+		kind         lifecycle.Kind
 		reason, want string
 	}{
-		{services.KindAwaits, "redis, db", `{"at":"","kind":"waiting for others","services":["redis","db"]}`},
-		{services.KindHookBegun, "before_start", `{"at":"","kind":"hook begun","hook":"before_start"}`},
-		{services.KindHookFailed, "before_stop: exited with status 1", `{"at":"","kind":"hook failed","error":"exited with status 1","hook":"before_stop"}`},
-		{services.KindHookFailed, "odd", `{"at":"","kind":"hook failed","error":"odd"}`},
+		{lifecycle.KindAwaits, "redis, db", `{"at":"","kind":"waiting for others","services":["redis","db"]}`},
+		{lifecycle.KindHookBegun, "before_start", `{"at":"","kind":"hook begun","hook":"before_start"}`},
+		{lifecycle.KindHookFailed, "before_stop: exited with status 1", `{"at":"","kind":"hook failed","error":"exited with status 1","hook":"before_stop"}`},
+		{lifecycle.KindHookFailed, "odd", `{"at":"","kind":"hook failed","error":"odd"}`},
 	} {
-		text, err := json.Marshal(eventOf(&services.Event{Kind: c.kind, Reason: c.reason}))
+		text, err := json.Marshal(eventOf(&lifecycle.Event{Kind: c.kind, Reason: c.reason}))
 		if err != nil || string(text) != c.want {
 			t.Errorf("%s, %v; want %s", text, err, c.want)
 		}

@@ -1,80 +1,140 @@
 package services
 
-import "slices"
+import (
+	"os"
+	"slices"
+	"strings"
+	"syscall"
 
-// guard has the paths of the service's sockets watched, while there is more than
-// one generation that may remove them, or open them anew. If nothing serves, what
-// ends may remove its own.
-func (s *step) guard() {
-	g := Guard{On: true}
-	for i := range s.Slots {
-		switch sl := &s.Slots[i]; {
-		case sl.Active == nil:
-		case sl.Incoming.runs():
-			g.Staged = append(g.Staged, sl.Paths...)
-		default:
-			g.Kept = append(g.Kept, sl.Paths...)
-		}
-	}
-	s.Guarded = true
-	s.do(g)
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/process"
+	"hupwatch/services/release"
+)
+
+// pathsChanged says that something may have happened to a path that is guarded, or
+// to a socket.
+type pathsChanged struct{ lifecycle.Input }
+
+// opener is what serves, which may have opened its sockets itself.
+type opener struct {
+	process    *process.Process // nil for none
+	credential *process.Credential
 }
 
-// runs reports whether a generation has a process, or is about to.
-func (g *Generation) runs() bool {
-	if g == nil {
-		return false
+// paths are those of its unix sockets, if a generation of that release is going to
+// open the same.
+func (o opener) paths(rel *release.Release) []string {
+	if o.process == nil || len(rel.Service.Listen) > 0 || rel.Service.Publish != "" {
+		return nil
 	}
-	switch g.Phase {
-	case PhaseResolving, PhasePreparing, PhaseWaiting:
-		return false
-	default:
+	var paths []string
+	for _, address := range process.Listening(o.process.PID()) {
+		if path, ok := strings.CutPrefix(address, "unix /"); ok && o.owns("/"+path) {
+			paths = append(paths, "/"+path)
+		}
+	}
+	return paths
+}
+
+// owns reports whether a path may be its own: what a process has bound in a mount
+// namespace is somebody else's here.
+func (o opener) owns(path string) bool {
+	if o.credential == nil || o.credential.UID == 0 {
 		return true
 	}
-}
-
-// show has clients meet the incoming generation at the paths it opened itself.
-func (s *step) show(sl *Slot) {
-	if len(sl.Paths) > 0 {
-		s.do(Show{})
+	info, err := os.Lstat(path)
+	if err != nil {
+		return false
 	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Uid == o.credential.UID
 }
 
-// unguard ends that once there is one generation only.
-func (s *step) unguard() {
-	if !s.Guarded {
+// guardPaths begins to guard the paths of the service's sockets, or ends that.
+func (w *Watcher) guardPaths(e lifecycle.Guard) {
+	e.Kept = slices.DeleteFunc(slices.Clone(e.Kept), func(path string) bool { return slices.Contains(w.abandoned, path) })
+	w.guarding = e
+	w.told(w.stage.Start(w.host.Watch, e.Staged, w.pathChanged))
+	if !e.On {
+		w.guard.Stop()
+		w.abandoned, w.mentioned = nil, nil
 		return
 	}
-	for i := range s.Slots {
-		sl := &s.Slots[i]
-		if sl.Incoming.runs() || len(sl.Draining) > 0 {
-			return
-		}
-	}
-	s.Guarded = false
-	s.do(Guard{})
+	w.guardAgain()
 }
 
-// retract removes what a generation that has gone was published as.
-func (s *step) retract(g *Generation) {
-	if path := g.service().Publish; path != "" {
-		s.do(Retract{Generation: g.Number, Path: path})
+// guardAgain guards what is there now: the sockets are others, or a path was made to
+// lead elsewhere.
+func (w *Watcher) guardAgain() {
+	if !w.guarding.On {
+		return
+	}
+	if len(w.guarding.Kept)+len(w.published) == 0 && w.sockets.Empty() {
+		w.guard.Stop()
+		return
+	}
+	w.told(w.guard.Start(w.host.Watch, &w.sockets, w.published, w.guarding.Kept, w.pathChanged))
+}
+
+func (w *Watcher) pathChanged() {
+	if w.repairing.CompareAndSwap(false, true) { // else who comes to it sees this too
+		w.Post(pathsChanged{})
 	}
 }
 
-// keepSockets lets go of the sockets and public paths that nobody needs any more.
-func (s *step) keepSockets() {
-	s.do(KeepSockets{Listen: s.listens(), Publish: s.publishes()})
+// repair puts back what the generations of the service removed from under others.
+func (w *Watcher) repair() {
+	if !w.guarding.On {
+		return
+	}
+	repaired, err := w.guard.Repair()
+	for _, what := range repaired {
+		w.putBack(what)
+	}
+	w.told(err)
+	w.told(w.stage.Repair())
 }
 
-// publishes is every public path that is still needed.
-func (m *Machine) publishes() []string {
-	var all []string
-	for _, c := range m.needs(true) {
-		if c.Publish != "" {
-			all = append(all, c.Publish)
-		}
+// show has the paths that the servers opened themselves lead to what the incoming
+// generation put there. If it put nothing, nobody is met once the old one has gone:
+// those paths are not kept.
+func (w *Watcher) show() {
+	w.told(w.stage.Show())
+	w.abandoned = append(w.abandoned, w.stage.Unopened()...)
+}
+
+// restore puts back what the paths that the servers opened themselves led to before
+// the incoming generation was started.
+func (w *Watcher) restore() {
+	w.told(w.stage.Restore())
+}
+
+func (w *Watcher) putBack(what string) {
+	if !w.mention(what) {
+		return
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	e := lifecycle.Event{Kind: lifecycle.KindPutBack, Service: w.machine.Name, Reason: what}
+	if slices.Contains(w.guarding.Kept, what) {
+		e.Reason += ", which the server opens itself, and its other generation had taken away; to be safe give it to listen, or use publish"
+	}
+	w.host.Events.Publish(e)
+}
+
+func (w *Watcher) told(err error) {
+	if err != nil && w.mention(err.Error()) {
+		w.trouble(err)
+	}
+}
+
+// mention reports whether something has not been told yet since the guarding began: a
+// server can do it ten thousand times, and would fill the log and the journal.
+func (w *Watcher) mention(what string) bool {
+	if w.mentioned[what] {
+		return false
+	}
+	if w.mentioned == nil {
+		w.mentioned = make(map[string]bool)
+	}
+	w.mentioned[what] = true
+	return true
 }

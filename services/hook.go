@@ -1,160 +1,107 @@
 package services
 
 import (
-	"fmt"
-	"time"
+	"sync"
 
 	"hupwatch/config"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/output"
+	"hupwatch/services/process"
+	"hupwatch/services/release"
+	"hupwatch/services/task"
 )
 
-// Hook is a command of a service that runs around its generations, on its way.
-type Hook struct {
-	Kind     config.Hook
-	Token    int
-	Deadline Instant
-	// Reloads are the requests it is run for.
-	Reloads []uint64
+// hookRun is a hook on its way.
+type hookRun struct {
+	mu     sync.Mutex // guards what is below
+	task   *task.Task // nil until it has a process
+	killed bool
 }
 
-// runHook has a command run that is about a generation, within that time.
-func (s *step) runHook(kind config.Hook, command []string, limit time.Duration, sl *Slot, g *Generation) *Hook {
-	s.Hooks++
-	h := Hook{Kind: kind, Token: s.Hooks, Deadline: s.now.Add(limit), Reloads: g.Reloads}
-	if r := s.Under; r != nil && r.Begun {
-		h.Reloads = r.IDs
+func (h *hookRun) kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.killed = true
+	if h.task != nil {
+		h.task.Kill()
 	}
-	s.emit(sl, g, Event{Kind: KindHookBegun, Reason: string(kind), Reloads: h.Reloads})
-	s.do(RunHook{Hook: h, Command: command, Generation: g.Number, Instance: sl.Instance, PID: g.PID, Release: g.Release})
-	return &h
 }
 
-// hookDone takes the end of a command.
-func (s *step) hookDone(in HookDone) {
-	for i := range s.Slots {
-		sl := &s.Slots[i]
-		for _, g := range sl.generations() {
-			if g.Hook != nil && g.Hook.Token == in.Token {
-				s.hookEnded(sl, g, in.Failure, in.Tail)
-				return
-			}
+func (h *hookRun) isKilled() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.killed
+}
+
+// begun says what to kill, which may be due already. Making it is not waited for with
+// the lock: a file system that hangs would then hang the watcher, which kills.
+func (h *hookRun) begun(t *task.Task) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.task = t
+	if h.killed {
+		t.Kill()
+	}
+}
+
+// runHook runs one of the service's own commands.
+func (w *Watcher) runHook(e lifecycle.RunHook) {
+	if w.hooks == nil {
+		w.hooks = make(map[int]*hookRun)
+	}
+	h := &hookRun{}
+	w.hooks[e.Token] = h
+	variables := release.CommandVariables(e.Release.Service, e.Generation, e.Instance, e.PID)
+	if e.Kind == config.HookAfterReload {
+		variables = append(variables, release.ResultVariables(string(e.Result), e.Error)...)
+	}
+	w.host.Starting.Pass(func() {
+		if err := w.startHook(e, variables, h); err != nil {
+			w.Post(lifecycle.HookDone{Token: e.Token, Failure: err.Error()})
+		}
+	})
+}
+
+func (w *Watcher) startHook(e lifecycle.RunHook, variables []string, h *hookRun) error {
+	if h.isKilled() {
+		return nil
+	}
+	rel := e.Release
+	if rel.Dir == "" {
+		var err error
+		if rel, err = w.host.Resolver.Bare(rel.Service); err != nil {
+			return err
 		}
 	}
-	for i, h := range s.After {
-		if h.Token == in.Token {
-			s.After = append(s.After[:i:i], s.After[i+1:]...)
-			s.afterEnded(h, in.Failure, in.Tail)
-			return
-		}
+	spec, err := rel.Command(e.Command, variables)
+	if err != nil {
+		return err
 	}
+	capture, err := w.host.Output.Open(rel.Service, -e.Token, e.Instance, rel.Credential)
+	if err != nil {
+		return err
+	}
+	defer capture.Forked()
+	spec.Stdout, spec.Stderr = capture.Descriptors()
+	t, err := task.Start(w.host.Table, spec, func(end process.Exit) { w.Post(hookDone(e.Token, exitOf(end), capture)) })
+	if err == nil {
+		h.begun(t)
+	}
+	return err
 }
 
-// hookExpired ends a command that takes too long.
-func (s *step) hookExpired(sl *Slot, g *Generation) {
-	if g.Hook == nil || g.Hook.Deadline > s.now {
-		return
+func hookDone(token int, e lifecycle.Exit, capture *output.Capture) lifecycle.HookDone {
+	in := lifecycle.HookDone{Token: token}
+	if !e.Success() {
+		in.Failure, in.Tail = e.String(), capture.Tail()
 	}
-	s.do(KillHook{g.Hook.Token})
-	key, limit := "stop_timeout", g.service().StopTimeout
-	if g.Hook.Kind == config.HookBeforeStart {
-		key, limit = "start_timeout", g.service().StartTimeout
-	}
-	s.hookEnded(sl, g, fmt.Sprintf("it took longer than %s (%s)", key, limit), nil)
+	return in
 }
 
-// killHook ends the command that is about a generation: nobody waits for it any
-// more.
-func (s *step) killHook(g *Generation) {
-	if g.Hook != nil {
-		s.do(KillHook{g.Hook.Token})
-		g.Hook = nil
+// killHook ends a hook that nobody waits for any more.
+func (w *Watcher) killHook(token int) {
+	if h := w.hooks[token]; h != nil {
+		h.kill()
+		delete(w.hooks, token)
 	}
-}
-
-// hookEnded goes on with a generation whose command has ended.
-func (s *step) hookEnded(sl *Slot, g *Generation, failure string, tail []string) {
-	h := g.Hook
-	g.Hook = nil
-	if h.Kind == config.HookBeforeStart {
-		if failure != "" {
-			g.Tail = tail
-			s.fail(sl, "before_start: "+failure)
-			return
-		}
-		s.prepared(sl, g)
-		return
-	}
-	g.Stopping = true
-	if failure != "" {
-		s.emit(sl, g, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail, Reloads: h.Reloads})
-	}
-	switch in := sl.Incoming; {
-	case g.Phase == PhaseDraining:
-		s.stopNow(sl, g)
-	case in != nil && in.Phase == PhaseHandover:
-		in.Deadline = s.now
-	}
-}
-
-// afterReload runs the command that is told what became of a reload, if there is
-// one.
-func (s *step) afterReload(sl *Slot, g *Generation, r Result, reason string) {
-	c, release := s.Config, (*Release)(nil)
-	if g != nil && g.Release != nil {
-		c, release = g.service(), g.Release
-	}
-	if (release == nil || release.Dir == "") && sl.Good != nil { // it could not even be made
-		release = sl.Good
-	}
-	if len(c.AfterReload) == 0 {
-		return
-	}
-	s.Hooks++
-	h := Hook{Kind: config.HookAfterReload, Token: s.Hooks, Deadline: s.now.Add(c.StartTimeout)}
-	if r := s.Under; r != nil && r.Begun {
-		h.Reloads = r.IDs
-	}
-	s.After = append(s.After, h)
-	run := RunHook{Hook: h, Command: c.AfterReload, Instance: sl.Instance, Release: release, Result: r, Error: reason}
-	if release == nil {
-		run.Release = &Release{Service: c}
-	}
-	if g != nil {
-		run.Generation, run.PID = g.Number, g.PID
-	}
-	s.do(run)
-}
-
-func (s *step) afterExpired() {
-	kept := s.After[:0:0]
-	for _, h := range s.After {
-		if h.Deadline > s.now {
-			kept = append(kept, h)
-			continue
-		}
-		s.do(KillHook{h.Token})
-		s.afterEnded(h, "it took longer than start_timeout", nil)
-	}
-	s.After = kept
-}
-
-func (s *step) afterEnded(h Hook, failure string, tail []string) {
-	if failure != "" {
-		s.emit(nil, nil, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail, Reloads: h.Reloads})
-	}
-}
-
-// killAfter ends what is told of reloads: hupwatch ends.
-func (s *step) killAfter() {
-	for _, h := range s.After {
-		s.do(KillHook{h.Token})
-	}
-	s.After = nil
-}
-
-// hookDeadline is when the command that is about a generation takes too long.
-func (g *Generation) hookDeadline() Instant {
-	if g.Hook == nil {
-		return Never
-	}
-	return g.Hook.Deadline
 }

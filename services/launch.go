@@ -2,28 +2,31 @@ package services
 
 import (
 	"fmt"
+
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
-func (w *Watcher) launch(e Launch) {
+func (w *Watcher) launch(e lifecycle.Launch) {
 	fds, err := w.sockets.Open(e.Release.Service.Listen)
 	if err != nil {
-		w.Post(SpawnFailed{Generation: e.Generation, Reason: "listen: " + err.Error()})
+		w.Post(lifecycle.SpawnFailed{Generation: e.Generation, Reason: "listen: " + err.Error()})
 		return
 	}
 	if err := w.prepare(e); err != nil {
-		w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
+		w.Post(lifecycle.SpawnFailed{Generation: e.Generation, Reason: err.Error()})
 		return
 	}
 	w.guardAgain()
 	w.host.Starting.Pass(func() {
 		if err := w.start(e, fds); err != nil {
-			w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
+			w.Post(lifecycle.SpawnFailed{Generation: e.Generation, Reason: err.Error()})
 		}
 	})
 }
 
-func (w *Watcher) start(e Launch, fds []int) error {
-	variables := Variables(e.Release.Service, e.Generation, e.Instance, w.host.Mark)
+func (w *Watcher) start(e lifecycle.Launch, fds []int) error {
+	variables := release.Variables(e.Release.Service, e.Generation, e.Instance, w.host.Mark)
 	argv, err := e.Release.Argv(variables)
 	if err != nil {
 		return err

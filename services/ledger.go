@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/process"
 )
 
@@ -16,19 +17,19 @@ type Ledger interface {
 	Settle(service string, generation int)
 	// Save replaces what is known of a service: what lives of it, and what somebody
 	// asked it to be.
-	Save(service string, living []Living, wanted Wanted) error
+	Save(service string, living []Living, wanted lifecycle.Wanted) error
 }
 
 // Archive keeps what outlives a reboot. Keep must not block.
 type Archive interface {
-	Keep(service string, r Record)
+	Keep(service string, r lifecycle.Record)
 }
 
 // Living is one generation in the ledger.
 type Living struct {
 	Generation int
 	Instance   int
-	Phase      Phase
+	Phase      lifecycle.Phase
 	process.Identity
 }
 

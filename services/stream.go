@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 )
 
@@ -12,13 +13,13 @@ import (
 type Stream struct {
 	mu          sync.Mutex // guards what is below
 	seq         uint64
-	subscribers []*mailbox.Box[Event]
+	subscribers []*mailbox.Box[lifecycle.Event]
 }
 
 // Subscribe returns a box that gets every event from now on. It holds so many for
 // a subscriber that does not keep up.
-func (s *Stream) Subscribe(limit int) *mailbox.Box[Event] {
-	box := mailbox.New[Event](limit)
+func (s *Stream) Subscribe(limit int) *mailbox.Box[lifecycle.Event] {
+	box := mailbox.New[lifecycle.Event](limit)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subscribers = append(s.subscribers, box)
@@ -26,7 +27,7 @@ func (s *Stream) Subscribe(limit int) *mailbox.Box[Event] {
 }
 
 // Publish numbers and dates an event and hands it on. It does not block.
-func (s *Stream) Publish(e Event) {
+func (s *Stream) Publish(e lifecycle.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seq++

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"hupwatch/config"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/probe"
 	"hupwatch/services/process"
+	"hupwatch/services/release"
 )
 
 // subject is a generation that is looked at, and those that live beside it: where
@@ -21,8 +23,8 @@ type subject struct {
 	generation int
 	process    *process.Process
 	others     []rival
-	release    *Release // of what is probed
-	variables  []string // likewise
+	release    *release.Release // of what is probed
+	variables  []string         // likewise
 }
 
 // rival is a generation that is not the one that is looked at.
@@ -67,23 +69,23 @@ const (
 )
 
 // observe learns where a generation that serves waits for connections.
-func (w *Watcher) observe(e Observe) {
+func (w *Watcher) observe(e lifecycle.Observe) {
 	it, sockets := w.subject(e.Generation, e.Others), w.listeners(e.Listen)
 	if it.process == nil {
-		w.Post(Observed{Generation: e.Generation})
+		w.Post(lifecycle.Observed{Generation: e.Generation})
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.started(e.Generation).unprobe = cancel
 	w.host.Probing.Pass(func() {
 		defer cancel()
-		in := Observed{Generation: e.Generation}
+		in := lifecycle.Observed{Generation: e.Generation}
 		defer func() { w.Post(in) }()
 		pause, atOnce := observeAfter, 1
 		for n := 1; ; n++ {
 			proved := it.waits(ctx, sockets, atOnce)
 			if proved.Other {
-				atOnce = min(2*atOnce, mostAtOnce)
+				atOnce = min(2*atOnce, lifecycle.MostAtOnce)
 			}
 			in.Unseen = proved.Unseen
 			in.Seen = slices.DeleteFunc(config.Addresses(e.Listen), func(address string) bool { return slices.Contains(proved.Missing, address) })
@@ -97,7 +99,7 @@ func (w *Watcher) observe(e Observe) {
 
 // waits looks at whether the generation waits for connections on all of these
 // sockets.
-func (s subject) waits(ctx context.Context, sockets []listeningSocket, atOnce int) (in Proved) {
+func (s subject) waits(ctx context.Context, sockets []listeningSocket, atOnce int) (in lifecycle.Proved) {
 	listeners := make([]process.Listener, len(sockets))
 	for i := range sockets {
 		listeners[i] = sockets[i].Listener
@@ -123,7 +125,7 @@ func (s subject) waits(ctx context.Context, sockets []listeningSocket, atOnce in
 
 // target is the socket as something to connect to.
 func (l listeningSocket) target() probe.Target {
-	t := probe.Target{Kind: config.ReadyTCP, Address: l.Address, Timeout: defaultProbe}
+	t := probe.Target{Kind: config.ReadyTCP, Address: l.Address, Timeout: lifecycle.DefaultProbe}
 	if l.Network == "unix" {
 		t.Kind = config.ReadyUnix
 		return t
@@ -141,7 +143,7 @@ func (l listeningSocket) target() probe.Target {
 // probe connects to a target so many times at once, and takes only what the
 // generation itself answers. If there is no other one, what an address that the
 // generation does not have answers must come from it in the end.
-func (s subject) probe(ctx context.Context, target probe.Target, atOnce int) Proved {
+func (s subject) probe(ctx context.Context, target probe.Target, atOnce int) lifecycle.Proved {
 	attempts := make([]attempt, max(1, atOnce))
 	var all sync.WaitGroup
 	for i := range attempts {
@@ -167,7 +169,7 @@ type attempt struct {
 
 // judge makes one result of several attempts: what the generation itself did
 // counts, and the worst of it; then what another one did.
-func (s subject) judge(attempts []attempt, target probe.Target) (in Proved) {
+func (s subject) judge(attempts []attempt, target probe.Target) (in lifecycle.Proved) {
 	var other, none error
 	good := false
 	for _, a := range attempts {
@@ -179,7 +181,7 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in Proved) {
 		case a.err == nil:
 			good = true
 		case a.own:
-			return Proved{Failure: a.err.Error(), Own: true, Unseen: in.Unseen}
+			return lifecycle.Proved{Failure: a.err.Error(), Own: true, Unseen: in.Unseen}
 		case isOther:
 			other = a.err
 		default:
@@ -191,7 +193,7 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in Proved) {
 	case other != nil:
 		in.Failure, in.Other = other.Error(), true
 		if rel := s.release; rel != nil && len(rel.Service.Listen) == 0 && !process.ListensAt(s.process.PID(), target.Listeners()) {
-			in.Failure += "; it does not listen there itself; " + listenRemedy
+			in.Failure += "; it does not listen there itself; " + lifecycle.ListenRemedy
 		}
 	default:
 		in.Failure = none.Error()
@@ -307,7 +309,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // listens compares what the generation and the active one listen on. Own is the path
 // that only the active one was to open, if there is such.
-func (s subject) listens(active *process.Process, own string) (in Proved) {
+func (s subject) listens(active *process.Process, own string) (in lifecycle.Proved) {
 	if active == nil {
 		return in
 	}

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"hupwatch/config"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 	"hupwatch/services/mistake"
 	"hupwatch/services/notify"
 	"hupwatch/services/output"
 	"hupwatch/services/process"
+	"hupwatch/services/release"
 	"hupwatch/services/sockets"
 )
 
@@ -23,7 +25,7 @@ import (
 type Rollout interface {
 	TurnAsked(service string, ticket int)
 	TurnReturned(service string, ticket int)
-	Answered(service string, a Answer)
+	Answered(service string, a lifecycle.Answer)
 	DownForGood(service string, code int)
 	Ended(service string)
 	Standing(service string, ready bool)
@@ -32,7 +34,7 @@ type Rollout interface {
 // Host is what a Watcher carries out effects with. All watchers share one.
 type Host struct {
 	Table    *process.Table
-	Resolver Resolver
+	Resolver release.Resolver
 	// Stepping, Resolving and Starting are the gates for these. With one for all,
 	// a thousand starts would wait for a thousand releases to be made first.
 	Stepping, Resolving, Starting *Gate
@@ -49,7 +51,7 @@ type Host struct {
 	// Mark tells this hupwatch's generations from all other processes, in
 	// HUPWATCH_MARK.
 	Mark string
-	Now  func() Instant
+	Now  func() lifecycle.Instant
 }
 
 // pauseAfterMistake keeps a deadline whose handling panics from being handled again
@@ -60,12 +62,12 @@ const pauseAfterMistake = time.Second
 // out what that wants. It decides nothing.
 type Watcher struct {
 	mu      sync.Mutex // held while these change, which only turn does
-	machine *Machine
+	machine *lifecycle.Machine
 	last    []string // what the generation wrote that ended last, or could not be started
 
 	host    *Host
 	rollout Rollout
-	inbox   *mailbox.Box[Input]
+	inbox   *mailbox.Box[lifecycle.Input]
 
 	turned chan struct{} // the end of a turn
 
@@ -79,16 +81,16 @@ type Watcher struct {
 	published []string // of those, the ones that lead to a generation
 	guard     sockets.Guard
 	stage     sockets.Stage
-	guarding  Guard
+	guarding  lifecycle.Guard
 	repairing atomic.Bool     // a pathsChanged is on its way
 	abandoned []string        // paths that only a generation that drains has open
 	mentioned map[string]bool // what was told of the guarding
 	timer     *time.Timer     // nil while nothing is waited for
 	saved     []Living
-	wanted    Wanted   // likewise saved
-	unsaved   string   // why the last record could not be written
-	undone    []string // what the generation wrote last that was rolled back last
-	bad       excerpt  // of the release that failed last; guarded by mu
+	wanted    lifecycle.Wanted // likewise saved
+	unsaved   string           // why the last record could not be written
+	undone    []string         // what the generation wrote last that was rolled back last
+	bad       excerpt          // of the release that failed last; guarded by mu
 }
 
 // excerpt is the part of the output of a release that names the cause of its failure.
@@ -107,18 +109,18 @@ type started struct {
 }
 
 // NewWatcher returns the watcher of a service that has nothing running.
-func NewWatcher(c *config.Service, known Record, h *Host, r Rollout) *Watcher {
+func NewWatcher(c *config.Service, known lifecycle.Record, h *Host, r Rollout) *Watcher {
 	return &Watcher{
-		machine: NewMachine(c, known),
+		machine: lifecycle.NewMachine(c, known),
 		host:    h,
 		rollout: r,
-		inbox:   mailbox.New[Input](0),
+		inbox:   mailbox.New[lifecycle.Input](0),
 		turned:  make(chan struct{}),
 	}
 }
 
 // Look shows the machine as it is, which is not to be kept.
-func (w *Watcher) Look(at func(*Machine)) {
+func (w *Watcher) Look(at func(*lifecycle.Machine)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	at(w.machine)
@@ -148,20 +150,20 @@ func (w *Watcher) TailOf(release string) []string {
 
 // Serves reports whether an instance of the service serves.
 func (w *Watcher) Serves() (yes bool) {
-	w.Look(func(m *Machine) {
-		yes = slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil })
+	w.Look(func(m *lifecycle.Machine) {
+		yes = slices.ContainsFunc(m.Slots, func(sl lifecycle.Slot) bool { return sl.Active != nil })
 	})
 	return yes
 }
 
 // Down reports whether the service is wanted down.
 func (w *Watcher) Down() (yes bool) {
-	w.Look(func(m *Machine) { yes = m.Down() })
+	w.Look(func(m *lifecycle.Machine) { yes = m.Down() })
 	return yes
 }
 
 // Post tells the watcher something. It does not block.
-func (w *Watcher) Post(in Input) { w.inbox.Put(in) }
+func (w *Watcher) Post(in lifecycle.Input) { w.inbox.Put(in) }
 
 // Interrupt ends Run.
 func (w *Watcher) Interrupt(error) { w.inbox.Close() }
@@ -188,7 +190,7 @@ func (w *Watcher) Run() error {
 }
 
 // turn takes what came in, and does what is due.
-func (w *Watcher) turn(inputs []Input) {
+func (w *Watcher) turn(inputs []lifecycle.Input) {
 	well, awaited := true, false
 	for _, in := range inputs {
 		well = w.safely(func() { w.step(in) }) && well
@@ -220,14 +222,14 @@ func (w *Watcher) tick() bool {
 	if w.ended(w.machine.Warming(w.host.Now())) {
 		return false
 	}
-	w.step(Tick{})
+	w.step(lifecycle.Tick{})
 	return true
 }
 
 // arm has the watcher woken when something is due.
 func (w *Watcher) arm() {
 	next := w.machine.Deadline()
-	if next != Never {
+	if next != lifecycle.Never {
 		w.armAfter(max(0, next.Sub(w.host.Now())))
 		return
 	}
@@ -279,11 +281,11 @@ func (w *Watcher) forget(generation int) {
 
 // arrival is a Spawned that brings along what was started.
 type arrival struct {
-	Spawned
+	lifecycle.Spawned
 	started
 }
 
-func (w *Watcher) step(in Input) {
+func (w *Watcher) step(in lifecycle.Input) {
 	switch x := in.(type) {
 	case arrival:
 		w.processes = append(w.processes, x.started)
@@ -297,13 +299,13 @@ func (w *Watcher) step(in Input) {
 		w.repairing.Store(false)
 		w.repair()
 		return
-	case Exited:
+	case lifecycle.Exited:
 		w.hear(x.Generation)
 		w.unprobe(x.Generation)
 		w.repair()
-	case HookDone:
+	case lifecycle.HookDone:
 		delete(w.hooks, x.Token)
-	case Emptied:
+	case lifecycle.Emptied:
 		w.repair()
 		defer w.forget(x.Generation)
 	}
@@ -324,96 +326,96 @@ func (w *Watcher) hear(generation int) {
 	}
 }
 
-func (w *Watcher) carryOut(e Effect) {
+func (w *Watcher) carryOut(e lifecycle.Effect) {
 	switch e := e.(type) {
-	case Resolve:
+	case lifecycle.Resolve:
 		w.ask(e)
-	case Launch:
+	case lifecycle.Launch:
 		// An intent is on disk before its process, lest that be run twice. Where
 		// something serves, it can wait for room on the disk.
 		if err := w.intend(e.Generation); err != nil && e.MayWait {
-			w.Post(SpawnFailed{Generation: e.Generation, Reason: err.Error()})
+			w.Post(lifecycle.SpawnFailed{Generation: e.Generation, Reason: err.Error()})
 			return
 		}
 		w.launch(e)
-	case Prove:
+	case lifecycle.Prove:
 		w.probe(e)
-	case Observe:
+	case lifecycle.Observe:
 		w.observe(e)
-	case RunHook:
+	case lifecycle.RunHook:
 		w.runHook(e)
-	case KillHook:
+	case lifecycle.KillHook:
 		w.killHook(e.Token)
-	case Publish:
+	case lifecycle.Publish:
 		w.publishSocket(e)
-	case Retract:
+	case lifecycle.Retract:
 		w.retractSocket(e)
-	case Guard:
+	case lifecycle.Guard:
 		w.guardPaths(e)
-	case Show:
+	case lifecycle.Show:
 		w.show()
-	case Restore:
+	case lifecycle.Restore:
 		w.restore()
-	case Signal:
+	case lifecycle.Signal:
 		w.unprobe(e.Generation)
 		w.signal(e)
-	case Pass:
-		w.send(Signal{Generation: e.Generation, Signal: e.Signal, Deputy: e.Deputy})
-	case AskTurn:
+	case lifecycle.Pass:
+		w.send(lifecycle.Signal{Generation: e.Generation, Signal: e.Signal, Deputy: e.Deputy})
+	case lifecycle.AskTurn:
 		w.rollout.TurnAsked(w.machine.Name, e.Ticket)
-	case ReturnTurn:
+	case lifecycle.ReturnTurn:
 		w.rollout.TurnReturned(w.machine.Name, e.Ticket)
-	case Answer:
+	case lifecycle.Answer:
 		w.rollout.Answered(w.machine.Name, e)
-	case KeepSockets:
+	case lifecycle.KeepSockets:
 		if err := w.sockets.Keep(e.Listen); err != nil {
 			w.trouble(err)
 		}
 		w.unpublish(e.Publish)
 		w.guardAgain()
-	case Remember:
+	case lifecycle.Remember:
 		if w.host.Archive != nil {
 			w.host.Archive.Keep(w.machine.Name, e.Record)
 		}
-	case Amend:
+	case lifecycle.Amend:
 		w.host.Output.Apply(e.Config)
-	case Emit:
+	case lifecycle.Emit:
 		w.publish(e)
-	case DownForGood:
+	case lifecycle.DownForGood:
 		w.rollout.DownForGood(w.machine.Name, e.Code)
-	case Ended:
+	case lifecycle.Ended:
 		w.rollout.Ended(w.machine.Name)
-	case Standing:
+	case lifecycle.Standing:
 		w.rollout.Standing(w.machine.Name, e.Ready)
 	}
 }
 
 // publish tells what happened, with the last lines of what went wrong.
-func (w *Watcher) publish(told Emit) {
+func (w *Watcher) publish(told lifecycle.Emit) {
 	e := told.Event
 	if told.Forget {
 		w.host.Output.Forget(w.machine.Name)
 	}
 	switch e.Kind {
-	case KindReloadEnded, KindStartFailed, KindEnded, KindRolledBack:
+	case lifecycle.KindReloadEnded, lifecycle.KindStartFailed, lifecycle.KindEnded, lifecycle.KindRolledBack:
 		if s := w.started(e.Generation); s != nil && told.WithTail {
 			e.Tail = s.output.Tail()
 		}
 		w.mu.Lock()
-		if e.Kind == KindEnded || e.Kind == KindStartFailed {
+		if e.Kind == lifecycle.KindEnded || e.Kind == lifecycle.KindStartFailed {
 			w.last = e.Tail
 		}
-		if e.Kind != KindEnded && e.Result != ResultRolledBack && len(e.Tail) > 0 {
+		if e.Kind != lifecycle.KindEnded && e.Result != lifecycle.ResultRolledBack && len(e.Tail) > 0 {
 			w.bad = excerpt{e.Release, e.Tail}
 		}
 		w.mu.Unlock()
 		switch {
-		case e.Kind == KindRolledBack:
+		case e.Kind == lifecycle.KindRolledBack:
 			w.undone = e.Tail
-		case e.Result == ResultRolledBack: // the generation it ends with is the one that is good
+		case e.Result == lifecycle.ResultRolledBack: // the generation it ends with is the one that is good
 			e.Tail, w.undone = w.undone, nil
 		}
-	case KindPromoted:
+	case lifecycle.KindPromoted:
 		if s := w.started(e.Generation); s != nil {
 			s.output.Settle()
 		}
@@ -424,14 +426,14 @@ func (w *Watcher) publish(told Emit) {
 
 // signal sends what the machine decided. A process that is gone already is none
 // to complain about: its exit is on the way.
-func (w *Watcher) signal(e Signal) {
+func (w *Watcher) signal(e lifecycle.Signal) {
 	w.send(e)
 	if e.Signal != syscall.SIGKILL { // one that was stopped could not end
-		w.send(Signal{Generation: e.Generation, Signal: syscall.SIGCONT, Group: e.Group})
+		w.send(lifecycle.Signal{Generation: e.Generation, Signal: syscall.SIGCONT, Group: e.Group})
 	}
 }
 
-func (w *Watcher) send(e Signal) {
+func (w *Watcher) send(e lifecycle.Signal) {
 	p := w.process(e.Generation)
 	if p == nil {
 		return
@@ -453,7 +455,7 @@ func (w *Watcher) send(e Signal) {
 }
 
 func (w *Watcher) trouble(err error) {
-	w.host.Events.Publish(Event{Kind: KindTrouble, Service: w.machine.Name, Reason: err.Error()})
+	w.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Service: w.machine.Name, Reason: err.Error()})
 }
 
 // watch posts what happens to one generation's process.
@@ -464,21 +466,21 @@ type watch struct {
 
 func (g watch) Spawned(p *process.Process) {
 	g.process = p
-	g.watcher.Post(arrival{Spawned{Generation: g.generation, PID: p.PID()}, g.started})
+	g.watcher.Post(arrival{lifecycle.Spawned{Generation: g.generation, PID: p.PID()}, g.started})
 }
 
-func (g watch) Execed() { g.watcher.Post(Execed{g.generation}) }
+func (g watch) Execed() { g.watcher.Post(lifecycle.Execed{Generation: g.generation}) }
 
 func (g watch) Exited(e process.Exit) {
-	g.watcher.Post(Exited{g.generation, exitOf(e)})
+	g.watcher.Post(lifecycle.Exited{Generation: g.generation, Exit: exitOf(e)})
 }
 
-func exitOf(e process.Exit) Exit {
-	exit := Exit{Code: e.Code, Signal: e.Signal, Rest: e.Rest}
+func exitOf(e process.Exit) lifecycle.Exit {
+	exit := lifecycle.Exit{Code: e.Code, Signal: e.Signal, Rest: e.Rest}
 	if e.Err != nil {
 		exit.Reason = e.Err.Error()
 	}
 	return exit
 }
 
-func (g watch) Emptied() { g.watcher.Post(Emptied{g.generation}) }
+func (g watch) Emptied() { g.watcher.Post(lifecycle.Emptied{Generation: g.generation}) }

@@ -11,22 +11,24 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 	"hupwatch/services/process"
+	"hupwatch/services/release"
 )
 
 // deaf is a rollout that gives every turn and hears nothing else, and a ledger.
 type deaf struct{ watcher *services.Watcher }
 
-func (d *deaf) TurnAsked(_ string, ticket int)                      { d.watcher.Post(services.Turn{Ticket: ticket}) }
-func (*deaf) TurnReturned(string, int)                              {}
-func (*deaf) Answered(string, services.Answer)                      {}
-func (*deaf) DownForGood(string, int)                               {}
-func (*deaf) Ended(string)                                          {}
-func (*deaf) Standing(string, bool)                                 {}
-func (*deaf) Intend(string, int) error                              { return nil }
-func (*deaf) Settle(string, int)                                    {}
-func (*deaf) Save(string, []services.Living, services.Wanted) error { return nil }
+func (d *deaf) TurnAsked(_ string, ticket int)                       { d.watcher.Post(lifecycle.Turn{Ticket: ticket}) }
+func (*deaf) TurnReturned(string, int)                               {}
+func (*deaf) Answered(string, lifecycle.Answer)                      {}
+func (*deaf) DownForGood(string, int)                                {}
+func (*deaf) Ended(string)                                           {}
+func (*deaf) Standing(string, bool)                                  {}
+func (*deaf) Intend(string, int) error                               { return nil }
+func (*deaf) Settle(string, int)                                     {}
+func (*deaf) Save(string, []services.Living, lifecycle.Wanted) error { return nil }
 
 // After a pause of all of hupwatch (a SIGSTOP, a host without processor time) the
 // end of the warm-up and that of the process came together, and the former could
@@ -39,13 +41,13 @@ func TestAProcessThatEndedUnseenIsNotPromoted(t *testing.T) {
 
 	table := process.NewTable() // nobody reaps yet
 	seen := watched(t, c, table)
-	e := await(t, seen, services.KindStarted, services.KindPromoted)
+	e := await(t, seen, lifecycle.KindStarted, lifecycle.KindPromoted)
 	if err := unix.Waitid(unix.P_PID, e.PID, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
 	}
 	<-time.After(2 * c.Warmup)
 	go table.Run(t.Context())
-	await(t, seen, services.KindStartFailed, services.KindPromoted)
+	await(t, seen, lifecycle.KindStartFailed, lifecycle.KindPromoted)
 }
 
 // A restart asked for a release every time, also where the file system had not
@@ -62,7 +64,7 @@ func TestAFileSystemThatHangsKeepsOneThreadPerService(t *testing.T) {
 
 	seen := watched(t, c, process.NewTable())
 	for range 50 {
-		await(t, seen, services.KindStartFailed, services.KindPromoted)
+		await(t, seen, lifecycle.KindStartFailed, lifecycle.KindPromoted)
 	}
 	if after := threads(t); after > before+20 {
 		t.Errorf("%d threads, and %d before 50 starts that hung", after, before)
@@ -80,7 +82,7 @@ type brittle struct {
 	broken bool
 }
 
-func (b *brittle) Save(string, []services.Living, services.Wanted) error {
+func (b *brittle) Save(string, []services.Living, lifecycle.Wanted) error {
 	if !b.broken {
 		b.broken = true
 		panic("planted")
@@ -102,14 +104,14 @@ func TestAWatcherThatPanicsGoesOn(t *testing.T) {
 	go table.Run(t.Context())
 	reported := make(chan error, 10)
 	seen := watchedOn(t, c, &services.Host{Table: table, Ledger: &brittle{}, Mistakes: func(err error) { reported <- err }})
-	await(t, seen, services.KindStarted, services.KindPromoted)
+	await(t, seen, lifecycle.KindStarted, lifecycle.KindPromoted)
 	if err := <-reported; !strings.Contains(err.Error(), "watch web") || !strings.Contains(err.Error(), "planted") {
 		t.Errorf("reported %v", err)
 	}
 	if err := os.WriteFile(end, nil, 0); err != nil { // which cat waits for
 		t.Fatal(err)
 	}
-	await(t, seen, services.KindStartFailed, services.KindPromoted)
+	await(t, seen, lifecycle.KindStartFailed, lifecycle.KindPromoted)
 }
 
 func threads(t *testing.T) int {
@@ -129,8 +131,8 @@ func watched(t *testing.T, c *config.Service, table *process.Table) *happening {
 
 // happening is what happens to a service, in order.
 type happening struct {
-	box  *mailbox.Box[services.Event]
-	rest []services.Event // taken, and not looked at yet
+	box  *mailbox.Box[lifecycle.Event]
+	rest []lifecycle.Event // taken, and not looked at yet
 }
 
 // watchedOn is watched with what is set in the host.
@@ -140,21 +142,21 @@ func watchedOn(t *testing.T, c *config.Service, host *services.Host) *happening 
 	seen := &happening{box: events.Subscribe(1 << 14)}
 	d := &deaf{}
 	began := time.Now()
-	host.Resolver, host.Events = services.Resolver{Dir: "/"}, events
+	host.Resolver, host.Events = release.Resolver{Dir: "/"}, events
 	host.Stepping, host.Resolving, host.Starting = services.NewGate(1), services.NewGate(100), services.NewGate(1)
-	host.Now = func() services.Instant { return services.Instant(time.Since(began)) }
+	host.Now = func() lifecycle.Instant { return lifecycle.Instant(time.Since(began)) }
 	if host.Ledger == nil {
 		host.Ledger = d
 	}
-	d.watcher = services.NewWatcher(c, services.Record{}, host, d)
+	d.watcher = services.NewWatcher(c, lifecycle.Record{}, host, d)
 	go d.watcher.Run()
 	t.Cleanup(func() { d.watcher.Interrupt(nil) })
-	d.watcher.Post(services.Start{})
+	d.watcher.Post(lifecycle.Start{})
 	return seen
 }
 
 // await returns the next event of a kind; one of the kind never must not come.
-func await(t *testing.T, seen *happening, kind, never services.Kind) services.Event {
+func await(t *testing.T, seen *happening, kind, never lifecycle.Kind) lifecycle.Event {
 	t.Helper()
 	late := time.After(time.Minute)
 	for {
@@ -175,5 +177,15 @@ func await(t *testing.T, seen *happening, kind, never services.Kind) services.Ev
 		case <-late:
 			t.Fatalf("no %q", kind)
 		}
+	}
+}
+
+// web is a service that runs.
+func web() *config.Service {
+	return &config.Service{
+		Name: "web", Command: []string{"/bin/web"}, Umask: -1, Autostart: true, StartTimeout: time.Minute,
+		StopSignal: unix.SIGTERM, StopTimeout: 30 * time.Second, KillMode: config.KillMixed,
+		Restart: config.RestartAlways, RestartDelay: 500 * time.Millisecond, RestartMaxDelay: 30 * time.Second,
+		SuccessExitCodes: []int{0}, MaxDraining: 2, Output: config.OutputInherit,
 	}
 }

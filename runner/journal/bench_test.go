@@ -10,28 +10,28 @@ import (
 	"time"
 
 	"hupwatch/runner/journal"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // storm are the events of a HUP of so many services.
-func storm(id uint64, n, generation int) []services.Event {
+func storm(id uint64, n, generation int) []lifecycle.Event {
 	s := newStory().tell(request(id))
 	for i := range n {
 		s.tell(promotion(fmt.Sprintf("service-%d", i), generation, id)...)
 	}
-	s.tell(done(id, services.ResultPromoted))
+	s.tell(done(id, lifecycle.ResultPromoted))
 	for i := range n {
-		s.tell(exited(fmt.Sprintf("service-%d", i), generation-1, services.Exit{}, time.Second, id))
+		s.tell(exited(fmt.Sprintf("service-%d", i), generation-1, lifecycle.Exit{}, time.Second, id))
 	}
 	return s.events
 }
 
 // boot are the events of so many services being started.
-func boot(n int) []services.Event {
+func boot(n int) []lifecycle.Event {
 	s := newStory().tell(begun())
 	for i := range n {
 		name := fmt.Sprintf("service-%d", i)
-		s.tell(of(name, services.KindStarted, 1), of(name, services.KindPromoted, 1))
+		s.tell(of(name, lifecycle.KindStarted, 1), of(name, lifecycle.KindPromoted, 1))
 	}
 	return s.events
 }
@@ -42,7 +42,7 @@ func BenchmarkRecord(b *testing.B) {
 	for _, batch := range []int{1, 16, 256, 16384} {
 		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
 			const hups = 20
-			storms := make([][]services.Event, hups)
+			storms := make([][]lifecycle.Event, hups)
 			for i := range storms {
 				storms[i] = storm(uint64(i+1), 1000, i+2)
 			}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"hupwatch/runner/journal"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 func text(t *testing.T, v any) string {
@@ -54,7 +54,7 @@ func TestTornLastLineIsDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 		j := open(t, path)
-		if r := last(t, j, "web"); r.IDs[0] != 2 || r.Result != services.ResultPromoted || !r.Exited.IsZero() {
+		if r := last(t, j, "web"); r.IDs[0] != 2 || r.Result != lifecycle.ResultPromoted || !r.Exited.IsZero() {
 			t.Errorf("cut at %d: the last reload is %+v", cut, r)
 		}
 		j.Record(newStory().tell(begun()).events)
@@ -181,7 +181,7 @@ func TestLongEventsAreFewerAndWhole(t *testing.T) {
 	j := open(t, path)
 	s := newStory()
 	for range 600 {
-		s.tell(services.Event{Kind: services.KindAdvice, Reason: strings.Repeat("x", 4000)})
+		s.tell(lifecycle.Event{Kind: lifecycle.KindAdvice, Reason: strings.Repeat("x", 4000)})
 	}
 	for i := range s.events {
 		j.Record(s.events[i : i+1])

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // cutShort is why something has no result that was under way when hupwatch ended.
@@ -25,9 +25,9 @@ type entry struct {
 	before *entry // the one before it of the same service
 	Who    *asked `json:"who"`
 
-	Service string          `json:"service"`
-	ID      uint64          `json:"id,omitempty"` // the first of them; the others are in More
-	Result  services.Result `json:"result,omitempty"`
+	Service string           `json:"service"`
+	ID      uint64           `json:"id,omitempty"` // the first of them; the others are in More
+	Result  lifecycle.Result `json:"result,omitempty"`
 
 	Asked     int64 `json:"asked,omitempty"` // nanoseconds since 1970, these all
 	Begun     int64 `json:"begun,omitempty"`
@@ -106,7 +106,7 @@ func (r *entry) answers(id uint64) bool {
 func (r *entry) open() bool { return r.Ended == 0 || r.Cut }
 
 // end gives it its result.
-func (r *entry) end(at int64, result services.Result, reason string, tail []string) {
+func (r *entry) end(at int64, result lifecycle.Result, reason string, tail []string) {
 	r.Ended, r.Cut, r.Result = at, false, result
 	if reason != "" || len(tail) > 0 {
 		m := r.add()
@@ -117,9 +117,9 @@ func (r *entry) end(at int64, result services.Result, reason string, tail []stri
 // failed reports whether the new generation was no good.
 func (r *entry) failed() bool { return r.Undoing || failed(r.Result) }
 
-func failed(result services.Result) bool {
+func failed(result lifecycle.Result) bool {
 	switch result {
-	case services.ResultKeptOld, services.ResultPartial, services.ResultFailed, services.ResultRolledBack:
+	case lifecycle.ResultKeptOld, lifecycle.ResultPartial, lifecycle.ResultFailed, lifecycle.ResultRolledBack:
 		return true
 	default:
 		return false
@@ -128,7 +128,7 @@ func failed(result services.Result) bool {
 
 // replaced reports whether the new generation came to serve.
 func (r *entry) replaced() bool {
-	return r.Result == services.ResultPromoted || r.Result == services.ResultStarted || r.Result == services.ResultPartial
+	return r.Result == lifecycle.ResultPromoted || r.Result == lifecycle.ResultStarted || r.Result == lifecycle.ResultPartial
 }
 
 // mistaken takes it back that the stop signal to the generation that failed was
@@ -141,7 +141,7 @@ func (r *entry) mistaken(generation int) {
 }
 
 // exit takes note of how a generation ended.
-func (r *entry) exit(e *services.Exit) {
+func (r *entry) exit(e *lifecycle.Exit) {
 	if e == nil {
 		return
 	}
@@ -172,7 +172,7 @@ func (r *entry) public() Reload {
 		p.undo(*m.RolledBack)
 	}
 	if r.Cut {
-		p.Result, p.Reason = services.ResultAborted, cutShort
+		p.Result, p.Reason = lifecycle.ResultAborted, cutShort
 	}
 	return p
 }
@@ -180,19 +180,19 @@ func (r *entry) public() Reload {
 // undo makes it the result that the release was taken back.
 func (p *Reload) undo(back RollBack) {
 	p.RolledBack = &back
-	p.Result, p.Reason, p.Tail, p.Exit = services.ResultRolledBack, back.Reason, slices.Clone(back.Tail), back.Exit
+	p.Result, p.Reason, p.Tail, p.Exit = lifecycle.ResultRolledBack, back.Reason, slices.Clone(back.Tail), back.Exit
 	p.Instance, p.Generation = back.Instance, back.Generation
 }
 
 func (r *entry) publicExit() *Exit {
-	e := newExit(services.Exit{Code: int(r.Code), Signal: syscall.Signal(r.Signal)}, moment(r.Exited))
+	e := newExit(lifecycle.Exit{Code: int(r.Code), Signal: syscall.Signal(r.Signal)}, moment(r.Exited))
 	if r.More != nil {
 		e.Reason = r.More.NeverRan
 	}
 	return e
 }
 
-func newExit(e services.Exit, at time.Time) *Exit {
+func newExit(e lifecycle.Exit, at time.Time) *Exit {
 	p := &Exit{Code: e.ShellCode(), Reason: e.Reason, At: at}
 	if e.Signal != 0 {
 		p.Signal = config.SignalName(e.Signal)

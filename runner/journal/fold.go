@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // What is kept.
@@ -28,28 +28,28 @@ type fold struct {
 func newFold() *fold { return &fold{services: make(map[string]*entry)} }
 
 // take looks at an event.
-func (f *fold) take(e *services.Event) {
-	if e.Kind == services.KindBegun {
+func (f *fold) take(e *lifecycle.Event) {
+	if e.Kind == lifecycle.KindBegun {
 		f.abort()
 		f.ending = false
 	}
 	f.latest = e.At.UnixNano()
 	switch e.Kind {
-	case services.KindEnding, services.KindLeaving:
+	case lifecycle.KindEnding, lifecycle.KindLeaving:
 		f.ending = true
-	case services.KindRequest:
+	case lifecycle.KindRequest:
 		for _, id := range e.Reloads {
 			f.asked(id, e)
 		}
-	case services.KindRequestDone:
+	case lifecycle.KindRequestDone:
 		for _, id := range e.Reloads {
 			f.done(f.asked(id, e), e)
 		}
-	case services.KindRolledBack:
+	case lifecycle.KindRolledBack:
 		f.rolledBack(e)
-	case services.KindStartFailed:
+	case lifecycle.KindStartFailed:
 		f.startFailed(e)
-	case services.KindStopped:
+	case lifecycle.KindStopped:
 		f.stopped(e)
 	default:
 		if r := f.entry(e); r != nil {
@@ -75,12 +75,12 @@ func (f *fold) abort() {
 
 // asked returns the request of that id, and begins it if it is new. One that
 // is forgotten is not begun again.
-func (f *fold) asked(id uint64, e *services.Event) *request {
+func (f *fold) asked(id uint64, e *lifecycle.Event) *request {
 	if id <= f.lastID {
 		return f.request(id)
 	}
 	q := &request{ID: id, Who: &asked{What: cmp.Or(string(e.Cause), whatReload), By: e.By}, Started: e.At.UnixNano()}
-	if e.Kind == services.KindRequest {
+	if e.Kind == lifecycle.KindRequest {
 		q.Only = e.Reason
 	}
 	f.insert(q)
@@ -111,26 +111,26 @@ func (f *fold) search(id uint64) (int, bool) {
 // done ends a request. Of services that had nothing to tell it says only that
 // they did not get the new release, and of those it was for, it follows that they
 // were skipped.
-func (f *fold) done(q *request, e *services.Event) {
+func (f *fold) done(q *request, e *lifecycle.Event) {
 	if q == nil {
 		return
 	}
 	q.Ended, q.Cut, q.Counts = e.At.UnixNano(), false, e.Counts
 	for _, name := range names(e.Reason) {
 		if r := f.find(name, q.ID); r == nil || r.open() {
-			f.settle(q, name, services.ResultAborted)
+			f.settle(q, name, lifecycle.ResultAborted)
 		}
 	}
 	for _, name := range names(q.Only) {
-		if f.find(name, q.ID) == nil && q.Counts[services.ResultSkipped] > 0 {
-			f.settle(q, name, services.ResultSkipped)
+		if f.find(name, q.ID) == nil && q.Counts[lifecycle.ResultSkipped] > 0 {
+			f.settle(q, name, lifecycle.ResultSkipped)
 		}
 	}
 	f.trim()
 }
 
 // settle gives a service the result that follows from the end of the request.
-func (f *fold) settle(q *request, service string, result services.Result) {
+func (f *fold) settle(q *request, service string, result lifecycle.Result) {
 	r := f.find(service, q.ID)
 	if r == nil {
 		r = f.begin(service, q)
@@ -201,12 +201,12 @@ func (f *fold) last(service string) *entry {
 // minor reports whether it changed nothing, and found out nothing: what a reload came to
 // before says more.
 func (r *entry) minor() bool {
-	return r.Who.What == whatSignal || r.Result == services.ResultSkipped && !r.Current
+	return r.Who.What == whatSignal || r.Result == lifecycle.ResultSkipped && !r.Current
 }
 
 // entry returns the entry that an event of a service belongs to, and begins it
 // if it is the first of a request that is under way; nil if there is none.
-func (f *fold) entry(e *services.Event) *entry {
+func (f *fold) entry(e *lifecycle.Event) *entry {
 	if e.Service == "" || len(e.Reloads) == 0 {
 		return nil
 	}
@@ -225,7 +225,7 @@ func (f *fold) entry(e *services.Event) *entry {
 }
 
 // merge takes note of the further requests an entry answers.
-func (f *fold) merge(r *entry, e *services.Event) {
+func (f *fold) merge(r *entry, e *lifecycle.Event) {
 	for _, id := range e.Reloads {
 		if r.answers(id) {
 			continue
@@ -265,19 +265,19 @@ func (f *fold) push(r *entry) {
 }
 
 // service takes note of what happened in the course of an entry.
-func (f *fold) service(r *entry, e *services.Event) {
+func (f *fold) service(r *entry, e *lifecycle.Event) {
 	at := e.At.UnixNano()
 	if r.open() {
 		r.progress(at, e)
 	}
 	switch e.Kind {
-	case services.KindKilled:
+	case lifecycle.KindKilled:
 		r.Killed = true
-	case services.KindAbandoned:
+	case lifecycle.KindAbandoned:
 		r.Abandoned = true
-	case services.KindExited:
+	case lifecycle.KindExited:
 		r.exited(e)
-	case services.KindReloadEnded:
+	case lifecycle.KindReloadEnded:
 		r.reloaded(e)
 	default:
 	}
@@ -285,32 +285,32 @@ func (f *fold) service(r *entry, e *services.Event) {
 
 // progress takes note of how far it has come. Once it is over, what a roll back starts
 // is no part of that any more.
-func (r *entry) progress(at int64, e *services.Event) {
+func (r *entry) progress(at int64, e *lifecycle.Event) {
 	switch e.Kind {
-	case services.KindReloadBegun:
+	case lifecycle.KindReloadBegun:
 		r.Begun = at
-	case services.KindStarted:
+	case lifecycle.KindStarted:
 		if r.Started == 0 {
 			r.Started = at
 		}
 		r.incoming(e)
-	case services.KindReady:
+	case lifecycle.KindReady:
 		r.Ready, r.Probed = max(r.Ready, e.Elapsed), true
-	case services.KindPromoted:
+	case lifecycle.KindPromoted:
 		r.Promoted = at
 		if !r.Probed { // else that is known better
 			r.Ready = max(r.Ready, e.Elapsed)
 		}
 		r.incoming(e)
-	case services.KindStopSignalled:
+	case lifecycle.KindStopSignalled:
 		r.signalled(e)
-	case services.KindAnswered:
+	case lifecycle.KindAnswered:
 		r.end(at, e.Result, e.Reason, nil)
 	default:
 	}
 }
 
-func (r *entry) incoming(e *services.Event) {
+func (r *entry) incoming(e *lifecycle.Event) {
 	if r.Undoing { // the one that failed is to be told of
 		return
 	}
@@ -320,7 +320,7 @@ func (r *entry) incoming(e *services.Event) {
 // signalled takes note of the stop signal to an old generation. One that is no
 // good gets it too, and may do so before anything else was said of it; its number
 // is not smaller than that of the new one.
-func (r *entry) signalled(e *services.Event) {
+func (r *entry) signalled(e *lifecycle.Event) {
 	if r.Generation != 0 && int32(e.Generation) >= r.Generation {
 		return
 	}
@@ -331,7 +331,7 @@ func (r *entry) signalled(e *services.Event) {
 
 // undoing takes note of why what had taken the place of the old one is taken back,
 // which the result is still to come of.
-func (r *entry) undoing(e *services.Event) {
+func (r *entry) undoing(e *lifecycle.Event) {
 	r.mistaken(e.Generation)
 	r.incoming(e)
 	r.Undoing, r.HasExit, r.Exited = true, false, 0 // how an old one ended says less
@@ -345,14 +345,14 @@ func (r *entry) undoing(e *services.Event) {
 }
 
 // reloaded takes note of the result.
-func (r *entry) reloaded(e *services.Event) {
+func (r *entry) reloaded(e *lifecycle.Event) {
 	at := e.At.UnixNano()
 	if r.Undoing {
 		r.undone(e)
 		return
 	}
 	r.end(at, e.Result, e.Reason, e.Tail)
-	r.Current = e.Result == services.ResultSkipped
+	r.Current = e.Result == lifecycle.ResultSkipped
 	if r.failed() { // signalled may have taken it for the old one
 		r.mistaken(e.Generation)
 		r.Instance = int32(e.Instance)
@@ -370,10 +370,10 @@ func (r *entry) reloaded(e *services.Event) {
 // undone takes note of the result if the new one was taken back. The event is of
 // the one that serves again, and what failed is known already; or that one is no
 // good either.
-func (r *entry) undone(e *services.Event) {
+func (r *entry) undone(e *lifecycle.Event) {
 	r.Undoing = false
 	tail := r.More.Tail
-	if e.Generation != 0 && e.Result != services.ResultRolledBack {
+	if e.Generation != 0 && e.Result != lifecycle.ResultRolledBack {
 		r.mistaken(e.Generation)
 		r.incoming(e)
 		r.Instance, r.HasExit, r.Exited = int32(e.Instance), false, 0
@@ -391,14 +391,14 @@ func (r *entry) undone(e *services.Event) {
 }
 
 // serving takes note of what serves after it, if that is another one.
-func (r *entry) serving(e *services.Event) {
+func (r *entry) serving(e *lifecycle.Event) {
 	if e.Serving != 0 && int32(e.Serving) != r.Generation {
 		r.Old, r.OldRelease = int32(e.Serving), e.ServingRelease
 	}
 }
 
 // exited takes note of the end of the generation that failed, or of an old one.
-func (r *entry) exited(e *services.Event) {
+func (r *entry) exited(e *lifecycle.Event) {
 	switch {
 	case r.failed() && int32(e.Generation) == r.Generation:
 		if r.HasExit {
@@ -421,7 +421,7 @@ func (r *entry) exited(e *services.Event) {
 
 // rolledBack notes it with the reload that it undoes: the one under way, or else the
 // last one that brought a new release.
-func (f *fold) rolledBack(e *services.Event) {
+func (f *fold) rolledBack(e *lifecycle.Event) {
 	r := f.entry(e)
 	if r != nil && r.open() {
 		r.undoing(e)
@@ -451,17 +451,17 @@ func (f *fold) rolledBack(e *services.Event) {
 
 // startFailed takes note of a start that failed. If nobody asked for it, the
 // last of several in a row is enough.
-func (f *fold) startFailed(e *services.Event) {
+func (f *fold) startFailed(e *lifecycle.Event) {
 	at := e.At.UnixNano()
 	r := f.entry(e)
 	if r != nil && !r.open() { // what a roll back started, which goes on
 		return
 	}
 	if r == nil {
-		r = f.own(e, cmp.Or(string(e.Cause), string(services.CauseStart)))
+		r = f.own(e, cmp.Or(string(e.Cause), string(lifecycle.CauseStart)))
 	}
 	r.incoming(e)
-	r.end(at, services.ResultFailed, e.Reason, e.Tail)
+	r.end(at, lifecycle.ResultFailed, e.Reason, e.Tail)
 	if e.Exit != nil {
 		r.exit(e.Exit)
 		r.Exited = at
@@ -469,7 +469,7 @@ func (f *fold) startFailed(e *services.Event) {
 }
 
 // own begins an entry for what no request is known for.
-func (f *fold) own(e *services.Event, what string) *entry {
+func (f *fold) own(e *lifecycle.Event, what string) *entry {
 	at := e.At.UnixNano()
 	r := f.services[e.Service]
 	if r != nil && r.ID == 0 && r.Who.What == what {
@@ -485,7 +485,7 @@ func (f *fold) own(e *services.Event, what string) *entry {
 // stopped takes note of a service that was stopped. The one that is removed from
 // the file answers the request that found it missing there; that is told apart
 // if only one for all services is under way.
-func (f *fold) stopped(e *services.Event) {
+func (f *fold) stopped(e *lifecycle.Event) {
 	r := f.entry(e)
 	switch {
 	case r != nil:
@@ -499,7 +499,7 @@ func (f *fold) stopped(e *services.Event) {
 			r = f.own(e, whatStop)
 		}
 	}
-	r.end(e.At.UnixNano(), services.ResultStopped, e.Reason, nil)
+	r.end(e.At.UnixNano(), lifecycle.ResultStopped, e.Reason, nil)
 }
 
 // whole returns the request for all services that is under way, if there is but

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hupwatch/runner/journal"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 func TestFullDiskIsToldOnceAndMadeUpForLater(t *testing.T) {
@@ -59,7 +59,7 @@ func reopened(t *testing.T, j *journal.Journal, path, ballast string, s *story, 
 		t.Fatal(err)
 	}
 	s.now = s.now.Add(time.Minute)
-	s.tell(services.Event{Kind: services.KindAdvice}, services.Event{Kind: services.KindAdvice})
+	s.tell(lifecycle.Event{Kind: lifecycle.KindAdvice}, lifecycle.Event{Kind: lifecycle.KindAdvice})
 	j.Record(s.events[len(s.events)-2 : len(s.events)-1])
 	j.Record(s.events[len(s.events)-1:])
 	asked := j.LastID()

@@ -19,7 +19,7 @@ import (
 	"sync"
 	"time"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 const (
@@ -61,7 +61,7 @@ func Open(path string, trouble func(error)) *Journal {
 
 // Record remembers events. They are on disk when it returns, or kept in memory
 // until the disk takes them.
-func (j *Journal) Record(events []services.Event) {
+func (j *Journal) Record(events []lifecycle.Event) {
 	for batch := range slices.Chunk(events, atOnce) {
 		lines := j.buffer[:0]
 		for i := range batch {
@@ -76,7 +76,7 @@ func (j *Journal) Record(events []services.Event) {
 	}
 }
 
-func (j *Journal) take(events []services.Event) {
+func (j *Journal) take(events []lifecycle.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i := range events {
@@ -181,8 +181,8 @@ type Past struct{ text []byte }
 func (j *Journal) Past() Past { return Past{j.disk.tail()} }
 
 // Events returns them, the oldest first.
-func (p Past) Events() []services.Event {
-	var events []services.Event
+func (p Past) Events() []lifecycle.Event {
+	var events []lifecycle.Event
 	for line := range linesOf(p.text) {
 		if e, err := parseEvent(line); err == nil {
 			events = append(events, e)

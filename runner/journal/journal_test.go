@@ -13,19 +13,19 @@ import (
 	"time"
 
 	"hupwatch/runner/journal"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // story tells events one after the other, a second apart.
 type story struct {
 	seq    uint64
 	now    time.Time
-	events []services.Event
+	events []lifecycle.Event
 }
 
 func newStory() *story { return &story{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)} }
 
-func (s *story) tell(events ...services.Event) *story {
+func (s *story) tell(events ...lifecycle.Event) *story {
 	for _, e := range events {
 		s.seq++
 		s.now = s.now.Add(time.Second)
@@ -35,70 +35,70 @@ func (s *story) tell(events ...services.Event) *story {
 	return s
 }
 
-func begun() services.Event { return services.Event{Kind: services.KindBegun} }
+func begun() lifecycle.Event { return lifecycle.Event{Kind: lifecycle.KindBegun} }
 
-func request(id uint64, only ...string) services.Event {
-	return services.Event{Kind: services.KindRequest, Reloads: []uint64{id}, By: "signal HUP", Reason: strings.Join(only, ",")}
+func request(id uint64, only ...string) lifecycle.Event {
+	return lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{id}, By: "signal HUP", Reason: strings.Join(only, ",")}
 }
 
-func done(id uint64, result services.Result, broken ...string) services.Event {
-	return services.Event{
-		Kind: services.KindRequestDone, Reloads: []uint64{id}, By: "signal HUP", Reason: strings.Join(broken, ","),
-		Counts: map[services.Result]int{result: 1},
+func done(id uint64, result lifecycle.Result, broken ...string) lifecycle.Event {
+	return lifecycle.Event{
+		Kind: lifecycle.KindRequestDone, Reloads: []uint64{id}, By: "signal HUP", Reason: strings.Join(broken, ","),
+		Counts: map[lifecycle.Result]int{result: 1},
 	}
 }
 
-func of(service string, kind services.Kind, generation int, ids ...uint64) services.Event {
-	return services.Event{
+func of(service string, kind lifecycle.Kind, generation int, ids ...uint64) lifecycle.Event {
+	return lifecycle.Event{
 		Kind: kind, Service: service, Generation: generation, PID: 100 * generation, Reloads: ids,
-		Cause: services.CauseReload, Release: fmt.Sprintf("/srv/%s/%d", service, generation),
+		Cause: lifecycle.CauseReload, Release: fmt.Sprintf("/srv/%s/%d", service, generation),
 	}
 }
 
-func with(e services.Event, change func(*services.Event)) services.Event {
+func with(e lifecycle.Event, change func(*lifecycle.Event)) lifecycle.Event {
 	change(&e)
 	return e
 }
 
-func ended(service string, generation int, result services.Result, reason string, tail []string, ids ...uint64) services.Event {
-	return with(of(service, services.KindReloadEnded, generation, ids...), func(e *services.Event) {
+func ended(service string, generation int, result lifecycle.Result, reason string, tail []string, ids ...uint64) lifecycle.Event {
+	return with(of(service, lifecycle.KindReloadEnded, generation, ids...), func(e *lifecycle.Event) {
 		e.Result, e.Reason, e.Tail = result, reason, tail
 	})
 }
 
-func exited(service string, generation int, exit services.Exit, took time.Duration, ids ...uint64) services.Event {
-	return with(of(service, services.KindExited, generation, ids...), func(e *services.Event) {
+func exited(service string, generation int, exit lifecycle.Exit, took time.Duration, ids ...uint64) lifecycle.Event {
+	return with(of(service, lifecycle.KindExited, generation, ids...), func(e *lifecycle.Event) {
 		e.Exit, e.Elapsed = &exit, took
 	})
 }
 
 // promotion is a reload of one service that goes well, up to the stop signal.
-func promotion(service string, generation int, ids ...uint64) []services.Event {
-	return []services.Event{
-		{Kind: services.KindReloadBegun, Service: service, Reloads: ids},
-		of(service, services.KindStarted, generation, ids...),
-		with(of(service, services.KindPromoted, generation, ids...), func(e *services.Event) { e.Elapsed = 400 * time.Millisecond }),
-		with(of(service, services.KindStopSignalled, generation-1, ids...), func(e *services.Event) { e.Signal = syscall.SIGTERM }),
-		with(ended(service, generation, services.ResultPromoted, "", nil, ids...), func(e *services.Event) { e.Serving = generation }),
+func promotion(service string, generation int, ids ...uint64) []lifecycle.Event {
+	return []lifecycle.Event{
+		{Kind: lifecycle.KindReloadBegun, Service: service, Reloads: ids},
+		of(service, lifecycle.KindStarted, generation, ids...),
+		with(of(service, lifecycle.KindPromoted, generation, ids...), func(e *lifecycle.Event) { e.Elapsed = 400 * time.Millisecond }),
+		with(of(service, lifecycle.KindStopSignalled, generation-1, ids...), func(e *lifecycle.Event) { e.Signal = syscall.SIGTERM }),
+		with(ended(service, generation, lifecycle.ResultPromoted, "", nil, ids...), func(e *lifecycle.Event) { e.Serving = generation }),
 	}
 }
 
 // failure is a reload of one service whose new generation is no good.
-func failure(service string, generation int, tail []string, ids ...uint64) []services.Event {
-	return []services.Event{
-		{Kind: services.KindReloadBegun, Service: service, Reloads: ids},
-		of(service, services.KindStarted, generation, ids...),
-		with(ended(service, generation, services.ResultKeptOld, "exited with status 3", tail, ids...), func(e *services.Event) {
+func failure(service string, generation int, tail []string, ids ...uint64) []lifecycle.Event {
+	return []lifecycle.Event{
+		{Kind: lifecycle.KindReloadBegun, Service: service, Reloads: ids},
+		of(service, lifecycle.KindStarted, generation, ids...),
+		with(ended(service, generation, lifecycle.ResultKeptOld, "exited with status 3", tail, ids...), func(e *lifecycle.Event) {
 			e.Serving, e.ServingRelease = generation-1, "/srv/old"
-			e.Exit = &services.Exit{Code: 3}
+			e.Exit = &lifecycle.Exit{Code: 3}
 		}),
 	}
 }
 
 // reload is a whole request that goes well for one service.
-func reload(service string, id uint64, generation int) []services.Event {
-	all := append([]services.Event{request(id)}, promotion(service, generation, id)...)
-	return append(all, done(id, services.ResultPromoted), exited(service, generation-1, services.Exit{}, time.Second, id))
+func reload(service string, id uint64, generation int) []lifecycle.Event {
+	all := append([]lifecycle.Event{request(id)}, promotion(service, generation, id)...)
+	return append(all, done(id, lifecycle.ResultPromoted), exited(service, generation-1, lifecycle.Exit{}, time.Second, id))
 }
 
 func open(t testing.TB, path string) *journal.Journal {
@@ -133,11 +133,11 @@ func last(t *testing.T, j *journal.Journal, service string) journal.Reload {
 
 func TestPromotionIsRememberedWithItsDrain(t *testing.T) {
 	s := newStory().tell(begun(), request(1)).tell(promotion("web", 3, 1)...)
-	s.tell(done(1, services.ResultPromoted), exited("web", 2, services.Exit{Code: 7}, 90*time.Millisecond, 1))
+	s.tell(done(1, lifecycle.ResultPromoted), exited("web", 2, lifecycle.Exit{Code: 7}, 90*time.Millisecond, 1))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		at := func(n int) time.Time { return s.events[n].At }
 		want := journal.Reload{
-			Service: "web", IDs: []uint64{1}, What: "reload", By: "signal HUP", Result: services.ResultPromoted,
+			Service: "web", IDs: []uint64{1}, What: "reload", By: "signal HUP", Result: lifecycle.ResultPromoted,
 			Asked: at(1), Begun: at(2), Started: at(3), Promoted: at(4), Signalled: at(5), Ended: at(6), Exited: at(8),
 			Ready: 400 * time.Millisecond, Drain: 90 * time.Millisecond,
 			Generation: 3, PID: 300, Release: "/srv/web/3", Old: 2, OldRelease: "/srv/web/2",
@@ -147,7 +147,7 @@ func TestPromotionIsRememberedWithItsDrain(t *testing.T) {
 		q, _ := j.Request(1)
 		equal(t, q, journal.Request{
 			ID: 1, What: "reload", By: "signal HUP", Started: at(1), Ended: at(7), Done: true,
-			Services: []journal.Reload{want}, Counts: map[services.Result]int{services.ResultPromoted: 1},
+			Services: []journal.Reload{want}, Counts: map[lifecycle.Result]int{lifecycle.ResultPromoted: 1},
 		})
 	})
 }
@@ -163,10 +163,10 @@ func equal(t *testing.T, got, want any) {
 func TestKeptOldIsRememberedWithReasonTailAndExit(t *testing.T) {
 	tail := []string{"Traceback:\x1b[31m", "no module named \"app\"\n\x00\u2028"}
 	s := newStory().tell(begun(), request(1)).tell(failure("web", 3, tail, 1)...)
-	s.tell(done(1, services.ResultKeptOld, "web"))
+	s.tell(done(1, lifecycle.ResultKeptOld, "web"))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		r := last(t, j, "web")
-		if r.Result != services.ResultKeptOld || r.Reason != "exited with status 3" || !slices.Equal(r.Tail, tail) {
+		if r.Result != lifecycle.ResultKeptOld || r.Reason != "exited with status 3" || !slices.Equal(r.Tail, tail) {
 			t.Errorf("it is remembered as %q, %q, %q", r.Result, r.Reason, r.Tail)
 		}
 		if r.Exit == nil || r.Exit.Code != 3 || r.Generation != 3 || r.Old != 2 || r.OldRelease != "/srv/old" || !r.Signalled.IsZero() {
@@ -178,13 +178,13 @@ func TestKeptOldIsRememberedWithReasonTailAndExit(t *testing.T) {
 func TestStopSignalToTheFailedOneIsNotTakenForADrain(t *testing.T) {
 	for name, started := range map[string]bool{"running": true, "starting": false} {
 		t.Run(name, func(t *testing.T) {
-			s := newStory().tell(request(1), services.Event{Kind: services.KindReloadBegun, Service: "web", Reloads: []uint64{1}})
+			s := newStory().tell(request(1), lifecycle.Event{Kind: lifecycle.KindReloadBegun, Service: "web", Reloads: []uint64{1}})
 			if started {
-				s.tell(of("web", services.KindStarted, 3, 1))
+				s.tell(of("web", lifecycle.KindStarted, 3, 1))
 			}
-			s.tell(of("web", services.KindStopSignalled, 3, 1),
-				with(ended("web", 3, services.ResultKeptOld, "late", nil, 1), func(e *services.Event) { e.Serving = 2 }),
-				exited("web", 3, services.Exit{Signal: syscall.SIGTERM}, time.Second, 1))
+			s.tell(of("web", lifecycle.KindStopSignalled, 3, 1),
+				with(ended("web", 3, lifecycle.ResultKeptOld, "late", nil, 1), func(e *lifecycle.Event) { e.Serving = 2 }),
+				exited("web", 3, lifecycle.Exit{Signal: syscall.SIGTERM}, time.Second, 1))
 			both(t, s, func(t *testing.T, j *journal.Journal) {
 				r := last(t, j, "web")
 				if r.Old != 2 || r.Generation != 3 || !r.Signalled.IsZero() || r.Drain != 0 {
@@ -201,12 +201,12 @@ func TestStopSignalToTheFailedOneIsNotTakenForADrain(t *testing.T) {
 func TestRollBackIsNotedWithTheReloadItUndoes(t *testing.T) {
 	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...)
 	s.tell(request(2)).tell(failure("web", 4, nil, 2)...)
-	s.tell(with(of("web", services.KindRolledBack, 3), func(e *services.Event) {
-		e.Exit, e.Reason, e.ServingRelease = &services.Exit{Signal: syscall.SIGSEGV}, "probation", "/srv/web/2"
+	s.tell(with(of("web", lifecycle.KindRolledBack, 3), func(e *lifecycle.Event) {
+		e.Exit, e.Reason, e.ServingRelease = &lifecycle.Exit{Signal: syscall.SIGSEGV}, "probation", "/srv/web/2"
 	})).tell(reload("web", 3, 5)...)
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		h := j.History("web")
-		if len(h) != 3 || h[0].RolledBack != nil || h[1].RolledBack != nil || h[2].Result != services.ResultRolledBack {
+		if len(h) != 3 || h[0].RolledBack != nil || h[1].RolledBack != nil || h[2].Result != lifecycle.ResultRolledBack {
 			t.Fatalf("the history is %+v", h)
 		}
 		b := h[2].RolledBack
@@ -219,23 +219,23 @@ func TestRollBackIsNotedWithTheReloadItUndoes(t *testing.T) {
 // What a roll back starts belongs to the request it undoes, which is over.
 func TestARollBackIsTheResultOfTheReloadItUndoesWhateverComesOfIt(t *testing.T) {
 	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...)
-	s.tell(done(1, services.ResultPromoted, "web"),
-		with(of("web", services.KindRolledBack, 3, 1), func(e *services.Event) {
-			e.Exit, e.Reason, e.Tail, e.ServingRelease = &services.Exit{Code: 3}, "probation", []string{"no memory"}, "/srv/web/2"
+	s.tell(done(1, lifecycle.ResultPromoted, "web"),
+		with(of("web", lifecycle.KindRolledBack, 3, 1), func(e *lifecycle.Event) {
+			e.Exit, e.Reason, e.Tail, e.ServingRelease = &lifecycle.Exit{Code: 3}, "probation", []string{"no memory"}, "/srv/web/2"
 		}),
-		of("web", services.KindStarted, 4, 1), of("web", services.KindStopSignalled, 4, 1),
-		with(of("web", services.KindStartFailed, 4, 1), func(e *services.Event) { e.Cause, e.Reason = services.CauseRestart, "late" }),
-		with(of("web", services.KindRolledBack, 4, 1), func(e *services.Event) { e.Reason, e.ServingRelease = "late", "/srv/web/1" }),
-		exited("web", 4, services.Exit{Signal: syscall.SIGTERM}, time.Second, 1),
-		of("web", services.KindStarted, 5, 1), of("web", services.KindReady, 5, 1), of("web", services.KindPromoted, 5, 1),
-		exited("web", 2, services.Exit{}, 2*time.Second, 1))
+		of("web", lifecycle.KindStarted, 4, 1), of("web", lifecycle.KindStopSignalled, 4, 1),
+		with(of("web", lifecycle.KindStartFailed, 4, 1), func(e *lifecycle.Event) { e.Cause, e.Reason = lifecycle.CauseRestart, "late" }),
+		with(of("web", lifecycle.KindRolledBack, 4, 1), func(e *lifecycle.Event) { e.Reason, e.ServingRelease = "late", "/srv/web/1" }),
+		exited("web", 4, lifecycle.Exit{Signal: syscall.SIGTERM}, time.Second, 1),
+		of("web", lifecycle.KindStarted, 5, 1), of("web", lifecycle.KindReady, 5, 1), of("web", lifecycle.KindPromoted, 5, 1),
+		exited("web", 2, lifecycle.Exit{}, 2*time.Second, 1))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		q, _ := j.Request(1)
 		if len(q.Services) != 1 || len(j.History("web")) != 1 {
 			t.Fatalf("the request came to %+v", q.Services)
 		}
 		r := q.Services[0]
-		if r.Result != services.ResultRolledBack || r.Reason != "probation" || !slices.Equal(r.Tail, []string{"no memory"}) || r.Exit == nil || r.Exit.Code != 3 || r.Generation != 3 {
+		if r.Result != lifecycle.ResultRolledBack || r.Reason != "probation" || !slices.Equal(r.Tail, []string{"no memory"}) || r.Exit == nil || r.Exit.Code != 3 || r.Generation != 3 {
 			t.Errorf("it came to %+v, %+v", r, r.Exit)
 		}
 		if r.RolledBack == nil || r.RolledBack.Release != "/srv/web/1" || r.Drain != 2*time.Second {
@@ -245,39 +245,39 @@ func TestARollBackIsTheResultOfTheReloadItUndoesWhateverComesOfIt(t *testing.T) 
 }
 
 func TestARefusedReleaseIsNoNewsAnyMoreOnceWhatServesIsWhatIsConfigured(t *testing.T) {
-	s := newStory().tell(request(1)).tell(failure("web", 3, nil, 1)...).tell(done(1, services.ResultKeptOld, "web"), request(2))
+	s := newStory().tell(request(1)).tell(failure("web", 3, nil, 1)...).tell(done(1, lifecycle.ResultKeptOld, "web"), request(2))
 	looked := *s
-	s.tell(with(of("web", services.KindAnswered, 0, 2), func(e *services.Event) { e.Result = services.ResultSkipped }), done(2, services.ResultSkipped))
+	s.tell(with(of("web", lifecycle.KindAnswered, 0, 2), func(e *lifecycle.Event) { e.Result = lifecycle.ResultSkipped }), done(2, lifecycle.ResultSkipped))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
-		if r := last(t, j, "web"); r.Result != services.ResultKeptOld {
+		if r := last(t, j, "web"); r.Result != lifecycle.ResultKeptOld {
 			t.Errorf("nobody looked, and the last reload is %+v", r)
 		}
 	})
-	looked.tell(services.Event{Kind: services.KindReloadBegun, Service: "web", Reloads: []uint64{2}},
-		with(ended("web", 2, services.ResultSkipped, "nothing new", nil, 2), func(e *services.Event) { e.Serving = 2 }), done(2, services.ResultSkipped))
+	looked.tell(lifecycle.Event{Kind: lifecycle.KindReloadBegun, Service: "web", Reloads: []uint64{2}},
+		with(ended("web", 2, lifecycle.ResultSkipped, "nothing new", nil, 2), func(e *lifecycle.Event) { e.Serving = 2 }), done(2, lifecycle.ResultSkipped))
 	both(t, &looked, func(t *testing.T, j *journal.Journal) {
-		if r := last(t, j, "web"); r.Result != services.ResultSkipped || r.Reason != "nothing new" {
+		if r := last(t, j, "web"); r.Result != lifecycle.ResultSkipped || r.Reason != "nothing new" {
 			t.Errorf("the last reload is %+v", r)
 		}
 	})
 }
 
 func TestStartsThatFailWithoutARequestAreOneEntry(t *testing.T) {
-	failed := with(of("web", services.KindStartFailed, 1), func(e *services.Event) {
-		e.Cause, e.Reason, e.Tail = services.CauseRestart, "exited with status 1", []string{"no"}
+	failed := with(of("web", lifecycle.KindStartFailed, 1), func(e *lifecycle.Event) {
+		e.Cause, e.Reason, e.Tail = lifecycle.CauseRestart, "exited with status 1", []string{"no"}
 	})
 	both(t, newStory().tell(begun(), failed, failed, failed), func(t *testing.T, j *journal.Journal) {
 		r := last(t, j, "web")
 		if h := j.History("web"); len(h) != 1 || h[0].IDs != nil {
 			t.Errorf("the history is %+v", h)
 		}
-		if r.What != "restart" || r.Result != services.ResultFailed || r.Reason == "" || len(r.Tail) != 1 {
+		if r.What != "restart" || r.Result != lifecycle.ResultFailed || r.Reason == "" || len(r.Tail) != 1 {
 			t.Errorf("it is remembered as %+v", r)
 		}
 	})
 	s := newStory().tell(reload("web", 1, 2)...).tell(failed)
 	both(t, s, func(t *testing.T, j *journal.Journal) {
-		if r := last(t, j, "web"); r.Result != services.ResultPromoted {
+		if r := last(t, j, "web"); r.Result != lifecycle.ResultPromoted {
 			t.Errorf("the last reload is %+v, not what was asked for", r)
 		}
 	})
@@ -285,8 +285,8 @@ func TestStartsThatFailWithoutARequestAreOneEntry(t *testing.T) {
 
 func TestTwoRequestsCanBeAnsweredByOneReload(t *testing.T) {
 	s := newStory().tell(request(1)).tell(promotion("web", 2, 1)[:2]...).tell(request(2), request(3))
-	s.tell(promotion("web", 2, 1)[2:]...).tell(done(1, services.ResultPromoted))
-	s.tell(promotion("web", 3, 2, 3)...).tell(done(2, services.ResultPromoted), done(3, services.ResultPromoted))
+	s.tell(promotion("web", 2, 1)[2:]...).tell(done(1, lifecycle.ResultPromoted))
+	s.tell(promotion("web", 3, 2, 3)...).tell(done(2, lifecycle.ResultPromoted), done(3, lifecycle.ResultPromoted))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		if h := j.History("web"); len(h) != 2 || !slices.Equal(h[0].IDs, []uint64{2, 3}) || !slices.Equal(h[1].IDs, []uint64{1}) {
 			t.Errorf("the history is %+v", h)
@@ -303,11 +303,11 @@ func TestTwoRequestsCanBeAnsweredByOneReload(t *testing.T) {
 func TestRemovedServiceAnswersTheRequestThatRemovedIt(t *testing.T) {
 	for name, ids := range map[string][]uint64{"told": {1}, "guessed": nil} {
 		t.Run(name, func(t *testing.T) {
-			s := newStory().tell(request(1), of("web", services.KindStopSignalled, 2, ids...), exited("web", 2, services.Exit{}, time.Second, ids...),
-				services.Event{Kind: services.KindStopped, Service: "web", Reloads: ids}, done(1, services.ResultStopped))
+			s := newStory().tell(request(1), of("web", lifecycle.KindStopSignalled, 2, ids...), exited("web", 2, lifecycle.Exit{}, time.Second, ids...),
+				lifecycle.Event{Kind: lifecycle.KindStopped, Service: "web", Reloads: ids}, done(1, lifecycle.ResultStopped))
 			both(t, s, func(t *testing.T, j *journal.Journal) {
 				q, _ := j.Request(1)
-				if len(q.Services) != 1 || q.Services[0].Result != services.ResultStopped || !q.Done {
+				if len(q.Services) != 1 || q.Services[0].Result != lifecycle.ResultStopped || !q.Done {
 					t.Errorf("the request is %+v", q)
 				}
 				if r := last(t, j, "web"); ids != nil && (r.Drain != time.Second || r.Old != 2 || r.Exit == nil) {
@@ -319,7 +319,7 @@ func TestRemovedServiceAnswersTheRequestThatRemovedIt(t *testing.T) {
 }
 
 func TestStopsOfTheEndOfHupwatchAreNoHistory(t *testing.T) {
-	s := newStory().tell(reload("web", 1, 2)...).tell(services.Event{Kind: services.KindEnding}, services.Event{Kind: services.KindStopped, Service: "web"})
+	s := newStory().tell(reload("web", 1, 2)...).tell(lifecycle.Event{Kind: lifecycle.KindEnding}, lifecycle.Event{Kind: lifecycle.KindStopped, Service: "web"})
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		if h := j.History("web"); len(h) != 1 {
 			t.Errorf("the history is %+v", h)
@@ -328,7 +328,7 @@ func TestStopsOfTheEndOfHupwatchAreNoHistory(t *testing.T) {
 }
 
 func TestAbandonedOldOneIsNoted(t *testing.T) {
-	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...).tell(of("web", services.KindKilled, 2, 1), of("web", services.KindAbandoned, 2, 1))
+	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...).tell(of("web", lifecycle.KindKilled, 2, 1), of("web", lifecycle.KindAbandoned, 2, 1))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		if r := last(t, j, "web"); !r.Killed || !r.Abandoned || !r.Exited.IsZero() {
 			t.Errorf("it is remembered as %+v", r)
@@ -338,9 +338,9 @@ func TestAbandonedOldOneIsNoted(t *testing.T) {
 
 func TestInstancesAreOneReload(t *testing.T) {
 	first, second := promotion("web", 4, 1), promotion("web", 5, 1)
-	first[3], second[3] = of("web", services.KindStopSignalled, 2, 1), of("web", services.KindStopSignalled, 3, 1)
+	first[3], second[3] = of("web", lifecycle.KindStopSignalled, 2, 1), of("web", lifecycle.KindStopSignalled, 3, 1)
 	s := newStory().tell(request(1)).tell(first[:4]...).tell(second[1:]...)
-	s.tell(exited("web", 3, services.Exit{}, 2*time.Second, 1), exited("web", 2, services.Exit{}, time.Second, 1))
+	s.tell(exited("web", 3, lifecycle.Exit{}, 2*time.Second, 1), exited("web", 2, lifecycle.Exit{}, time.Second, 1))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		r := last(t, j, "web")
 		if r.Drain != 2*time.Second || !r.Exited.Equal(s.now) || r.Generation != 5 || len(j.History("web")) != 1 {
@@ -351,12 +351,12 @@ func TestInstancesAreOneReload(t *testing.T) {
 
 func TestPartialReloadDrainsWhatItReplaced(t *testing.T) {
 	s := newStory().tell(request(1)).tell(promotion("web", 4, 1)[:3]...)
-	s.tell(of("web", services.KindStopSignalled, 2, 1))
+	s.tell(of("web", lifecycle.KindStopSignalled, 2, 1))
 	signalled := s.now
-	s.tell(of("web", services.KindStopSignalled, 5, 1), // of the second instance: it did not even start
-		with(ended("web", 5, services.ResultPartial, "late", nil, 1), func(e *services.Event) { e.Serving = 3 }),
-		exited("web", 5, services.Exit{Signal: syscall.SIGTERM}, 5*time.Second, 1),
-		exited("web", 2, services.Exit{}, time.Second, 1))
+	s.tell(of("web", lifecycle.KindStopSignalled, 5, 1), // of the second instance: it did not even start
+		with(ended("web", 5, lifecycle.ResultPartial, "late", nil, 1), func(e *lifecycle.Event) { e.Serving = 3 }),
+		exited("web", 5, lifecycle.Exit{Signal: syscall.SIGTERM}, 5*time.Second, 1),
+		exited("web", 2, lifecycle.Exit{}, time.Second, 1))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		r := last(t, j, "web")
 		if !r.Signalled.Equal(signalled) || r.Drain != time.Second || r.Exit == nil || r.Exit.Signal != "TERM" || r.Generation != 5 || r.Old != 3 {
@@ -368,7 +368,7 @@ func TestPartialReloadDrainsWhatItReplaced(t *testing.T) {
 func TestExitOfTheFailedOneIsThatOfItsMainProcess(t *testing.T) {
 	s := newStory().tell(request(1)).tell(failure("web", 3, nil, 1)...)
 	failed := s.now
-	s.tell(exited("web", 3, services.Exit{Signal: syscall.SIGKILL}, time.Second, 1)) // what was left of it
+	s.tell(exited("web", 3, lifecycle.Exit{Signal: syscall.SIGKILL}, time.Second, 1)) // what was left of it
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		if r := last(t, j, "web"); r.Exit == nil || r.Exit.Code != 3 || r.Exit.Signal != "" || !r.Exited.Equal(failed) {
 			t.Errorf("its end is remembered as %+v at %s", r.Exit, r.Exited)
@@ -377,12 +377,12 @@ func TestExitOfTheFailedOneIsThatOfItsMainProcess(t *testing.T) {
 }
 
 func TestWhatHadNothingToTellFollowsFromTheEndOfTheRequest(t *testing.T) {
-	s := newStory().tell(request(1), done(1, services.ResultAborted, "web"), request(2, "db"), done(2, services.ResultSkipped))
+	s := newStory().tell(request(1), done(1, lifecycle.ResultAborted, "web"), request(2, "db"), done(2, lifecycle.ResultSkipped))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
-		if r := last(t, j, "web"); r.Result != services.ResultAborted {
+		if r := last(t, j, "web"); r.Result != lifecycle.ResultAborted {
 			t.Errorf("web is remembered as %+v", r)
 		}
-		if r := last(t, j, "db"); r.Result != services.ResultSkipped {
+		if r := last(t, j, "db"); r.Result != lifecycle.ResultSkipped {
 			t.Errorf("db is remembered as %+v", r)
 		}
 	})
@@ -407,23 +407,23 @@ func TestUnderWayIsAbortedWhenHupwatchEnded(t *testing.T) {
 		if got := j.LastID(); got != 2 {
 			t.Errorf("the last id is %d", got)
 		}
-		if r := last(t, j, "web"); r.Result != services.ResultAborted || r.Reason != "hupwatch ended" {
+		if r := last(t, j, "web"); r.Result != lifecycle.ResultAborted || r.Reason != "hupwatch ended" {
 			t.Errorf("it is remembered as %+v", r)
 		}
 		if q, _ := j.Request(2); q.Done || q.Reason != "hupwatch ended" || !q.Ended.Equal(s.now) {
 			t.Errorf("the request is %+v", q)
 		}
-		j.Record([]services.Event{{Kind: services.KindBegun, Seq: 1, At: s.now.Add(time.Hour)}})
+		j.Record([]lifecycle.Event{{Kind: lifecycle.KindBegun, Seq: 1, At: s.now.Add(time.Hour)}})
 	}
 }
 
 func TestReloadOverAnUpgradeEndsAsItEnds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
-	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...).tell(done(1, services.ResultPromoted), exited("web", 2, services.Exit{}, time.Second, 1))
+	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...).tell(done(1, lifecycle.ResultPromoted), exited("web", 2, lifecycle.Exit{}, time.Second, 1))
 	open(t, path).Record(s.events[:3])
 	j := open(t, path)
 	j.Record(s.events[3:])
-	if r := last(t, j, "web"); r.Result != services.ResultPromoted || r.Reason != "" || r.Drain != time.Second || r.Old != 2 {
+	if r := last(t, j, "web"); r.Result != lifecycle.ResultPromoted || r.Reason != "" || r.Drain != time.Second || r.Old != 2 {
 		t.Errorf("it is remembered as %+v", r)
 	}
 	if q, _ := j.Request(1); !q.Done || q.Reason != "" || len(q.Services) != 1 {
@@ -458,7 +458,7 @@ func TestMergedRequestsKeepTheirOneAnswer(t *testing.T) {
 	for i := range 30 {
 		id := uint64(2*i + 1)
 		s.tell(request(id), request(id+1)).tell(promotion("web", i+2, id, id+1)...)
-		s.tell(done(id, services.ResultPromoted), done(id+1, services.ResultPromoted))
+		s.tell(done(id, lifecycle.ResultPromoted), done(id+1, lifecycle.ResultPromoted))
 	}
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		for id := uint64(1); id <= 60; id++ {
@@ -485,9 +485,9 @@ func TestRequestUnderWayIsKeptHoweverManyEnd(t *testing.T) {
 }
 
 // full returns an event that has a value in every field.
-func full(t *testing.T) services.Event {
+func full(t *testing.T) lifecycle.Event {
 	t.Helper()
-	var e services.Event
+	var e lifecycle.Event
 	fill(t, reflect.ValueOf(&e).Elem(), 1)
 	e.At = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.Local)
 	return e
@@ -536,7 +536,7 @@ func fill(t *testing.T, v reflect.Value, n int64) {
 
 func TestEveryFieldOfAnEventIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
-	want := []services.Event{full(t), {Seq: 2, At: full(t).At.Add(time.Second)}}
+	want := []lifecycle.Event{full(t), {Seq: 2, At: full(t).At.Add(time.Second)}}
 	j := open(t, path)
 	j.Record(want)
 	for range 2 {
@@ -568,7 +568,7 @@ func TestEveryFieldOfAReloadIsKept(t *testing.T) {
 func TestTheLastThousandEventsAreKept(t *testing.T) {
 	s := newStory()
 	for range 2500 {
-		s.tell(services.Event{Kind: services.KindAdvice, Reason: strings.Repeat("x", 100)})
+		s.tell(lifecycle.Event{Kind: lifecycle.KindAdvice, Reason: strings.Repeat("x", 100)})
 	}
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		got := j.Past().Events()

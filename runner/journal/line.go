@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // The file begins with header. Then comes what is remembered, a request or an
@@ -240,7 +240,7 @@ func appendEntry(b []byte, r *entry) []byte {
 
 // appendEvent appends an event as a line. The keys are the names of the fields,
 // which encoding/json finds whatever their case: parseEvent needs nothing else.
-func appendEvent(b []byte, e *services.Event) []byte {
+func appendEvent(b []byte, e *lifecycle.Event) []byte {
 	b = strconv.AppendUint(append(b, eventPrefix...), e.Seq, 10)
 	b = e.At.AppendFormat(append(b, `,"at":"`...), time.RFC3339Nano)
 	b = append(b, '"')
@@ -269,8 +269,8 @@ func appendEvent(b []byte, e *services.Event) []byte {
 	return append(b, "}\n"...)
 }
 
-func parseEvent(line []byte) (services.Event, error) {
-	var e services.Event
+func parseEvent(line []byte) (lifecycle.Event, error) {
+	var e lifecycle.Event
 	if err := json.Unmarshal(line, &e); err != nil {
 		return e, err
 	}
@@ -324,7 +324,7 @@ func appendList[T any](b []byte, key string, list []T, one func([]byte, T) []byt
 
 func appendID(b []byte, id uint64) []byte { return strconv.AppendUint(b, id, 10) }
 
-func appendCounts(b []byte, counts map[services.Result]int) []byte {
+func appendCounts(b []byte, counts map[lifecycle.Result]int) []byte {
 	if len(counts) == 0 {
 		return b
 	}
@@ -339,7 +339,7 @@ func appendCounts(b []byte, counts map[services.Result]int) []byte {
 	return append(b, '}')
 }
 
-func appendExit(b []byte, e *services.Exit) []byte {
+func appendExit(b []byte, e *lifecycle.Exit) []byte {
 	if e == nil {
 		return b
 	}

@@ -3,7 +3,7 @@ package journal
 import (
 	"time"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // Reload is what a request came to for one service: a reload, or whatever else
@@ -17,8 +17,8 @@ type Reload struct {
 
 	// Result is empty while it is under way, and aborted if hupwatch ended
 	// first. It is as of now: rolled_back if the release was taken back later.
-	Result services.Result `json:"result,omitempty"`
-	Reason string          `json:"reason,omitempty"`
+	Result lifecycle.Result `json:"result,omitempty"`
+	Reason string           `json:"reason,omitempty"`
 	// Instance is which one failed, if there are several.
 	Instance int `json:"instance,omitempty"`
 	// Tail are the last lines the generation that failed wrote.
@@ -102,6 +102,6 @@ type Request struct {
 	// Services are what it came to for each, by name, as far as that is known by
 	// now; Counts counts their results when it is done, also of those that had
 	// nothing to tell.
-	Services []Reload                `json:"services"`
-	Counts   map[services.Result]int `json:"counts,omitempty"`
+	Services []Reload                 `json:"services"`
+	Counts   map[lifecycle.Result]int `json:"counts,omitempty"`
 }

@@ -5,19 +5,19 @@ import (
 	"slices"
 	"strings"
 
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // request is a Request as it is kept. What it came to are the very entries that
 // the services have.
 type request struct {
-	ID      uint64                  `json:"id"`
-	Who     *asked                  `json:"who"`
-	Only    string                  `json:"only,omitempty"` // the names, with commas
-	Started int64                   `json:"started,omitempty"`
-	Ended   int64                   `json:"ended,omitempty"`
-	Cut     bool                    `json:"cut,omitempty"` // it Ended since hupwatch did
-	Counts  map[services.Result]int `json:"counts,omitempty"`
+	ID      uint64                   `json:"id"`
+	Who     *asked                   `json:"who"`
+	Only    string                   `json:"only,omitempty"` // the names, with commas
+	Started int64                    `json:"started,omitempty"`
+	Ended   int64                    `json:"ended,omitempty"`
+	Cut     bool                     `json:"cut,omitempty"` // it Ended since hupwatch did
+	Counts  map[lifecycle.Result]int `json:"counts,omitempty"`
 
 	entries []*entry
 }

@@ -16,8 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hupwatch/config"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
+	"hupwatch/services/release"
 )
 
 // Archive keeps over a reboot what is known of the releases of each service: those
@@ -46,7 +47,7 @@ type Archive struct {
 
 // written is what the file has of a service.
 type written struct {
-	record services.Record
+	record lifecycle.Record
 	sum    uint64
 	length int
 }
@@ -54,7 +55,7 @@ type written struct {
 // archived is what is to be kept of a service.
 type archived struct {
 	service string
-	record  services.Record
+	record  lifecycle.Record
 }
 
 // archiveVersion is the schema of the lines. Fields are only ever added.
@@ -67,7 +68,7 @@ const keepSmall = 256 << 10
 // services of that configuration file: another one may have others of the same name.
 // There always is an archive: what cannot be used is told as trouble, once each, and
 // done without.
-func OpenArchive(path, configFile string, trouble func(error)) (*Archive, map[string]services.Record) {
+func OpenArchive(path, configFile string, trouble func(error)) (*Archive, map[string]lifecycle.Record) {
 	a := &Archive{
 		path: path, config: configFile, trouble: trouble, inbox: mailbox.New[archived](0), done: make(chan struct{}),
 		kept: make(map[string]written), salt: rand.Text(),
@@ -82,14 +83,14 @@ func OpenArchive(path, configFile string, trouble func(error)) (*Archive, map[st
 
 // ReadArchive returns what the archive in the file of that path knows, and changes
 // nothing. What cannot be read is not known.
-func ReadArchive(path, configFile string) map[string]services.Record {
+func ReadArchive(path, configFile string) map[string]lifecycle.Record {
 	a := &Archive{path: path, config: configFile, kept: make(map[string]written)}
 	known, _ := a.load()
 	return known
 }
 
 // Keep implements services.Archive.
-func (a *Archive) Keep(service string, r services.Record) { a.inbox.Put(archived{service, r}) }
+func (a *Archive) Keep(service string, r lifecycle.Record) { a.inbox.Put(archived{service, r}) }
 
 // Close returns when everything is on disk, or after the patience if that hangs.
 func (a *Archive) Close(patience time.Duration) {
@@ -266,14 +267,14 @@ func (a *Archive) encode(n archived) (l line, err error) {
 	return l, nil
 }
 
-func (a *Archive) encodeRelease(r *services.Release) (kept keptRelease, err error) {
+func (a *Archive) encodeRelease(r *release.Release) (kept keptRelease, err error) {
 	kept = keptRelease{Dir: r.Dir, Path: r.Path, Size: r.Program.Size, Modified: r.Program.Modified}
 	switch {
 	case r.Dir == "": // it could not be made
 	case r.Stored != nil:
 		kept.Digest = r.Stored.Sum
 	default:
-		kept.Digest = services.NewStored(a.salt, r.Env).Sum
+		kept.Digest = release.NewStored(a.salt, r.Env).Sum
 	}
 	kept.Config, err = a.encodeConfig(r.Service)
 	return kept, err
@@ -281,8 +282,8 @@ func (a *Archive) encodeRelease(r *services.Release) (kept keptRelease, err erro
 
 // load reads the file. What comes after the last whole line is of a hupwatch that
 // was killed while it wrote.
-func (a *Archive) load() (map[string]services.Record, error) {
-	known := make(map[string]services.Record)
+func (a *Archive) load() (map[string]lifecycle.Record, error) {
+	known := make(map[string]lifecycle.Record)
 	file, err := os.OpenFile(a.path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return known, nil
@@ -351,7 +352,7 @@ func readTrusted(file *os.File) ([]byte, error) {
 
 var errDamaged = errors.New("not a line of releases")
 
-func (a *Archive) decode(text []byte) (service string, r services.Record, err error) {
+func (a *Archive) decode(text []byte) (service string, r lifecycle.Record, err error) {
 	var l line
 	if !bytes.HasSuffix(text, []byte("\n")) {
 		return "", r, errDamaged
@@ -367,22 +368,22 @@ func (a *Archive) decode(text []byte) (service string, r services.Record, err er
 		if err != nil || rel.Dir == "" || rel.Path == "" {
 			return "", r, errDamaged
 		}
-		r.History = append(r.History, services.Past{Release: rel, Well: l.Releases[i].Well})
+		r.History = append(r.History, lifecycle.Past{Release: rel, Well: l.Releases[i].Well})
 	}
 	if l.Refused != nil {
 		rel, err := a.decodeRelease(l.Refused)
 		if err != nil {
 			return "", r, err
 		}
-		r.Refused = &services.Refusal{Release: rel, Reason: l.Reason}
+		r.Refused = &lifecycle.Refusal{Release: rel, Reason: l.Reason}
 	}
 	if w := l.Waits; w != nil {
-		r.Waiting = services.Waiting{Seen: w.Seen, All: w.All, Unseen: w.Unseen}
+		r.Waiting = lifecycle.Waiting{Seen: w.Seen, All: w.All, Unseen: w.Unseen}
 	}
 	return l.Service, r, nil
 }
 
-func (a *Archive) decodeRelease(kept *keptRelease) (*services.Release, error) {
+func (a *Archive) decodeRelease(kept *keptRelease) (*release.Release, error) {
 	c := config.Default()
 	if err := json.Unmarshal(kept.Config, c); err != nil {
 		return nil, err
@@ -390,10 +391,10 @@ func (a *Archive) decodeRelease(kept *keptRelease) (*services.Release, error) {
 	if len(c.Command) == 0 {
 		return nil, errDamaged
 	}
-	return &services.Release{
+	return &release.Release{
 		Service: c, Dir: kept.Dir, Path: kept.Path,
-		Program: services.Program{Size: kept.Size, Modified: kept.Modified},
-		Stored:  &services.Stored{Salt: a.salt, Sum: kept.Digest},
+		Program: release.Program{Size: kept.Size, Modified: kept.Modified},
+		Stored:  &release.Stored{Salt: a.salt, Sum: kept.Digest},
 	}, nil
 }
 

@@ -10,20 +10,21 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/state"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
-func release(t *testing.T, dir string, env ...string) *services.Release {
+func releaseIn(t *testing.T, dir string, env ...string) *release.Release {
 	t.Helper()
 	c, problems := config.Parse("/etc/hupwatch.toml", []byte("[services.web]\ncommand = [\"./web\", \"-v\"]\nlisten = [\"tcp://127.0.0.1:8000\"]\nwarmup = \"3s\"\n"), func(string) (string, bool) { return "", false })
 	if c == nil {
 		t.Fatal(problems)
 	}
-	return &services.Release{Service: c.Services[0], Dir: dir, Path: dir + "/web", Program: services.Program{Size: 7, Modified: 9}, Env: env}
+	return &release.Release{Service: c.Services[0], Dir: dir, Path: dir + "/web", Program: release.Program{Size: 7, Modified: 9}, Env: env}
 }
 
 // openArchive fails the test at any trouble.
-func openArchive(t *testing.T, path string) (*state.Archive, map[string]services.Record) {
+func openArchive(t *testing.T, path string) (*state.Archive, map[string]lifecycle.Record) {
 	t.Helper()
 	return state.OpenArchive(path, "/etc/hupwatch.toml", func(err error) { t.Errorf("trouble: %v", err) })
 }
@@ -36,13 +37,13 @@ func TestWhatIsKnownOfReleasesIsKept(t *testing.T) {
 	if len(known) > 0 {
 		t.Errorf("known are %v", known)
 	}
-	first, second, third := release(t, "/srv/1", "SECRET=hush", "A=b"), release(t, "/srv/2"), release(t, "/srv/3", "A=c")
-	a.Keep("other", services.Record{Refused: &services.Refusal{Release: &services.Release{Service: first.Service}, Reason: "no such directory"}})
-	a.Keep("web", services.Record{History: services.History{{Release: first}}})
-	a.Keep("web", services.Record{
-		History: services.History{{Release: second}, {Release: first, Well: true}},
-		Refused: &services.Refusal{Release: third, Reason: "exited with status 3"},
-		Waiting: services.Waiting{Seen: []string{"tcp://127.0.0.1:8000"}, All: true},
+	first, second, third := releaseIn(t, "/srv/1", "SECRET=hush", "A=b"), releaseIn(t, "/srv/2"), releaseIn(t, "/srv/3", "A=c")
+	a.Keep("other", lifecycle.Record{Refused: &lifecycle.Refusal{Release: &release.Release{Service: first.Service}, Reason: "no such directory"}})
+	a.Keep("web", lifecycle.Record{History: lifecycle.History{{Release: first}}})
+	a.Keep("web", lifecycle.Record{
+		History: lifecycle.History{{Release: second}, {Release: first, Well: true}},
+		Refused: &lifecycle.Refusal{Release: third, Reason: "exited with status 3"},
+		Waiting: lifecycle.Waiting{Seen: []string{"tcp://127.0.0.1:8000"}, All: true},
 	})
 	a.Close(time.Minute)
 	text := read(t, path)
@@ -59,19 +60,19 @@ func TestWhatIsKnownOfReleasesIsKept(t *testing.T) {
 	if len(known) != 2 || known["other"].Refused.Reason != "no such directory" || r.History.String() != "/srv/2, /srv/1" || r.History[0].Well || !r.History[1].Well {
 		t.Fatalf("known are %+v", known)
 	}
-	if !reflect.DeepEqual(r.Waiting, services.Waiting{Seen: []string{"tcp://127.0.0.1:8000"}, All: true}) || r.Refused.Reason != "exited with status 3" {
+	if !reflect.DeepEqual(r.Waiting, lifecycle.Waiting{Seen: []string{"tcp://127.0.0.1:8000"}, All: true}) || r.Refused.Reason != "exited with status 3" {
 		t.Errorf("known is %+v", r)
 	}
 	if got := r.History[1].Release; !reflect.DeepEqual(got.Service, first.Service) || got.Path != first.Path || got.Program != first.Program || got.Env != nil {
 		t.Errorf("the release is %+v, with %+v", got, got.Service)
 	}
 	for _, c := range []struct {
-		a, b *services.Release
+		a, b *release.Release
 		same bool
 	}{
 		{r.History[1].Release, first, true},
 		{first, r.History[1].Release, true},
-		{r.History[1].Release, release(t, "/srv/1", "SECRET=other", "A=b"), false},
+		{r.History[1].Release, releaseIn(t, "/srv/1", "SECRET=other", "A=b"), false},
 		{r.History[1].Release, r.History[0].Release, false},
 		{r.Refused.Release, third, true},
 		{r.Refused.Release, r.Refused.Release, true},
@@ -85,7 +86,7 @@ func TestWhatIsKnownOfReleasesIsKept(t *testing.T) {
 func TestAnArchiveIsWrittenAnewWhenItHasGrown(t *testing.T) {
 	path := archivePath(t)
 	a, _ := openArchive(t, path)
-	one, other := services.Record{History: services.History{{Release: release(t, "/srv/1")}}}, services.Record{History: services.History{{Release: release(t, "/srv/2")}}}
+	one, other := lifecycle.Record{History: lifecycle.History{{Release: releaseIn(t, "/srv/1")}}}, lifecycle.Record{History: lifecycle.History{{Release: releaseIn(t, "/srv/2")}}}
 	for range 3000 {
 		a.Keep("web", one)
 		a.Keep("web", other)
@@ -103,7 +104,7 @@ func TestAnArchiveIsWrittenAnewWhenItHasGrown(t *testing.T) {
 
 func TestWhatIsTheSameIsNotWrittenAgain(t *testing.T) {
 	path := archivePath(t)
-	r := services.Record{History: services.History{{Release: release(t, "/srv/1", "A=b")}}}
+	r := lifecycle.Record{History: lifecycle.History{{Release: releaseIn(t, "/srv/1", "A=b")}}}
 	a, _ := openArchive(t, path)
 	a.Keep("web", r)
 	a.Close(time.Minute)
@@ -124,7 +125,7 @@ func TestDamageCostsNoMoreThanItsLine(t *testing.T) {
 	path := archivePath(t)
 	a, _ := openArchive(t, path)
 	for _, name := range []string{"a", "b", "c"} {
-		a.Keep(name, services.Record{History: services.History{{Release: release(t, "/srv/"+name)}}})
+		a.Keep(name, lifecycle.Record{History: lifecycle.History{{Release: releaseIn(t, "/srv/"+name)}}})
 	}
 	a.Close(time.Minute)
 	whole := read(t, path)
@@ -148,7 +149,7 @@ func TestDamageCostsNoMoreThanItsLine(t *testing.T) {
 		}
 		var troubles []error
 		a, known := state.OpenArchive(path, "/etc/hupwatch.toml", func(err error) { troubles = append(troubles, err) })
-		a.Keep("d", services.Record{History: services.History{{Release: release(t, "/srv/d")}}})
+		a.Keep("d", lifecycle.Record{History: lifecycle.History{{Release: releaseIn(t, "/srv/d")}}})
 		a.Close(time.Minute)
 		if len(known) != c.want || len(troubles) != 1 {
 			t.Errorf("%s: known are %d, want %d; troubles: %v", name, len(known), c.want, troubles)
@@ -165,7 +166,7 @@ func TestDamageCostsNoMoreThanItsLine(t *testing.T) {
 func TestAnArchiveThatOthersCanWriteToIsNotUsed(t *testing.T) {
 	path := archivePath(t)
 	a, _ := openArchive(t, path)
-	a.Keep("web", services.Record{History: services.History{{Release: release(t, "/srv/1")}}})
+	a.Keep("web", lifecycle.Record{History: lifecycle.History{{Release: releaseIn(t, "/srv/1")}}})
 	a.Close(time.Minute)
 	if err := os.Chmod(path, 0o622); err != nil {
 		t.Fatal(err)
@@ -203,13 +204,13 @@ func TestADiskThatIsFullIsToldOnceAndEverythingIsKeptLater(t *testing.T) {
 	troubles := make(chan error, 10)
 	a, _ := state.OpenArchive(path, "/etc/hupwatch.toml", func(err error) { troubles <- err })
 	for _, dir := range []string{"/srv/1", "/srv/2", "/srv/3"} {
-		a.Keep("web", services.Record{History: services.History{{Release: release(t, dir)}}})
+		a.Keep("web", lifecycle.Record{History: lifecycle.History{{Release: releaseIn(t, dir)}}})
 	}
 	<-troubles
 	if err := os.Remove(path + ".new"); err != nil {
 		t.Fatal(err)
 	}
-	a.Keep("other", services.Record{History: services.History{{Release: release(t, "/srv/4")}}})
+	a.Keep("other", lifecycle.Record{History: lifecycle.History{{Release: releaseIn(t, "/srv/4")}}})
 	a.Close(time.Minute)
 	b, known := openArchive(t, path)
 	b.Close(time.Minute)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/process"
 )
 
@@ -98,16 +99,16 @@ func (s *Store) Mark() string { return s.mark }
 
 // record is the content of a service's file.
 type record struct {
-	Version     int             `json:"version"`
-	Service     string          `json:"service"`
-	Wanted      services.Wanted `json:"wanted,omitempty"`
-	Generations []generation    `json:"generations"`
+	Version     int              `json:"version"`
+	Service     string           `json:"service"`
+	Wanted      lifecycle.Wanted `json:"wanted,omitempty"`
+	Generations []generation     `json:"generations"`
 }
 
 type generation struct {
 	Number   int              `json:"generation"`
 	Instance int              `json:"instance"`
-	Phase    services.Phase   `json:"phase"`
+	Phase    lifecycle.Phase  `json:"phase"`
 	Process  process.Identity `json:"process"`
 }
 
@@ -115,7 +116,7 @@ type generation struct {
 // and nobody asked it to be anything.
 // The file is whole at every instant. It is not synced: it says nothing worth
 // knowing after the next boot, and until then the page cache keeps it.
-func (s *Store) Save(service string, living []services.Living, wanted services.Wanted) error {
+func (s *Store) Save(service string, living []services.Living, wanted lifecycle.Wanted) error {
 	name := service + ".json"
 	if len(living) == 0 && wanted == "" {
 		s.writing.Lock()
@@ -178,7 +179,7 @@ func overwrite(path string, text []byte) error {
 // known is what an earlier hupwatch left of a service.
 type known struct {
 	living []services.Living
-	wanted services.Wanted
+	wanted lifecycle.Wanted
 }
 
 // load reads what an earlier hupwatch left, by service.

@@ -12,6 +12,7 @@ import (
 
 	"hupwatch/runner/state"
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/process"
 )
 
@@ -167,7 +168,7 @@ func TestWhatWasAskedOfAServiceIsKeptUntilItIsTakenBack(t *testing.T) {
 	dir := t.TempDir()
 	_, dead := self(t)
 	s := open(t, dir)
-	for service, asked := range map[string]services.Wanted{"web": services.WantedDown, "worker": services.WantedUp, "other": ""} {
+	for service, asked := range map[string]lifecycle.Wanted{"web": lifecycle.WantedDown, "worker": lifecycle.WantedUp, "other": ""} {
 		if err := s.Save(service, []services.Living{{Generation: 1, Identity: dead}}, asked); err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +179,7 @@ func TestWhatWasAskedOfAServiceIsKeptUntilItIsTakenBack(t *testing.T) {
 			t.Errorf("survivors are %v", found)
 		}
 		wanted, err := s.Wanted()
-		if err != nil || len(wanted) != 2 || wanted["web"] != services.WantedDown || wanted["worker"] != services.WantedUp {
+		if err != nil || len(wanted) != 2 || wanted["web"] != lifecycle.WantedDown || wanted["worker"] != lifecycle.WantedUp {
 			t.Errorf("wanted is %v, %v", wanted, err)
 		}
 	}

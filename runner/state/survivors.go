@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 	"hupwatch/services/process"
 )
 
@@ -63,12 +64,12 @@ func (s *Store) Survivors() ([]Survivor, error) {
 }
 
 // Wanted returns what an earlier hupwatch was asked of services.
-func (s *Store) Wanted() (map[string]services.Wanted, error) {
+func (s *Store) Wanted() (map[string]lifecycle.Wanted, error) {
 	recorded, err := s.load()
 	if err != nil {
 		return nil, err
 	}
-	wanted := make(map[string]services.Wanted)
+	wanted := make(map[string]lifecycle.Wanted)
 	for service, k := range recorded {
 		if k.wanted != "" {
 			wanted[service] = k.wanted

@@ -9,7 +9,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // row is one service while something is done to it.
@@ -93,48 +93,48 @@ func (r *row) add(e control.Event) {
 	if e.Instance > 0 { // there are more than were known
 		r.many = max(r.many, e.Instance+1)
 	}
-	switch services.Kind(e.Kind) {
-	case services.KindReloadWaits:
+	switch lifecycle.Kind(e.Kind) {
+	case lifecycle.KindReloadWaits:
 		r.why = cmp.Or(e.Error, "an old generation has to end first")
-	case services.KindAwaits:
+	case lifecycle.KindAwaits:
 		r.awaits = awaited(e)
-	case services.KindReloadBegun:
+	case lifecycle.KindReloadBegun:
 		r.step, r.why, r.awaits = stepStarting, "", ""
-	case services.KindHookBegun:
+	case lifecycle.KindHookBegun:
 		r.hooked(e)
-	case services.KindHookFailed:
+	case lifecycle.KindHookFailed:
 		r.notes = append(r.notes, note{hookText(e), e.Tail})
-	case services.KindStarted:
+	case lifecycle.KindStarted:
 		r.begun(e)
-	case services.KindReady:
+	case lifecycle.KindReady:
 		r.warm(e)
 	case control.KindIncoming:
 		r.incoming(e)
-	case services.KindPublished:
+	case lifecycle.KindPublished:
 		if r.started && !r.until.After(e.At.Time) {
 			r.step = stepBoth
 		}
-	case services.KindPromoted:
+	case lifecycle.KindPromoted:
 		r.promoted(e)
-	case services.KindForwarded:
+	case lifecycle.KindForwarded:
 		r.step, r.instance, r.generation = stepWatching, e.Instance, e.Generation
-	case services.KindStopSignalled:
+	case lifecycle.KindStopSignalled:
 		r.signalled(e)
 	case control.KindDraining:
 		if d := r.drain(e); d != nil {
 			d.connections = e.Connections
 		}
-	case services.KindKilled:
+	case lifecycle.KindKilled:
 		if d := r.drain(e); d != nil {
 			d.killed = true
 		}
-	case services.KindExited, services.KindEnded, services.KindAbandoned:
+	case lifecycle.KindExited, lifecycle.KindEnded, lifecycle.KindAbandoned:
 		r.gone(e)
-	case services.KindReloadEnded, services.KindAnswered:
+	case lifecycle.KindReloadEnded, lifecycle.KindAnswered:
 		r.ended(e)
-	case services.KindRolledBack:
+	case lifecycle.KindRolledBack:
 		r.rolledBack(e)
-	case services.KindSettled:
+	case lifecycle.KindSettled:
 		r.settles = time.Time{}
 	default:
 	}
@@ -178,19 +178,19 @@ func (r *row) warm(e control.Event) {
 func (r *row) incoming(e control.Event) {
 	r.instance, r.generation = e.Instance, cmp.Or(e.Generation, r.generation)
 	r.until, r.lacks, r.says = after(e.At.Time, e.WaitSeconds), e.Error, e.Status
-	switch services.Phase(e.Phase) {
-	case services.PhasePreparing:
+	switch lifecycle.Phase(e.Phase) {
+	case lifecycle.PhasePreparing:
 		r.step, r.hook = stepPreparing, string(config.HookBeforeStart)
-	case services.PhaseWaiting:
+	case lifecycle.PhaseWaiting:
 		r.step = stepStopping
-	case services.PhaseProving:
+	case lifecycle.PhaseProving:
 		r.step, r.started = stepStarting, true
 		r.lacks = cmp.Or(r.lacks, "no answer so far")
-	case services.PhaseWarming:
+	case lifecycle.PhaseWarming:
 		r.step, r.started = stepWarming, true
-	case services.PhaseOverlapping:
+	case lifecycle.PhaseOverlapping:
 		r.step = stepBoth
-	case services.PhaseHandover:
+	case lifecycle.PhaseHandover:
 		r.step, r.hook = stepHandover, string(config.HookBeforeStop)
 	default:
 		r.step = stepStarting

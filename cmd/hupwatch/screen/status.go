@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // The columns of the status.
@@ -143,7 +143,7 @@ func (v *statusView) known(svc control.Service) {
 			cmp.Or(Safe(svc.Refused.Release), "the configured one"), Safe(svc.Instead), Safe(svc.Name)))
 	}
 	if svc.Unseen != "" {
-		v.note(services.UnseenText(Safe(svc.Unseen)), nil)
+		v.note(lifecycle.UnseenText(Safe(svc.Unseen)), nil)
 	}
 	if !v.full {
 		return
@@ -236,7 +236,7 @@ func (v *statusView) incoming(svc control.Service) {
 			name = nameOf("incoming", g.Instance)
 		}
 		v.row(cell{text: name}, cell{words(g.Phase), yellow}, cell{text: number(g.Generation)}, cell{text: number(g.PID)}, cell{text: v.phaseText(g)})
-		if g.Phase == string(services.PhaseProving) && g.Why+g.Status != "" {
+		if g.Phase == string(lifecycle.PhaseProving) && g.Why+g.Status != "" {
 			v.note(lacksText(g.Why, g.Status), nil)
 		}
 	}
@@ -245,16 +245,16 @@ func (v *statusView) incoming(svc control.Service) {
 // phaseText says what an incoming generation waits for, and how long at most.
 func (v *statusView) phaseText(g control.Incoming) string {
 	text := ""
-	switch services.Phase(g.Phase) {
-	case services.PhasePreparing:
+	switch lifecycle.Phase(g.Phase) {
+	case lifecycle.PhasePreparing:
 		text = "before_start runs"
-	case services.PhaseWaiting:
+	case lifecycle.PhaseWaiting:
 		text = "for the old one to be gone"
-	case services.PhaseProving:
+	case lifecycle.PhaseProving:
 		text = "not ready yet"
-	case services.PhaseOverlapping:
+	case lifecycle.PhaseOverlapping:
 		text = "both serve"
-	case services.PhaseHandover:
+	case lifecycle.PhaseHandover:
 		text = "before_stop of the old one runs"
 	default:
 	}

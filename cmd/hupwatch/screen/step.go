@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // Step is what happened in plain lines, nothing for what is not worth one.
@@ -15,22 +15,22 @@ func (p *Progress) Step(e control.Event) []string {
 	switch {
 	case e.Reload != nil:
 		return p.lastSteps(*e.Reload)
-	case services.Kind(e.Kind) == services.KindRequest:
+	case lifecycle.Kind(e.Kind) == lifecycle.KindRequest:
 		return p.firstSteps(e)
-	case e.Service == "", services.Kind(e.Kind) == services.KindReloadBegun: // what comes of that says more
+	case e.Service == "", lifecycle.Kind(e.Kind) == lifecycle.KindReloadBegun: // what comes of that says more
 		return nil
 	}
 	r := p.row(e.Service)
 	text := stepText(e, r.nameOf)
 	switch {
-	case text == "", services.Kind(e.Kind) == services.KindAwaits && r.awaits == awaited(e):
+	case text == "", lifecycle.Kind(e.Kind) == lifecycle.KindAwaits && r.awaits == awaited(e):
 		return nil
 	case r.failure != nil && r.failure.result == e.Result: // why was said before
 		e.Error, e.Tail = "", nil
 		text = stepText(e, r.nameOf)
 	}
 	lines := []string{Safe(e.Service) + ": " + text}
-	if isOutcome(e) || services.Kind(e.Kind) == services.KindHookFailed {
+	if isOutcome(e) || lifecycle.Kind(e.Kind) == lifecycle.KindHookFailed {
 		lines = append(lines, indent(Safe(e.Service)+": ", tailLines(e.Tail, len(e.Tail), 0))...)
 	}
 	return lines
@@ -56,8 +56,8 @@ func (p *Progress) lastSteps(result control.Reload) []string {
 		if r.outcome != nil && r.outcome.result == s.Result || s.Result == "" {
 			continue
 		}
-		e := control.Event{Kind: string(services.KindReloadEnded), Service: s.Name, Result: s.Result, Error: s.Error, Tail: s.Tail}
-		if s.Result == string(services.ResultRolledBack) {
+		e := control.Event{Kind: string(lifecycle.KindReloadEnded), Service: s.Name, Result: s.Result, Error: s.Error, Tail: s.Tail}
+		if s.Result == string(lifecycle.ResultRolledBack) {
 			e.Serving = s.Generation
 		}
 		lines = append(lines, p.Step(e)...)
@@ -69,65 +69,65 @@ func (p *Progress) lastSteps(result control.Reload) []string {
 // like that.
 func stepText(e control.Event, name func(instance, generation int) string) string {
 	generation := name(e.Instance, e.Generation)
-	switch services.Kind(e.Kind) {
-	case services.KindReloadWaits:
+	switch lifecycle.Kind(e.Kind) {
+	case lifecycle.KindReloadWaits:
 		return "waits: " + Safe(cmp.Or(e.Error, "an old generation has to end first"))
-	case services.KindAwaits:
+	case lifecycle.KindAwaits:
 		return "waits for " + Safe(awaited(e)) + " to be ready"
-	case services.KindReloadBegun:
+	case lifecycle.KindReloadBegun:
 		return "starting"
-	case services.KindHookBegun:
+	case lifecycle.KindHookBegun:
 		text := hookName(e.Hook) + " runs"
 		if e.Generation > 0 {
 			text = hookName(e.Hook) + " of " + generation + " runs"
 		}
 		return text
-	case services.KindHookFailed:
+	case lifecycle.KindHookFailed:
 		return hookText(e)
-	case services.KindReady:
+	case lifecycle.KindReady:
 		text := generation + " ready after " + took(e.Seconds)
 		if e.WaitSeconds > 0 {
 			text += ", warm-up " + took(e.WaitSeconds)
 		}
 		return text
-	case services.KindPublished:
+	case lifecycle.KindPublished:
 		return generation + " published"
-	case services.KindStarted:
+	case lifecycle.KindStarted:
 		text := fmt.Sprintf("%s started, pid %d", generation, e.PID)
 		if e.WaitSeconds > 0 {
 			text += ", warm-up " + took(e.WaitSeconds)
 		}
 		return text
-	case services.KindPromoted:
+	case lifecycle.KindPromoted:
 		return fmt.Sprintf("%s serves after %s", generation, took(e.Seconds))
-	case services.KindStopSignalled:
+	case lifecycle.KindStopSignalled:
 		text := generation + " got " + cmp.Or(Safe(e.Signal), "the stop signal")
 		if !after(e.At.Time, e.WaitSeconds).IsZero() {
 			text += ", KILL in " + took(e.WaitSeconds)
 		}
 		return text
-	case services.KindKilled:
+	case lifecycle.KindKilled:
 		return generation + " got KILL"
-	case services.KindExited:
+	case lifecycle.KindExited:
 		return generation + " gone after " + took(e.Seconds) + exitPart(e)
-	case services.KindEnded: // by itself, and others of its group may live on
+	case lifecycle.KindEnded: // by itself, and others of its group may live on
 		return generation + " ended after " + took(e.Seconds) + exitPart(e)
-	case services.KindMainGone:
+	case lifecycle.KindMainGone:
 		text := "others of the group of " + generation + " live on"
 		if !after(e.At.Time, e.WaitSeconds).IsZero() {
 			text += ", KILL in " + took(e.WaitSeconds)
 		}
 		return text
-	case services.KindRestart:
+	case lifecycle.KindRestart:
 		if e.WaitSeconds > 0 && e.WaitSeconds < never {
 			return "is started again in " + took(e.WaitSeconds)
 		}
 		return "is started again"
-	case services.KindSettled:
+	case lifecycle.KindSettled:
 		return "probation over"
-	case services.KindInstead:
+	case lifecycle.KindInstead:
 		return insteadText(e)
-	case services.KindForwarded:
+	case lifecycle.KindForwarded:
 		return generation + " got " + cmp.Or(Safe(e.Signal), "a signal")
 	default:
 		if isOutcome(e) {
@@ -154,8 +154,8 @@ func insteadText(e control.Event) string {
 
 // isOutcome reports whether an event says what a request came to for a service.
 func isOutcome(e control.Event) bool {
-	switch services.Kind(e.Kind) {
-	case services.KindReloadEnded, services.KindAnswered, services.KindRolledBack:
+	switch lifecycle.Kind(e.Kind) {
+	case lifecycle.KindReloadEnded, lifecycle.KindAnswered, lifecycle.KindRolledBack:
 		return true
 	default:
 		return false
@@ -173,7 +173,7 @@ func exitPart(e control.Event) string {
 func resultText(e control.Event, name func(instance, generation int) string) string {
 	text := words(cmp.Or(e.Result, "rolled_back"))
 	switch {
-	case services.Kind(e.Kind) == services.KindRolledBack:
+	case lifecycle.Kind(e.Kind) == lifecycle.KindRolledBack:
 		if e.Generation > 0 {
 			text = name(e.Instance, e.Generation) + " rolled back"
 		}

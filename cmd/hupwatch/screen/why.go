@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // Why says of each service what is wrong, since when, what shows it, and what to do
@@ -87,7 +87,7 @@ func (w *whyView) well(svc control.Service) {
 	}
 	w.lines = append(w.lines, Wrap(text, w.Width)...)
 	if svc.Unseen != "" {
-		w.say(services.UnseenText(Safe(svc.Unseen)))
+		w.say(lifecycle.UnseenText(Safe(svc.Unseen)))
 	}
 }
 

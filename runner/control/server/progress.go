@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
-	"hupwatch/services"
+	"hupwatch/services/lifecycle"
 )
 
 // progress is how far a request is, as its events tell.
@@ -49,38 +49,38 @@ func (p *progress) take(e control.Event) bool {
 	g := generation{e.Service, e.Instance, e.Generation}
 	_, drains := p.drains[g]
 	mine := slices.Contains(e.Reloads, p.id)
-	switch services.Kind(e.Kind) {
-	case services.KindRequestDone:
+	switch lifecycle.Kind(e.Kind) {
+	case lifecycle.KindRequestDone:
 		p.done = p.done || mine
-	case services.KindReloadBegun:
+	case lifecycle.KindReloadBegun:
 		p.begun[e.Service] = p.begun[e.Service] || mine
-	case services.KindReloadEnded, services.KindAnswered:
+	case lifecycle.KindReloadEnded, lifecycle.KindAnswered:
 		if mine {
 			p.ended(e)
 		}
-	case services.KindSettled:
+	case lifecycle.KindSettled:
 		if mine {
 			delete(p.settling, e.Service)
 		}
-	case services.KindStopped:
+	case lifecycle.KindStopped:
 		delete(p.settling, e.Service)
 		p.undone(e.Service)
-	case services.KindRolledBack:
+	case lifecycle.KindRolledBack:
 		if mine {
 			delete(p.settling, e.Service)
 			p.undoing[spot{e.Service, e.Instance}] = true
 		}
-	case services.KindPromoted, services.KindGivenUp:
+	case lifecycle.KindPromoted, lifecycle.KindGivenUp:
 		delete(p.undoing, spot{e.Service, e.Instance})
-	case services.KindRestart:
+	case lifecycle.KindRestart:
 		if e.WaitSeconds > 0 { // it is no good either
 			delete(p.undoing, spot{e.Service, e.Instance})
 		}
-	case services.KindStopSignalled:
+	case lifecycle.KindStopSignalled:
 		if mine {
 			p.drains[g] = drain{e.PID, killTime(e)}
 		}
-	case services.KindExited, services.KindEnded, services.KindAbandoned, services.KindLeft:
+	case lifecycle.KindExited, lifecycle.KindEnded, lifecycle.KindAbandoned, lifecycle.KindLeft:
 		delete(p.drains, g)
 	default:
 	}
@@ -90,11 +90,11 @@ func (p *progress) take(e control.Event) bool {
 // ended takes the result for a service.
 func (p *progress) ended(e control.Event) {
 	p.answered[e.Service] = true
-	if services.Kind(e.Kind) == services.KindReloadEnded && e.WaitSeconds > 0 && !p.undoes(e.Service) {
+	if lifecycle.Kind(e.Kind) == lifecycle.KindReloadEnded && e.WaitSeconds > 0 && !p.undoes(e.Service) {
 		p.settling[e.Service] = true
 	}
-	switch services.Result(e.Result) {
-	case services.ResultFailed, services.ResultRolledBack: // whatever is tried next
+	switch lifecycle.Result(e.Result) {
+	case lifecycle.ResultFailed, lifecycle.ResultRolledBack: // whatever is tried next
 		p.undone(e.Service)
 	default:
 	}
@@ -158,12 +158,12 @@ func (p *progress) promoted(s control.ServiceReload, now control.Service) {
 	if s.Reload != now.LastReload.Reload {
 		return
 	}
-	switch services.Result(s.Result) {
-	case services.ResultRolledBack:
-		if state := services.State(now.State); state == services.StateStarting || state == services.StateBackoff {
+	switch lifecycle.Result(s.Result) {
+	case lifecycle.ResultRolledBack:
+		if state := lifecycle.State(now.State); state == lifecycle.StateStarting || state == lifecycle.StateBackoff {
 			p.undoing[spot{s.Name, s.Instance}] = true
 		}
-	case services.ResultPromoted, services.ResultStarted, services.ResultPartial:
+	case lifecycle.ResultPromoted, lifecycle.ResultStarted, lifecycle.ResultPartial:
 		if !now.ProbationUntil.IsZero() {
 			p.settling[s.Name] = true
 		}

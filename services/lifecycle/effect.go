@@ -1,0 +1,201 @@
+package lifecycle
+
+import (
+	"syscall"
+
+	"hupwatch/config"
+	"hupwatch/services/release"
+)
+
+// Effect is one thing a Machine wants done: the closed set of types below. They
+// are to be carried out in order.
+type Effect interface{ effect() }
+
+type (
+	// Resolve asks for a release made of this configuration; or for Reuse, if it is
+	// set and its directory and binary are still there, or else for the first of the
+	// Older ones of which that is so. Only says that no other one will do. Resolved or
+	// ResolveFailed answers it.
+	Resolve struct {
+		Attempt int
+		Cause   Cause
+		Config  *config.Service
+		Reuse   *release.Release
+		Older   []*release.Release
+		Only    bool
+		// Active is the generation that serves meanwhile, or 0, and Serving its release.
+		Active  int
+		Serving *release.Release
+	}
+	// Launch asks for the process of a generation. Spawned or SpawnFailed
+	// answers it, then Execed, Exited and Emptied follow.
+	Launch struct {
+		Generation int
+		Instance   int
+		Release    *release.Release
+		// MayWait is set if something serves: then a start that cannot be written down
+		// first is none.
+		MayWait bool
+	}
+	// Prove asks for a look at whether a generation is ready. Proved answers it.
+	Prove struct {
+		Generation int
+		Instance   int
+		Release    *release.Release
+		Way        Way
+		// Others live beside it, and may answer for it.
+		Others []int
+		// Ready is how to probe it, with so many connections at once.
+		Ready  *config.Ready
+		AtOnce int
+		// Waits are the sockets on which it has to wait for connections.
+		Waits []config.Listen
+		// Active is the generation whose addresses it has to listen on, but for Own, a
+		// path that only that one was to open.
+		Active int
+		Own    string
+	}
+	// Observe asks on which of these sockets a generation that serves waits for
+	// connections. Observed answers it, after several looks if need be.
+	Observe struct {
+		Generation int
+		Listen     []config.Listen
+		Others     []int
+	}
+	// RunHook asks for one of a service's own commands to be run. HookDone answers
+	// it, unless KillHook comes first.
+	RunHook struct {
+		Hook
+		Command    []string
+		Generation int
+		Instance   int
+		PID        int
+		Release    *release.Release
+		// Result and Error are what became of a reload.
+		Result Result
+		Error  string
+	}
+	// KillHook ends such a command at once.
+	KillHook struct{ Token int }
+	// Publish makes the public path lead to a generation. Published answers it.
+	Publish struct {
+		Generation int
+		Path       string
+	}
+	// Retract removes what a generation that has gone was published as.
+	Retract struct {
+		Generation int
+		Path       string
+	}
+	// Guard sees to it that the paths of the service's sockets lead where they do
+	// now, until the next Guard. Kept are those that a generation opened itself which
+	// serves; at Staged an incoming one is going to, and until it is shown they lead
+	// to the active one.
+	Guard struct {
+		On           bool
+		Staged, Kept []string
+	}
+	// Show has the paths lead to what the incoming generation opened, which waits
+	// until then.
+	Show struct{}
+	// Restore has them lead to what they led to before that was started.
+	Restore struct{}
+	// Standing says whether the services that depend on this one may start.
+	Standing struct{ Ready bool }
+	// Signal sends a signal to the main process of a generation, or to its
+	// whole group.
+	Signal struct {
+		Generation int
+		Signal     syscall.Signal
+		Group      bool
+		Deputy     int // gets it instead of the main process, if not 0
+	}
+	// Pass sends the main process of a generation a signal that somebody asked for.
+	Pass struct {
+		Generation int
+		Signal     syscall.Signal
+		Deputy     int
+	}
+	// AskTurn asks for a turn among the services that want to reload; a Turn
+	// grants it.
+	AskTurn struct{ Ticket int }
+	// ReturnTurn gives the turn back, or takes back the asking for it.
+	ReturnTurn struct{ Ticket int }
+	// Answer gives the result of the requests of these ids.
+	Answer struct {
+		IDs []uint64
+		// Told is set if an event said so already.
+		Told       bool
+		Result     Result
+		Reason     string
+		Generation int
+		PID        int
+	}
+	// KeepSockets closes the listening sockets of the service that nobody
+	// needs any more: all but these, and the public paths but these.
+	KeepSockets struct {
+		Listen  []config.Listen
+		Publish []string
+	}
+	// Remember keeps over a reboot what is known of the service.
+	Remember struct{ Record Record }
+	// Amend says that what serves does so with this configuration from now on, and
+	// without a new process.
+	Amend struct{ Config *config.Service }
+	// Emit tells the world what happened. WithTail asks for the last lines that the
+	// generation wrote to be told too; Forget says that nobody is going to ask for what
+	// the service wrote.
+	Emit struct {
+		Event    Event
+		WithTail bool
+		Forget   bool
+	}
+	// DownForGood says that an essential service is not going to be started any
+	// more: hupwatch is to end with this exit code.
+	DownForGood struct{ Code int }
+	// Ended says that a final Stop is done: nothing of the service lives, or
+	// what does cannot be killed.
+	Ended struct{}
+)
+
+func (Resolve) effect()     {}
+func (Launch) effect()      {}
+func (Prove) effect()       {}
+func (Observe) effect()     {}
+func (RunHook) effect()     {}
+func (KillHook) effect()    {}
+func (Publish) effect()     {}
+func (Retract) effect()     {}
+func (Guard) effect()       {}
+func (Show) effect()        {}
+func (Restore) effect()     {}
+func (Standing) effect()    {}
+func (Signal) effect()      {}
+func (Pass) effect()        {}
+func (AskTurn) effect()     {}
+func (ReturnTurn) effect()  {}
+func (Answer) effect()      {}
+func (KeepSockets) effect() {}
+func (Remember) effect()    {}
+func (Amend) effect()       {}
+func (Emit) effect()        {}
+func (DownForGood) effect() {}
+func (Ended) effect()       {}
+
+// Result is what became of a request, for one service.
+type Result string
+
+// The results.
+const (
+	ResultPromoted  Result = "promoted"  // the new generation serves, the old one drains
+	ResultStarted   Result = "started"   // nothing served before; now the new generation does
+	ResultStopped   Result = "stopped"   // it was to stop and did
+	ResultSignalled Result = "signalled" // it was sent the signal
+	ResultSkipped   Result = "skipped"   // it is wanted down, or there is nothing new
+	ResultKeptOld   Result = "kept_old"  // the new generation was no good; the old one serves on
+	ResultPartial   Result = "partial"   // some instances have the new release, some were kept
+	ResultFailed    Result = "failed"    // the new generation was no good and nothing serves
+	// ResultRolledBack is said of a reload later.
+	ResultRolledBack Result = "rolled_back"
+	ResultAborted    Result = "aborted" // hupwatch ends, the service was removed, or somebody stopped it
+)

@@ -1,0 +1,164 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services/release"
+)
+
+// Phase is how far a generation has come.
+type Phase string
+
+// The phases, in the order a generation goes through them.
+const (
+	PhaseResolving   Phase = "resolving"   // its release is being made; there is no process yet
+	PhasePreparing   Phase = "preparing"   // before_start runs
+	PhaseWaiting     Phase = "waiting"     // for the old one to be gone, as stop-first has it
+	PhaseStarting    Phase = "starting"    // its process is on the way to its first instruction
+	PhaseProving     Phase = "proving"     // it runs and has to be ready
+	PhaseWarming     Phase = "warming"     // it is ready and has to stay alive for the warm-up
+	PhasePublishing  Phase = "publishing"  // the public path is about to lead to it
+	PhaseOverlapping Phase = "overlapping" // it serves, and so does the old one
+	PhaseHandover    Phase = "handover"    // likewise, and before_stop of the old one runs
+	PhaseActive      Phase = "active"      // it serves
+	PhaseDraining    Phase = "draining"    // it was told to stop
+)
+
+// Cause is why a generation was started.
+type Cause string
+
+// The causes.
+const (
+	CauseStart   Cause = "start"   // the service was to come up
+	CauseReload  Cause = "reload"  // somebody asked for a new release
+	CauseRestart Cause = "restart" // the one before it ended by itself
+)
+
+// Generation is one started process of a service.
+type Generation struct {
+	// Number counts the generations of the service from 1. It is 0 while
+	// resolving.
+	Number  int
+	Attempt int
+	Phase   Phase
+	Cause   Cause
+	// PID is 0 until the process is there.
+	PID     int
+	Release *release.Release
+
+	Proof Proof
+	// Deputy is the process that gets its signals instead of the main one, or 0.
+	Deputy int
+	// Hook is the command that runs before its start or its stop; nil for none.
+	Hook *Hook
+	// Stopping is set once before_stop had its chance.
+	Stopping bool
+	// Published is set once the public path led to it.
+	Published bool
+	// Tail is what a command wrote last that its start failed of.
+	Tail []string
+
+	BegunAt    Instant // when its start was decided
+	StartedAt  Instant // when its command began
+	Deadline   Instant // when starting takes too long, or the warm-up ends
+	ReadyAt    Instant
+	ActiveAt   Instant
+	StoppedAt  Instant        // when its end was decided
+	KillAt     Instant        // when its group gets KILL
+	KilledAt   Instant        // Never once it is waited for no more
+	Signalled  syscall.Signal // the stop signal it was sent
+	Passed     syscall.Signal // the last signal that somebody asked for
+	Killed     bool
+	Aborted    bool // it never became the active one
+	MainGone   bool // its main process ended; others of its group live on
+	LastStatus Exit
+	// Reloads are the requests it was started for, or told to stop for.
+	Reloads []uint64
+}
+
+// Service is the configuration the generation was started with.
+func (g *Generation) service() *config.Service { return g.Release.Service }
+
+// abandoned reports whether it has been waited for long enough after its KILL.
+func (g *Generation) abandoned() bool { return g.Killed && g.KilledAt == Never }
+
+// Exit is how a process ended.
+type Exit struct {
+	Code   int
+	Signal syscall.Signal
+	// Reason says why the program never ran, if that is what happened.
+	Reason string
+	// Rest tells that the main process is gone but its group is not empty.
+	Rest bool
+}
+
+// String says it for people.
+func (e Exit) String() string {
+	switch {
+	case e.Reason != "":
+		return e.Reason
+	case e.Signal != 0:
+		return "killed by signal " + config.SignalName(e.Signal)
+	}
+	return fmt.Sprintf("exited with status %d", e.Code)
+}
+
+// ShellCode is the exit code a shell would give it.
+func (e Exit) ShellCode() int {
+	if e.Signal != 0 {
+		return 128 + int(e.Signal)
+	}
+	return e.Code
+}
+
+// Success reports whether it is that of a command that did well.
+func (e Exit) Success() bool { return e.Code == 0 && e.Signal == 0 && e.Reason == "" }
+
+// clean reports whether this is a proper end for a process that was sent the
+// signal sent (0 for none): a success code, or dying of that very signal, as
+// puma does after its drain.
+func (e Exit) clean(s *config.Service, sent syscall.Signal) bool {
+	if e.Reason != "" {
+		return false
+	}
+	if e.Signal != 0 {
+		return e.Signal == sent
+	}
+	return slices.Contains(s.SuccessExitCodes, e.Code)
+}
+
+// early says why its end failed the start.
+func (g *Generation) early(now Instant) string {
+	e := g.LastStatus
+	if e.Reason != "" {
+		return e.Reason
+	}
+	var text string
+	switch {
+	case g.Phase == PhaseProving && g.Proof.Way == WayListening && len(g.Proof.Missing) > 0:
+		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.StartedAt)), g.lacks(), ListenRemedy)
+	case g.Phase == PhaseProving && g.lacked() != "":
+		text = fmt.Sprintf("%s %s after its start, before it was ready (%s)", e, round(now.Sub(g.StartedAt)), g.lacked())
+	case g.Phase == PhaseProving, g.Phase == PhaseWarming:
+		text = fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(now.Sub(g.StartedAt)), g.service().Warmup)
+	case g.Published || g.Phase == PhaseHandover:
+		text = fmt.Sprintf("%s %s after it was ready, while the one before it still served", e, round(now.Sub(g.ReadyAt)))
+	default:
+		return e.String() + " before its command began"
+	}
+	if e.Signal == 0 && e.Code == 0 {
+		text += "; if it puts itself into the background, tell it to stay in the foreground"
+	}
+	return text
+}
+
+func round(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(10 * time.Millisecond)
+}

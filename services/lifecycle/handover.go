@@ -1,0 +1,111 @@
+package lifecycle
+
+import "hupwatch/config"
+
+// What is ready and has stayed so for its warm-up takes over in these steps, each
+// of which is left out if there is nothing to do:
+//
+//	publishing    the public path leads to it; the old one has what came before
+//	overlapping   both serve
+//	handover      before_stop of the old one runs
+//	promote       the old one gets its stop signal: the point of no return
+//
+// Whatever goes wrong before that, the path is made to lead to the old one again,
+// and that serves on.
+
+// takeOver begins it.
+func (s *step) takeOver(sl *Slot) {
+	g := sl.Incoming
+	if g.service().Publish == "" || sl.Instance > 0 {
+		s.handOver(sl)
+		return
+	}
+	g.Phase = PhasePublishing
+	g.Deadline = s.now.Add(g.service().StartTimeout)
+	s.publish(sl, g)
+}
+
+// publish makes the public path of a service lead to a generation. That is never one
+// of several: what is there of another instance is about to go.
+func (s *step) publish(sl *Slot, g *Generation) {
+	if path := g.service().Publish; path != "" && sl.Instance == 0 {
+		s.do(Publish{Generation: g.Number, Path: path})
+	}
+}
+
+// publishEarly publishes what is ready but not warm: nothing else serves.
+func (s *step) publishEarly(sl *Slot) {
+	if g := sl.Incoming; g != nil && g.Phase == PhaseWarming && sl.Active == nil {
+		s.publish(sl, g)
+	}
+}
+
+// published goes on with what the public path leads to.
+func (s *step) published(in Published) {
+	sl, g := s.find(in.Generation)
+	switch {
+	case g == nil || g.Phase == PhaseDraining:
+	case in.Failure != "" && g == sl.Incoming:
+		s.fail(sl, "publish: "+in.Failure)
+	case in.Failure != "":
+		s.emit(sl, g, Event{Kind: KindTrouble, Reason: "publish: " + in.Failure})
+	case g != sl.Incoming:
+	default:
+		if !g.Published {
+			g.Published = true
+			s.emit(sl, g, Event{Kind: KindPublished})
+		}
+		if g.Phase != PhasePublishing {
+			return
+		}
+		g.Phase = PhaseOverlapping
+		g.Deadline = s.now
+		if sl.Active != nil {
+			g.Deadline = s.now.Add(g.service().Overlap)
+		}
+	}
+}
+
+// unopposed goes on with an incoming generation when the active one has ended by
+// itself: nothing else serves, and there is nothing to be done with that any more.
+func (s *step) unopposed(sl *Slot) {
+	s.publishEarly(sl)
+	s.show(sl)
+	if g := sl.Incoming; g != nil && (g.Phase == PhaseOverlapping || g.Phase == PhaseHandover) {
+		g.Phase, g.Deadline = PhaseOverlapping, s.now
+	}
+}
+
+// handOver has before_stop of the old one run, if there is both.
+func (s *step) handOver(sl *Slot) {
+	g, old := sl.Incoming, sl.Active
+	if old == nil || old.Stopping || len(old.service().BeforeStop) == 0 {
+		s.promote(sl)
+		return
+	}
+	g.Phase = PhaseHandover
+	g.Deadline = Never
+	s.beforeStop(sl, old)
+}
+
+func (s *step) beforeStop(sl *Slot, g *Generation) {
+	if g.Hook == nil {
+		g.Hook = s.runHook(config.HookBeforeStop, g.service().BeforeStop, g.service().StopTimeout, sl, g)
+	}
+}
+
+// takeBack has the old one serve as before, if a part of that is done already.
+func (s *step) takeBack(sl *Slot, g *Generation) {
+	old := sl.Active
+	if old == nil {
+		return
+	}
+	s.killHook(old)
+	old.Stopping = false
+	if g.Phase == PhasePublishing || g.Published {
+		s.publish(sl, old)
+	}
+	if len(sl.Paths) > 0 && g.PID != 0 {
+		s.do(Restore{})
+	}
+}

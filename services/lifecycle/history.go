@@ -1,0 +1,344 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hupwatch/services/release"
+)
+
+// mostReleases is how many of the releases that were promoted are remembered.
+const mostReleases = 5
+
+// Past is a release that was promoted once.
+type Past struct {
+	Release *release.Release
+	// Well is set once a generation of it served until it was told to stop.
+	Well bool
+}
+
+// History is the releases of a slot that were promoted, the newest first.
+type History []Past
+
+// promoted returns the history with a release as the newest. One that is promoted
+// again is in it once.
+func (h History) promoted(r *release.Release) History {
+	well := false
+	older := slices.DeleteFunc(slices.Clone(h), func(p Past) bool {
+		well = well || p.Well && p.Release.Same(r)
+		return p.Release.Same(r)
+	})
+	h = append(History{{Release: r, Well: well}}, older...)
+	return h[:min(len(h), mostReleases)]
+}
+
+// served returns the history with the note that a release served until it was told
+// to stop.
+func (h History) served(r *release.Release) History {
+	h = slices.Clone(h)
+	for i := range h {
+		h[i].Well = h[i].Well || h[i].Release.Same(r)
+	}
+	return h
+}
+
+// without returns the history without a release that was no good.
+func (h History) without(r *release.Release) History {
+	return slices.DeleteFunc(slices.Clone(h), func(p Past) bool { return p.Release.Same(r) })
+}
+
+// renewed returns the history with a release that was written down as it was made
+// anew: what is read from env files may be something else now.
+func (h History) renewed(r *release.Release) History {
+	h = slices.Clone(h)
+	for i := range h {
+		if old := h[i].Release; old.Stored != nil && old.Service == r.Service && old.Dir == r.Dir {
+			h[i].Release = r
+		}
+	}
+	return h
+}
+
+// servedWell reports whether a release is known to have served until it was told to
+// stop.
+func (h History) servedWell(rel *release.Release) bool {
+	return slices.ContainsFunc(h, func(p Past) bool { return p.Well && p.Release.Same(rel) })
+}
+
+// before returns the release to go back to when these are no good: the newest that
+// served well or, if none did, the newest at all; nil if there is no other.
+func (h History) before(bad []*release.Release) *release.Release {
+	var any *release.Release
+	for _, p := range h {
+		switch {
+		case slices.ContainsFunc(bad, p.Release.Same):
+		case p.Well:
+			return p.Release
+		case any == nil:
+			any = p.Release
+		}
+	}
+	return any
+}
+
+// in returns the newest release that ran in a directory, which the end of its path
+// names too if it is that of no other; nil if there is none.
+func (h History) in(dir string) *release.Release {
+	var found *release.Release
+	for _, p := range h {
+		switch {
+		case p.Release.Dir == dir:
+			return p.Release
+		case !strings.HasSuffix(p.Release.Dir, "/"+strings.Trim(dir, "/")):
+		case found == nil:
+			found = p.Release
+		case found.Dir != p.Release.Dir:
+			return nil
+		}
+	}
+	return found
+}
+
+// String names the directories of the releases, the newest first.
+func (h History) String() string {
+	if len(h) == 0 {
+		return "none"
+	}
+	var dirs []string
+	for _, p := range h {
+		if !slices.Contains(dirs, p.Release.Dir) {
+			dirs = append(dirs, p.Release.Dir)
+		}
+	}
+	return strings.Join(dirs, ", ")
+}
+
+// Probation is the time, from the stop signal to the old generation on, in which a
+// release that was promoted can still be taken back.
+type Probation struct {
+	// Until is Never while it is being taken back, 0 if there is nothing to go back
+	// to.
+	Until Instant
+	// Requests are those that promoted it.
+	Requests []uint64
+}
+
+// on reports whether the release can still be taken back.
+func (p *Probation) on(now Instant) bool { return now < p.Until }
+
+// deadline is when it cannot be taken back any more.
+func (p *Probation) deadline() Instant {
+	if p.Until == 0 {
+		return Never
+	}
+	return p.Until
+}
+
+// Refusal is the release that was found to be no good last.
+type Refusal struct {
+	// Release has no more than its configuration if it could not even be made.
+	Release *release.Release
+	Reason  string
+}
+
+// remember takes the promotion of a generation into the history, and puts it on
+// probation if there is something to go back to.
+func (s *step) remember(sl *Slot, g, old *Generation) {
+	known := sl.History.servedWell(g.Release)
+	if old != nil {
+		s.replaced(sl, old, g.Release)
+	}
+	sl.History = sl.History.promoted(g.Release)
+	sl.Good = g.Release
+	s.Booting = false
+	asked := g.Cause == CauseReload
+	if r := s.Under; r != nil && r.Begun && !asked && sl.Instance < r.Slot && r.Made != nil && !r.Made.Same(g.Release) {
+		r.Undone = fmt.Sprintf("instance %d: it ended, and what it was started with is gone: it is started from %s", sl.Instance, g.Release.Dir)
+	}
+	if asked {
+		sl.Undone = nil
+		s.reportSettled()
+	}
+	switch {
+	case asked && s.Under.Back: // that is why it serves now
+		s.Instead = ""
+	case asked, g.Cause == CauseStart && s.Instead == "":
+		s.Refused, s.Instead = nil, ""
+	}
+	bad := append(slices.Clone(sl.Undone), g.Release)
+	onTrial := asked && !known || g.Cause == CauseRestart // else it is no new release
+	switch d := g.service().Probation; {
+	case !asked && len(sl.Undone) == 0: // a crash does not begin it anew
+	case onTrial && d > 0 && sl.History.before(bad) != nil:
+		sl.Probation = Probation{Until: s.now.Add(d), Requests: g.Reloads}
+	default:
+		sl.Probation, sl.Undone = Probation{}, nil
+	}
+	if sl.Probation.Until == 0 {
+		sl.History = sl.History.served(g.Release)
+	}
+	s.keep = true
+}
+
+// replaced notes that a generation served until it is told to stop, unless that is for
+// the same release while it can be taken back: then that is on trial still.
+func (s *step) replaced(sl *Slot, old *Generation, by *release.Release) {
+	if !old.Release.Same(by) || !sl.Probation.on(s.now) {
+		sl.History, s.keep = sl.History.served(old.Release), true
+	}
+}
+
+// endProbation lets go of what could be gone back to once the time is over. Its
+// sockets went when it was replaced: an address that moves to another service must be
+// free for that.
+func (s *step) endProbation(sl *Slot) {
+	if sl.Probation.Until == 0 || sl.Probation.on(s.now) {
+		return
+	}
+	sl.Probation, sl.Undone = Probation{}, nil
+	if g := sl.Active; g != nil {
+		sl.History = sl.History.served(g.Release)
+		g.Reloads = nil // what becomes of it now is no part of the reload
+		s.keep = true
+	}
+}
+
+// rollBack goes back to a release before, if what ended by itself was on
+// probation. It reports whether there is one.
+func (s *step) rollBack(sl *Slot, g *Generation) bool {
+	e := g.LastStatus
+	askedFor := e.Signal != 0 && e.Signal == g.Passed
+	if !sl.Probation.on(s.now) || askedFor || !s.startable() {
+		return false
+	}
+	reason := fmt.Sprintf("it ended within its probation: %s %s after it was promoted", e, round(s.now.Sub(g.ActiveAt)))
+	if r := s.Under; r != nil && r.Begun && sl.Instance < r.Slot {
+		r.Undone = fmt.Sprintf("instance %d: %s", sl.Instance, reason)
+	}
+	if len(sl.Undone) == 0 { // those before it were good once
+		sl.History, s.keep = sl.History.without(g.Release), true
+	}
+	return s.goBack(sl, g, reason)
+}
+
+// goBack makes the release before one that is no good the good one again, and tells
+// so; and so on, if that is none either. If no other one is left, the newest that
+// was good once is started again and again: then it reports false.
+func (s *step) goBack(sl *Slot, g *Generation, reason string) bool {
+	sl.Undone = append(slices.Clone(sl.Undone), g.Release)
+	if len(sl.Undone) == 1 {
+		s.refuse(g, g.Release, reason)
+	}
+	good := sl.History.before(sl.Undone)
+	if good == nil {
+		if first := sl.History.before(sl.Undone[:1]); first != nil {
+			sl.Good = first
+		}
+		sl.Probation, sl.Undone = Probation{}, nil
+		return false
+	}
+	sl.Good, sl.Probation.Until = good, Never
+	if !s.fellBack(sl) { // else it is told with the result
+		s.afterReload(sl, g, ResultRolledBack, reason)
+	}
+	back := Event{Kind: KindRolledBack, ServingRelease: good.Dir, Reason: reason, Tail: g.Tail, Reloads: sl.Probation.Requests}
+	if g.MainGone {
+		e := g.LastStatus
+		back.Exit = &e
+	}
+	s.emit(sl, g, back)
+	return true
+}
+
+// refuse notes that a release is no good: after a reboot too it is not the one to
+// start with. What got no process is no proof of that: that may be the host's fault.
+func (s *step) refuse(g *Generation, rel *release.Release, reason string) {
+	if g.MainGone && g.PID == 0 {
+		return
+	}
+	s.Refused = &Refusal{Release: rel, Reason: reason}
+	if s.Instead != "" { // that is what the file says now
+		s.Instead = reason
+	}
+	s.keep = true
+}
+
+// instead starts a service from the newest release that is known to be good, because
+// the configured one is not. It reports whether there is such.
+func (s *step) instead(sl *Slot, g *Generation, bad *release.Release, reason string) bool {
+	if !s.Booting || sl.Instance > 0 { // the others follow the first one
+		return false
+	}
+	sl.Undone = append(slices.Clone(sl.Undone), bad)
+	good := sl.History.before(sl.Undone)
+	if good == nil {
+		sl.Good, sl.Undone = sl.History.before(sl.Undone[:1]), nil
+		return false
+	}
+	if s.Instead == "" {
+		s.Instead = reason
+		s.refuse(g, bad, reason)
+	}
+	sl.Good = good
+	s.emit(sl, g, Event{Kind: KindInstead, Reason: reason, Release: bad.Dir, ServingRelease: good.Dir})
+	return true
+}
+
+// refusedBefore starts another release than the configured one if hupwatch begins,
+// and that was refused last time.
+func (s *step) refusedBefore(sl *Slot, configured *release.Release) bool {
+	g, refused := sl.Incoming, s.Refused
+	if g.Cause != CauseStart || !s.Booting {
+		return false
+	}
+	if len(sl.Undone) > 0 && sl.Good != nil { // it was to be started instead, and is gone
+		sl.Undone = append(slices.Clone(sl.Undone), sl.Good)
+	}
+	switch {
+	case refused == nil, !refused.Release.Same(configured), slices.ContainsFunc(sl.Undone, configured.Same):
+		return false
+	case !s.instead(sl, g, configured, refused.Reason):
+		return false
+	}
+	s.launch(sl, CauseStart, sl.Good)
+	return true
+}
+
+// settled tells who waits for it when nothing of a reload can be taken back any more.
+func (s *step) settled() {
+	if !slices.ContainsFunc(s.Slots, func(sl Slot) bool { return sl.Probation.Until != 0 }) {
+		s.reportSettled()
+	}
+}
+
+func (s *step) reportSettled() {
+	if len(s.Settling) > 0 {
+		s.emit(nil, nil, Event{Kind: KindSettled, Reloads: s.Settling})
+		s.Settling = nil
+	}
+}
+
+// mayUndo is how long what is promoted can still be taken back.
+func (s *step) mayUndo() time.Duration {
+	longest := time.Duration(0)
+	for i := range s.Slots {
+		if p := &s.Slots[i].Probation; p.on(s.now) {
+			longest = max(longest, p.Until.Sub(s.now))
+		}
+	}
+	return longest
+}
+
+// Record is what outlives a reboot of what is known of a service.
+type Record struct {
+	History History
+	Refused *Refusal
+	Waiting Waiting
+}
+
+// record is that, of the first instance.
+func (m *Machine) record() Record {
+	return Record{History: m.Slots[0].History, Refused: m.Refused, Waiting: m.Waiting}
+}

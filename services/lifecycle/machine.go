@@ -1,0 +1,370 @@
+package lifecycle
+
+import (
+	"hupwatch/config"
+)
+
+// Machine is what happens to one service, as plain data: Step is the only thing
+// that changes it, and it survives a round trip through JSON in any phase. It
+// does nothing itself.
+type Machine struct {
+	Name string
+	// Config is what the file says now. What runs was started with the
+	// configuration in its Release.
+	Config *config.Service
+	// WantedUp is what autostart says at first. Commanded is set once somebody said
+	// so instead.
+	WantedUp  bool
+	Commanded bool
+	Slots     []Slot
+	// Since is when the service came into its state, Was.
+	Since Instant
+	Was   State
+
+	// Under is the reload under way, or waiting to begin; Merged are the
+	// requests that came after it had begun: the next one answers them all.
+	Under  *Run
+	Merged []uint64
+	// MergedRun is how that one is going to be.
+	MergedRun Run
+
+	// Ending is the Stop being carried out.
+	Ending *Ending
+
+	// Doomed is set once DownForGood was said.
+	Doomed bool
+
+	// Awaits are the services that are to be ready before it comes up.
+	Awaits []string
+	// Waiting is what is known of who waits on its sockets. Observing is the generation
+	// that is looked at before the reload under way goes on, or 0.
+	Waiting   Waiting
+	Observing int
+	// Refused is the release that was no good last, Instead why another one was started
+	// than the file says; empty if none was.
+	Refused *Refusal
+	Instead string
+	// Booting is set while the release that hupwatch begins with is not promoted.
+	Booting bool
+	// Settling are the requests whose release can still be taken back.
+	Settling []uint64
+	// Stood is what the services that depend on it were told last.
+	Stood bool
+	// Guarded is set while the paths of its sockets are watched.
+	Guarded bool
+	// After are the after_reload commands that run.
+	After []Hook
+
+	Hooks       int // the token last given
+	Generations int // the number last given
+	Attempts    int // the attempt last made
+	Restarts    int // the starts that nobody asked for
+	Tickets     int // the turn last asked for
+}
+
+// NewMachine returns the machine of a service that has nothing running, and of which
+// an earlier hupwatch knew that.
+func NewMachine(c *config.Service, known Record) *Machine {
+	return &Machine{
+		Name:     c.Name,
+		Config:   c,
+		WantedUp: c.Autostart,
+		Was:      StateStopped,
+		Slots:    []Slot{{Backoff: Backoff{NextStart: Never}, History: known.History}},
+		Refused:  known.Refused,
+		Waiting:  known.Waiting,
+	}
+}
+
+// Step tells the machine that something happened and returns what is to be
+// done, in order. Time must not run backwards from one call to the next.
+func (m *Machine) Step(now Instant, in Input) []Effect {
+	s := &step{Machine: m, now: now}
+	if _, tick := in.(Tick); tick {
+		s.warmed = m.Warming(now)
+	}
+	for i := range m.Slots { // before the input, which may begin to take something else back
+		s.endProbation(&m.Slots[i])
+	}
+	s.take(in)
+	s.settle()
+	if s.keep {
+		s.do(Remember{m.record()})
+	}
+	if state := m.State(); state != m.Was {
+		m.Was, m.Since = state, now
+	}
+	return s.effects
+}
+
+// Deadline is when the machine wants a Tick next; Never if it waits for nothing
+// but inputs.
+func (m *Machine) Deadline() Instant {
+	next := Never
+	for i := range m.Slots {
+		next = min(next, m.Slots[i].deadline(m.startable() && !m.held()))
+	}
+	for _, h := range m.After {
+		next = min(next, h.Deadline)
+	}
+	if m.Under != nil && m.Under.Watching != 0 {
+		next = min(next, m.Under.Watching)
+	}
+	return next
+}
+
+// Warming returns the generation that a Tick at this moment may take further, and
+// nothing else; 0 for none. Whoever gives one makes sure that its process lives.
+func (m *Machine) Warming(now Instant) int {
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		g := sl.Incoming
+		if g == nil || g.Deadline > now {
+			continue
+		}
+		switch {
+		case g.Phase == PhaseOverlapping, g.Phase == PhaseHandover, g.Phase == PhaseWarming && m.proven(sl):
+			return g.Number
+		}
+	}
+	return 0
+}
+
+// startable reports whether a generation may be started at all.
+func (m *Machine) startable() bool {
+	return m.WantedUp && m.Ending == nil
+}
+
+// living counts the generations of every slot, also those on their way.
+func (m *Machine) living() int {
+	n := 0
+	for i := range m.Slots {
+		n += len(m.Slots[i].generations())
+	}
+	return n
+}
+
+// needs are the configurations whose addresses are still needed: by what would be
+// started after a crash, by what is about to be started, and by what lives. What
+// drains has its sockets already, but not the path it may be published at.
+func (m *Machine) needs(drains bool) []*config.Service {
+	var all []*config.Service
+	if m.comes() {
+		all = append(all, m.Config)
+	}
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		if sl.Good != nil && m.Ending == nil {
+			all = append(all, sl.Good.Service)
+		}
+		for _, g := range sl.generations() {
+			if g.Release != nil && (drains || g.Phase != PhaseDraining || g.PID == 0) {
+				all = append(all, g.service())
+			}
+		}
+	}
+	return all
+}
+
+// listens is every address whose socket is still needed.
+func (m *Machine) listens() []config.Listen {
+	var all []config.Listen
+	for _, c := range m.needs(false) {
+		all = append(all, c.Listen...)
+	}
+	return all
+}
+
+// comes reports whether the service is going to be started because somebody asked:
+// who connects until then waits.
+func (m *Machine) comes() bool {
+	if m.Ending != nil {
+		return len(m.Ending.Again) > 0
+	}
+	return m.Under != nil && !m.Under.Begun
+}
+
+// step is one call of Step.
+type step struct {
+	*Machine
+	now     Instant
+	ticked  bool // the input is a Tick
+	warmed  int  // the generation that it may take further: its process lives
+	keep    bool // what is to be remembered has changed
+	effects []Effect
+}
+
+func (s *step) do(e Effect) { s.effects = append(s.effects, e) }
+
+func (s *step) emit(sl *Slot, g *Generation, e Event) {
+	e.Service = s.Name
+	if sl != nil {
+		e.Instance = sl.Instance
+	}
+	if g != nil {
+		e.Generation, e.PID, e.Cause = g.Number, g.PID, g.Cause
+		if g.Release != nil && e.Release == "" {
+			e.Release = g.Release.Dir
+		}
+	}
+	switch {
+	case e.Reloads != nil:
+	case g != nil: // not the one under way, if another one stopped it
+		e.Reloads = g.Reloads
+	case s.Under != nil:
+		e.Reloads = s.Under.IDs
+	}
+	s.do(Emit{Event: e, WithTail: e.isOfFailure(), Forget: e.Kind == KindStopped && s.Ending != nil && !s.Ending.Asked})
+}
+
+func (s *step) take(in Input) {
+	switch in := in.(type) {
+	case Declare:
+		s.declare(in.Config)
+	case Start:
+		s.start(in)
+	case Up:
+		s.up(in)
+	case Down:
+		s.down(in)
+	case Restart:
+		s.restart(in)
+	case Forward:
+		s.forward(in)
+	case RollBack:
+		s.rollBackTo(in)
+	case Reload:
+		s.ask(in)
+	case Turn:
+		s.turn(in)
+	case Stop:
+		s.stop(in)
+	case Kill:
+		s.killAll()
+	case Resolved:
+		s.resolved(in)
+	case ResolveFailed:
+		s.resolveFailed(in)
+	case Spawned:
+		s.spawned(in)
+	case SpawnFailed:
+		s.spawnFailed(in)
+	case Execed:
+		s.execed(in)
+	case Await:
+		s.await(in)
+	case Proved:
+		s.proved(in)
+	case Observed:
+		s.observed(in)
+	case Said:
+		s.said(in)
+	case HookDone:
+		s.hookDone(in)
+	case Published:
+		s.published(in)
+	case Exited:
+		s.exited(in)
+	case Emptied:
+		s.emptied(in)
+	case Tick:
+		s.ticked = true
+	}
+}
+
+// settle does what is due, whatever the input was: deadlines, restarts, the
+// reload that may begin, the stop that is done.
+func (s *step) settle() {
+	s.observeNoMore()
+	for i := range s.Slots {
+		s.expire(&s.Slots[i])
+	}
+	s.afterExpired()
+	s.watched()
+	s.follow()
+	s.goOn()
+	s.begin()
+	for i := range s.Slots {
+		s.restartDue(&s.Slots[i])
+		s.downForGood(&s.Slots[i])
+	}
+	s.finishEnding()
+	s.settled()
+	s.trim()
+	s.unguard()
+	s.stand()
+}
+
+func (s *step) declare(c *config.Service) {
+	s.Config = c
+	if s.Ending == nil || s.Ending.Final || s.Ending.Asked {
+		return
+	}
+	// Back in the file: what of the earlier life still drains goes on doing so.
+	s.answerEnding(ResultAborted, "the service is in the file again")
+	s.Ending = nil
+	s.WantedUp, s.Commanded = c.Autostart, false
+	if !s.WantedUp {
+		s.keepSockets()
+	}
+}
+
+func (s *step) start(in Start) {
+	s.Booting = true
+	if in.Wanted != "" {
+		s.WantedUp, s.Commanded = in.Wanted == WantedUp, true
+	}
+	if !s.startable() {
+		return
+	}
+	if sl := &s.Slots[0]; sl.Active == nil && sl.Incoming == nil {
+		sl.Backoff.clear()
+		sl.NextStart = s.now
+		sl.NextCause = CauseStart
+	}
+}
+
+// find returns the generation of that number and its slot, or nil.
+func (m *Machine) find(number int) (*Slot, *Generation) {
+	for i := range m.Slots {
+		for _, g := range m.Slots[i].generations() {
+			if g.Number == number && number != 0 {
+				return &m.Slots[i], g
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Place is where a generation is, and how far it has come.
+type Place struct {
+	Generation, Instance int
+	Phase                Phase
+}
+
+// Living lists the generations that have a process or are about to get one.
+func (m *Machine) Living() []Place {
+	var living []Place
+	for i := range m.Slots {
+		sl := &m.Slots[i]
+		for _, g := range sl.generations() {
+			if g.Number > 0 {
+				living = append(living, Place{Generation: g.Number, Instance: sl.Instance, Phase: g.Phase})
+			}
+		}
+	}
+	return living
+}
+
+// PIDs returns the main processes of every generation.
+func (m *Machine) PIDs() []int {
+	var pids []int
+	for i := range m.Slots {
+		for _, g := range m.Slots[i].generations() {
+			if g.PID != 0 {
+				pids = append(pids, g.PID)
+			}
+		}
+	}
+	return pids
+}

@@ -1,0 +1,113 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"hupwatch/config"
+)
+
+// otherwise goes another way with the incoming generation of a reload, which has no
+// process yet, than to start it beside the active one, if its service has one. It
+// reports whether that is all there is to do.
+func (s *step) otherwise(sl *Slot, g *Generation) bool {
+	switch g.service().Reload {
+	case config.ReloadStopFirst:
+		old := sl.Active
+		sl.Active = nil
+		s.replaced(sl, old, g.Release)
+		old.Reloads = g.Reloads
+		s.retire(sl, old, old.service().StopTimeout)
+	case config.ReloadSignal:
+		s.reloadBySignal(sl, g)
+		return true
+	case config.ReloadStartFirst:
+	}
+	return false
+}
+
+// fallBack starts the last good release again: the old one had to stop first, and
+// the new one is no good. The reload ends with that.
+func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
+	r := s.Under
+	if g.service().Reload != config.ReloadStopFirst || !r.Served || sl.Active != nil || sl.Good == nil || !s.startable() {
+		return false
+	}
+	r.FellBack, sl.Probation.Requests = reason, r.IDs
+	if !sl.Good.Same(g.Release) {
+		sl.Probation.Until = Never // that of the one before does not end meanwhile
+		sl.Undone = append(slices.Clone(sl.Undone), g.Release)
+	}
+	s.emit(sl, g, Event{Kind: KindRolledBack, ServingRelease: sl.Good.Dir, Reason: reason})
+	s.launch(sl, CauseRestart, sl.Good)
+	return true
+}
+
+// fellBack reports whether the reload under way ends with what is started in this
+// slot.
+func (s *step) fellBack(sl *Slot) bool {
+	return s.Under != nil && s.Under.FellBack != "" && &s.Slots[s.Under.Slot] == sl
+}
+
+// reloadBySignal has the active generation reload itself, and watches it for as
+// long as a new one would have to stay alive.
+func (s *step) reloadBySignal(sl *Slot, made *Generation) {
+	active, r := sl.Active, s.Under
+	sl.Incoming = nil
+	sig := made.service().ReloadSignal
+	active.Passed, active.Reloads = sig, made.Reloads
+	s.do(Pass{Generation: active.Number, Signal: sig, Deputy: active.Deputy})
+	s.emit(sl, active, Event{Kind: KindForwarded, Signal: sig})
+	var asleep []string
+	for _, c := range config.Changes(active.Release.Service, made.service()) {
+		if !c.Live && c.Key != "instances" {
+			asleep = append(asleep, c.Key)
+		}
+	}
+	switch {
+	case len(asleep) > 0:
+		r.Note = "not in force until it is started anew: " + strings.Join(asleep, ", ")
+	case active.Release.Starts(made.Release):
+		s.amend(sl, made.Release)
+	}
+	r.Watching = s.now.Add(made.service().Warmup)
+}
+
+// watched goes on when what reloaded itself has been watched for long enough.
+func (s *step) watched() {
+	r := s.Under
+	if r == nil || r.Watching == 0 || r.Watching > s.now || !s.ticked {
+		return
+	}
+	r.Watching = Never
+	sl := &s.Slots[r.Slot]
+	if ready := sl.Active.ready(); ready != nil && !speaks(ready) {
+		sl.Active.Proof.Asked = true
+		s.do(Prove{Generation: sl.Active.Number, Instance: sl.Instance, Release: sl.Active.Release, Way: WayProbe, Ready: ready, AtOnce: 1})
+		return
+	}
+	s.signalled(sl, "")
+}
+
+// signalled ends the reload of an instance that reloaded itself.
+func (s *step) signalled(sl *Slot, failure string) {
+	r := s.Under
+	r.Watching = 0
+	if failure != "" {
+		s.finish(ResultFailed, fmt.Sprintf("after %s it was not ready: %s", config.SignalName(sl.Active.Passed), failure), sl, sl.Active)
+		return
+	}
+	if !s.nextInstance() {
+		s.finish(ResultSignalled, r.Note, sl, sl.Active)
+	}
+}
+
+// signalledEnded ends the reload of an instance that did not survive it.
+func (s *step) signalledEnded(sl *Slot, g *Generation) {
+	if r := s.Under; r == nil || r.Watching == 0 || &s.Slots[r.Slot] != sl {
+		return
+	}
+	s.Under.Watching = 0
+	s.finish(ResultFailed, fmt.Sprintf("%s after %s", g.LastStatus, config.SignalName(g.Passed)), sl, g)
+}

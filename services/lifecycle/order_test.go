@@ -1,0 +1,118 @@
+package lifecycle_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services/lifecycle"
+)
+
+// stood is what those that depend on it were told, since the last call.
+func (b *bench) stood() (all []bool) {
+	for _, e := range b.saw {
+		if e, ok := e.(lifecycle.Standing); ok {
+			all = append(all, e.Ready)
+		}
+	}
+	b.saw = nil
+	return all
+}
+
+func (b *bench) wantStood(want ...bool) {
+	b.t.Helper()
+	if got := b.stood(); !slices.Equal(got, want) {
+		b.t.Errorf("told those that depend on it %v, want %v", got, want)
+	}
+}
+
+func TestWhatDependsOnOthersStartsOnceTheyAreReady(t *testing.T) {
+	b := newBench(t, web())
+	b.tell(lifecycle.Await{Names: []string{"db", "cache"}})
+	b.tell(lifecycle.Start{})
+	b.want(lifecycle.StateWaiting)
+	b.pass(time.Hour)
+	b.tell(lifecycle.Await{Names: []string{"db"}})
+	b.want(lifecycle.StateWaiting)
+	b.tell(lifecycle.Await{})
+	b.want(lifecycle.StateStarting, "resolve new")
+}
+
+func TestAReloadOfWhatWaitsForOthersWaitsToo(t *testing.T) {
+	b := newBench(t, web())
+	b.tell(lifecycle.Await{Names: []string{"db"}})
+	b.tell(lifecycle.Start{})
+	b.ask(7)
+	b.want(lifecycle.StateWaiting)
+	b.tell(lifecycle.Await{})
+	b.turn()
+	b.up("/releases/1") // that start ends first
+	b.want(lifecycle.StateRunning, "resolve new")
+	b.turn()
+	b.up("/releases/2")
+	b.want(lifecycle.StateRunning, "resolve new", "TERM to the main of 1", "answer [7] promoted")
+}
+
+func TestWhatWaitsForOthersCanBeStopped(t *testing.T) {
+	b := newBench(t, web())
+	b.tell(lifecycle.Await{Names: []string{"db"}})
+	b.tell(lifecycle.Start{})
+	b.tell(lifecycle.Down{ID: 7})
+	b.want(lifecycle.StateStopped, "answer [7] stopped")
+	b.tell(lifecycle.Await{})
+	b.pass(time.Hour)
+	b.want(lifecycle.StateStopped)
+}
+
+// What is up stays so, also when it crashes: depends_on is about who comes first.
+func TestACrashRestartWaitsForNobody(t *testing.T) {
+	b := serving(t, web())
+	b.tell(lifecycle.Await{Names: []string{"db"}})
+	b.want(lifecycle.StateRunning)
+	b.exit(1, lifecycle.Exit{Code: 1})
+	b.want(lifecycle.StateStarting, "resolve /releases/1")
+}
+
+func TestThoseThatDependOnItHearOnceItServes(t *testing.T) {
+	b := newBench(t, web())
+	b.tell(lifecycle.Start{})
+	b.start("/releases/1")
+	b.pass(time.Second - 1)
+	b.wantStood()
+	b.pass(1)
+	b.wantStood(true)
+	b.exit(1, lifecycle.Exit{Code: 1})
+	b.wantStood(false)
+}
+
+func TestThoseThatDependOnItDoNotWaitForWhatIsNotWanted(t *testing.T) {
+	c := web()
+	c.Autostart = false
+	b := newBench(t, c)
+	b.tell(lifecycle.Start{})
+	b.wantStood(true)
+	b.tell(lifecycle.Up{ID: 7, Config: c})
+	b.wantStood(false)
+}
+
+func TestThoseThatDependOnItDoNotWaitForWhatHasDoneItsWork(t *testing.T) {
+	c := web()
+	c.Restart = config.RestartOnFailure
+	b := serving(t, c)
+	b.stood()
+	b.exit(1, lifecycle.Exit{})
+	b.wantStood() // it served, and it has done what it had to
+}
+
+func TestThoseThatDependOnItWaitForEveryInstance(t *testing.T) {
+	b := newBench(t, several(2))
+	b.tell(lifecycle.Start{})
+	b.resolve("/releases/1")
+	b.run()
+	b.pass(time.Second)
+	if len(b.serving()) != 1 {
+		t.Fatalf("serving %q", b.serving())
+	}
+	b.wantStood()
+}

@@ -1,0 +1,404 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"hupwatch/config"
+)
+
+// Time alone is no proof, whatever the load and however long the warm-up: a
+// generation is believed for what it itself is seen to do. It is looked at before
+// the warm-up, and once more at its end.
+
+// Way is how a generation proves that it is ready.
+type Way string
+
+// The ways.
+const (
+	WayNone      Way = ""          // not at all: only the warm-up counts
+	WayProbe     Way = "probe"     // it answers a probe, or its command does
+	WaySaid      Way = "said"      // it says so itself
+	WayWaiting   Way = "waiting"   // it waits for connections where a generation before it was seen to
+	WayListening Way = "listening" // it listens on every address that the active one listens on
+)
+
+// The pauses between two looks, and how long the last of them may take.
+const (
+	firstLook = 10 * time.Millisecond
+	everyLook = 250 * time.Millisecond
+	lastLook  = 5 * time.Second
+)
+
+// lastingLooks is how long a generation that was ready has to be seen so again at
+// the end of its warm-up: at any one moment its workers may be busy.
+const lastingLooks = 10 * time.Second
+
+// mostAtOnce is how many connections a probe opens at the same time at most, if
+// another generation takes those that come one after the other.
+const MostAtOnce = 16
+
+// Proof is how far an incoming generation has come in proving itself.
+type Proof struct {
+	// Way is that of the last look.
+	Way Way
+	// Asked is set while a Prove is under way; Next is when to ask again.
+	Asked bool
+	Next  Instant
+	Pause time.Duration
+	// AtOnce is how many connections the next probe opens; 0 is one.
+	AtOnce int
+	// Failure is why the last probe failed, Own is set if that is what the generation
+	// itself answered: it says more than who else did after that.
+	Failure string
+	Own     bool
+	// Asks are the addresses of the last look. Missing is what it found missing, and
+	// Unseen why more could not be seen.
+	Asks    []string
+	Missing []string
+	Unseen  string
+	// Needless is set once the active one was seen to listen on nothing.
+	Needless bool
+	// Again is set while it is looked at once more at the end of the warm-up, Lasting
+	// once that found it ready still.
+	Again, Lasting bool
+	// Overdue is set if its time was over while it was being looked at, Last while
+	// the look is under way that decides.
+	Overdue, Last bool
+	// Said is set once it said that it is ready, and Status is what it says it does.
+	Said   bool
+	Status string
+}
+
+// extendLimit is how many times its start_timeout a generation may have in all that
+// asks for more, see EXTEND_TIMEOUT_USEC of sd_notify(3).
+const extendLimit = 10
+
+// defaultProbe is how long an attempt may take if nobody said.
+const DefaultProbe = 2 * time.Second
+
+// ready is how to see that a generation is ready; nil if nobody said how.
+func (g *Generation) ready() *config.Ready {
+	c := g.service()
+	switch {
+	case c.Ready != nil && c.Ready.Kind == config.ReadyWarmup:
+		return nil
+	case c.Ready == nil && c.Publish != "":
+		return &config.Ready{Kind: config.ReadyUnix, Address: "${" + config.BindVariable + "}", Interval: everyLook, Timeout: DefaultProbe}
+	}
+	return c.Ready
+}
+
+// speaks reports whether a generation says itself that it is ready.
+func speaks(r *config.Ready) bool {
+	return r != nil && (r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD)
+}
+
+// said takes what a generation says of itself.
+func (s *step) said(in Said) {
+	sl, g := s.find(in.Generation)
+	if g == nil {
+		return
+	}
+	if in.MainPID != 0 {
+		g.Deputy = in.MainPID
+		if in.MainPID == g.PID {
+			g.Deputy = 0
+		}
+	}
+	if g != sl.Incoming {
+		return
+	}
+	if in.Extend > 0 && g.Phase == PhaseProving {
+		most := g.StartedAt
+		for range extendLimit {
+			most = most.Add(g.service().StartTimeout)
+		}
+		g.Deadline = max(g.Deadline, min(s.now.Add(in.Extend), most))
+	}
+	g.Proof.Said, g.Proof.Status = g.Proof.Said || in.Ready, in.Status
+	switch {
+	case in.Failure != "" && !g.Proof.Said:
+		s.fail(sl, in.Failure)
+	case in.Stopping && g.Phase != PhaseResolving:
+		s.fail(sl, "it said STOPPING=1 before it had taken over")
+	case g.Proof.Said && g.Phase == PhaseProving && speaks(g.ready()):
+		s.warm(sl)
+	}
+}
+
+// way is how the incoming generation proves itself.
+func (m *Machine) way(sl *Slot) Way {
+	g := sl.Incoming
+	c := g.service()
+	switch r := g.ready(); {
+	case c.Ready != nil && c.Ready.Kind == config.ReadyWarmup:
+		return WayNone
+	case speaks(r):
+		return WaySaid
+	case r != nil:
+		return WayProbe
+	case len(m.waits(g)) > 0:
+		return WayWaiting
+	case len(c.Listen) == 0 && sl.Active != nil && sl.Active.PID != 0 && !g.Proof.Needless:
+		return WayListening
+	}
+	return WayNone
+}
+
+// looked reports whether it is looked at whether a generation is ready.
+func (w Way) looked() bool { return w != WayNone && w != WaySaid }
+
+// proven reports whether nothing is to be looked at any more.
+func (m *Machine) proven(sl *Slot) bool { return sl.Incoming.Proof.Lasting || !m.way(sl).looked() }
+
+// prove has a look at the incoming generation.
+func (s *step) prove(sl *Slot) {
+	g := sl.Incoming
+	g.Proof.Asked, g.Proof.Next, g.Proof.Way = true, Never, s.way(sl)
+	p := Prove{Generation: g.Number, Instance: sl.Instance, Release: g.Release, Way: g.Proof.Way, Others: s.others(g), AtOnce: max(1, g.Proof.AtOnce)}
+	switch p.Way {
+	case WayProbe:
+		p.Ready = g.ready()
+	case WayWaiting:
+		p.Waits = s.waits(g)
+		g.Proof.Asks = config.Addresses(p.Waits)
+	case WayListening:
+		p.Active = sl.Active.Number
+		if public := sl.Active.service().Publish; public != "" {
+			p.Own = config.BindPath(public, sl.Active.Number)
+		}
+	case WayNone, WaySaid:
+	}
+	s.do(p)
+}
+
+// others are the generations of the service that live beside one: each of them may
+// answer for it.
+func (m *Machine) others(g *Generation) []int {
+	var numbers []int
+	for i := range m.Slots {
+		for _, other := range m.Slots[i].generations() {
+			if other != g && other.PID != 0 {
+				numbers = append(numbers, other.Number)
+			}
+		}
+	}
+	return numbers
+}
+
+// proveOn has the next look when its time has come, or none any more.
+func (s *step) proveOn(sl *Slot) {
+	p, way := &sl.Incoming.Proof, s.way(sl)
+	switch {
+	case p.Asked, way == WaySaid:
+	case !way.looked() && sl.Incoming.Phase == PhaseProving:
+		s.warm(sl)
+	case !way.looked():
+		sl.Incoming.Deadline, p.Next = s.now, Never
+	case p.Next <= s.now || p.Next == Never:
+		s.prove(sl)
+	}
+}
+
+// proveAgain begins the looks at the end of the warm-up.
+func (s *step) proveAgain(sl *Slot) {
+	g := sl.Incoming
+	g.Proof.Again, g.Proof.Pause = true, 0
+	g.Deadline = s.now.Add(min(g.service().StartTimeout, lastingLooks))
+	if s.way(sl) == WayProbe {
+		g.Deadline = s.now.Add(g.service().StartTimeout)
+	}
+	s.prove(sl)
+}
+
+// outOfTime ends a proof whose time is over: by a last look that begins after that.
+// What a generation did while hupwatch was paused, it is believed for.
+func (s *step) outOfTime(sl *Slot) {
+	g := sl.Incoming
+	p := &g.Proof
+	switch {
+	case s.observes(g):
+		if until := s.observedUntil(); until > s.now { // before that it is not known what it has to do
+			g.Deadline = until
+			return
+		}
+		s.Observing = 0 // whatever holds the look up
+		g.Deadline = s.now.Add(lastLook)
+		s.proveOn(sl)
+	case p.Last, p.Asked && p.Overdue, !s.way(sl).looked():
+		s.fail(sl, g.unproven())
+	case p.Asked:
+		p.Overdue = true
+		g.Deadline = s.now.Add(g.lookTakes())
+	default:
+		s.lookLast(sl)
+	}
+}
+
+// observedUntil is until when what serves may be looked at for a reload.
+func (m *Machine) observedUntil() Instant {
+	if _, g := m.find(m.Observing); g != nil {
+		return g.looksUntil()
+	}
+	return 0
+}
+
+// lookLast has the look that decides.
+func (s *step) lookLast(sl *Slot) {
+	g := sl.Incoming
+	g.Proof.Overdue, g.Proof.Last = true, true
+	g.Deadline = s.now.Add(g.lookTakes())
+	s.prove(sl)
+}
+
+// lookTakes is how long a look may take at most.
+func (g *Generation) lookTakes() time.Duration {
+	if r := g.ready(); r != nil {
+		return r.Timeout + lastLook
+	}
+	return lastLook
+}
+
+// proved takes the result of a look.
+func (s *step) proved(in Proved) {
+	sl, g := s.find(in.Generation)
+	if g == nil || g.Phase == PhaseDraining || !g.Proof.Asked {
+		return
+	}
+	g.Proof.Asked = false
+	if g == sl.Active {
+		if r := s.Under; r != nil && r.Watching == Never && &s.Slots[r.Slot] == sl {
+			s.signalled(sl, in.Failure)
+		}
+		return
+	}
+	p := &g.Proof
+	p.Missing, p.Needless, p.Unseen = in.Missing, in.Needless, in.Unseen
+	if !p.Own || !in.Other {
+		p.Failure, p.Own = in.Failure, in.Own
+	}
+	proven := in.Failure == "" && len(in.Missing) == 0
+	if proven {
+		s.learn(sl, in)
+	}
+	if in.Other {
+		p.AtOnce = min(MostAtOnce, 2*max(1, p.AtOnce))
+	}
+	switch {
+	case proven && g.Phase == PhaseProving:
+		s.warm(sl)
+	case proven: // the next Tick goes on: its process may have ended meanwhile
+		p.Lasting = true
+		g.Deadline = s.now
+	case p.Last && p.Way == WayWaiting && in.Unseen != "": // only its warm-up is left
+		s.unseenWaiting(in.Unseen)
+		p.Missing, p.Lasting, p.Way = nil, true, WayNone
+		if g.Phase == PhaseProving {
+			s.warm(sl)
+			return
+		}
+		g.Deadline = s.now
+	case p.Last, g.Phase == PhaseWarming && p.Way == WayProbe && !in.Other, g.Phase == PhaseWarming && p.Way == WayListening:
+		s.fail(sl, g.unproven())
+	case p.Overdue:
+		s.lookLast(sl)
+	default:
+		p.Pause = g.pause()
+		p.Next = s.now.Add(p.Pause)
+	}
+}
+
+// pause is how long to wait for the next look. The first ones come sooner than
+// interval says: most servers need much less, and a look costs next to nothing but
+// if it runs a command.
+func (g *Generation) pause() time.Duration {
+	every := everyLook
+	if r := g.ready(); r != nil {
+		every = r.Interval
+		if r.Kind == config.ReadyExec {
+			return every
+		}
+	}
+	return min(max(firstLook, 2*g.Proof.Pause), every)
+}
+
+// Lacks says what an incoming generation waits for to be ready, empty if there is
+// nothing to say.
+func (m *Machine) Lacks(g *Generation) string {
+	if len(g.Proof.Missing) > 0 && m.observes(g) {
+		return fmt.Sprintf("neither it nor generation %d, which serves, was seen yet to wait for connections on %s", m.Observing, strings.Join(g.Proof.Missing, ", "))
+	}
+	return g.lacks()
+}
+
+// lacks says what the generation has not done yet to be ready, empty if there is
+// nothing to say.
+func (g *Generation) lacks() string {
+	p, r := &g.Proof, g.ready()
+	switch {
+	case p.Way == WayWaiting && len(p.Missing) > 0:
+		return withUnseen("it does not wait for connections on "+strings.Join(p.Missing, ", "), p.Unseen)
+	case p.Way == WayListening && len(p.Missing) > 0:
+		return "it does not listen on " + strings.Join(p.Missing, ", ") + ", as the active one does"
+	case p.Failure != "" || r == nil:
+		return p.Failure
+	case r.Kind == config.ReadyNotify:
+		return "it has not said READY=1"
+	case r.Kind == config.ReadyFD:
+		return fmt.Sprintf("it has not written a line to descriptor %d", r.FD)
+	}
+	return ""
+}
+
+// lacked is what it lacked when its end was judged.
+func (g *Generation) lacked() string {
+	text := g.lacks()
+	switch r := g.ready(); {
+	case r == nil:
+	case r.Kind == config.ReadyNotify && g.Proof.Status != "":
+		text += ", but STATUS=" + g.Proof.Status
+	case text == "":
+		text = string(r.Kind)
+	}
+	return text
+}
+
+func withUnseen(text, unseen string) string {
+	if unseen != "" {
+		text += " as far as can be seen: " + unseen
+	}
+	return text
+}
+
+// remedy is what to do about a generation that has not proven itself, for whoever
+// meant it to be as it is.
+func (g *Generation) remedy() string {
+	switch p := &g.Proof; {
+	case p.Way == WayListening && len(p.Missing) > 0:
+		return "; " + ListenRemedy
+	case p.Way == WayWaiting && len(p.Missing) > 0:
+		return "; " + waitRemedy
+	}
+	return ""
+}
+
+// unproven says why the time to prove itself was not enough.
+func (g *Generation) unproven() string {
+	text, limit := g.lacked(), g.service().StartTimeout
+	switch {
+	case g.Phase == PhaseWarming && text != "":
+		return "it was not ready any more at the end of its warm-up: " + text + g.remedy()
+	case g.Phase == PhaseWarming:
+		return "it could not be seen whether it was still ready at the end of its warm-up"
+	case text != "":
+		return fmt.Sprintf("not ready within start_timeout (%s): %s%s", limit, text, g.remedy())
+	}
+	return fmt.Sprintf("what it listens on could not be seen within start_timeout (%s)", limit)
+}
+
+const (
+	ListenRemedy = "a server that opens its address itself cannot have it twice: give the address to the key listen, and let the server take the socket from hupwatch; where it cannot, set reload to stop-first, with a gap; or, if the address is to change, stop the service and start it"
+	waitRemedy   = `a generation before it did: does it take the sockets of listen, and serve? An address that it shall not serve any more is to be taken out of listen; if it shall not accept connections before the old one has gone, set ready = "warmup"`
+)

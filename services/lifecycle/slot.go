@@ -1,0 +1,508 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services/release"
+)
+
+// abortTimeout is how long an incoming generation that is no good, or not
+// wanted any more, has from its stop signal to the KILL.
+const abortTimeout = 5 * time.Second
+
+// exitNeverRan is the exit code for a command that never came to have one, as a
+// shell gives it to a command it cannot find.
+const exitNeverRan = 127
+
+// abandonAfter is how long a killed generation is waited for before hupwatch
+// ends without it: a process in uninterruptible sleep does not even die of KILL.
+const abandonAfter = 5 * time.Second
+
+// Slot is the place of one instance of a service: at most one generation that
+// serves, at most one that is to take its place, and those that drain.
+type Slot struct {
+	Instance int
+	Active   *Generation
+	Incoming *Generation
+	Draining []*Generation
+	// Good is the release last promoted: what is started after a crash.
+	Good *release.Release
+	// History is the releases that were promoted, Undone those that were no good since
+	// something was gone back to.
+	History   History
+	Undone    []*release.Release
+	Probation Probation
+	Backoff
+	// NextCause is why NextStart is going to be.
+	NextCause Cause
+	// Resting is why nothing is started by itself, if that is so: the last
+	// generation ended as restart says it may, or restart_limit was reached.
+	Resting State
+	// LastEnd is how the last generation ended that was not told to, at LastEndAt.
+	LastEnd   Exit
+	LastEndAt Instant
+	// Paths are those of the unix sockets that its active generation opened itself,
+	// when the reload began.
+	Paths []string
+}
+
+func (sl *Slot) generations() []*Generation {
+	all := make([]*Generation, 0, 2+len(sl.Draining))
+	if sl.Active != nil {
+		all = append(all, sl.Active)
+	}
+	if sl.Incoming != nil {
+		all = append(all, sl.Incoming)
+	}
+	return append(all, sl.Draining...)
+}
+
+// draining counts the drain slots that are taken. What does not even die of KILL
+// is not counted: no reload could ever begin again.
+func (sl *Slot) draining() int {
+	n := 0
+	for _, g := range sl.Draining {
+		if !g.abandoned() {
+			n++
+		}
+	}
+	return n
+}
+
+func (sl *Slot) deadline(startable bool) Instant {
+	next := sl.Probation.deadline()
+	if g := sl.Incoming; g != nil {
+		next = min(next, g.Deadline, g.Proof.Next, g.hookDeadline())
+	} else if sl.Active == nil && startable {
+		next = min(next, sl.NextStart)
+	}
+	if g := sl.Active; g != nil {
+		next = min(next, g.hookDeadline(), g.Proof.Next)
+	}
+	for _, g := range sl.Draining {
+		next = min(next, g.hookDeadline())
+		if g.Killed {
+			next = min(next, g.KilledAt.Add(abandonAfter))
+			continue
+		}
+		next = min(next, g.KillAt)
+	}
+	return next
+}
+
+// launch starts a generation; its release is made first, or an earlier one is
+// used again.
+func (s *step) launch(sl *Slot, cause Cause, reuse *release.Release) {
+	c := s.Config
+	if reuse != nil {
+		c = reuse.Service
+	}
+	s.Attempts++
+	sl.Backoff.NextStart = Never
+	sl.Resting = ""
+	sl.Incoming = &Generation{
+		Attempt:  s.Attempts,
+		Phase:    PhaseResolving,
+		Cause:    cause,
+		BegunAt:  s.now,
+		Deadline: s.now.Add(c.StartTimeout),
+		Release:  &release.Release{Service: c},
+		Proof:    Proof{Next: Never},
+	}
+	switch cause {
+	case CauseReload:
+		sl.Incoming.Reloads = s.Under.IDs
+		if sl.Active != nil {
+			s.observeFor(c, sl.Active)
+		}
+	case CauseRestart:
+		s.Restarts++
+		switch {
+		case s.fellBack(sl):
+			sl.Incoming.Reloads = s.Under.IDs
+		case len(sl.Undone) > 0:
+			sl.Incoming.Reloads = sl.Probation.Requests
+		}
+	case CauseStart:
+	}
+	r := Resolve{Attempt: s.Attempts, Cause: cause, Config: s.Config, Reuse: reuse, Only: cause == CauseReload && reuse != nil}
+	if cause != CauseReload && reuse != nil {
+		for _, p := range sl.History {
+			if p.Well && !p.Release.Same(reuse) && !slices.ContainsFunc(sl.Undone, p.Release.Same) {
+				r.Older = append(r.Older, p.Release)
+			}
+		}
+	}
+	if sl.Active != nil {
+		r.Active, r.Serving = sl.Active.Number, sl.Active.Release
+	}
+	s.do(r)
+}
+
+func (s *step) incoming(attempt int) (*Slot, *Generation) {
+	for i := range s.Slots {
+		if g := s.Slots[i].Incoming; g != nil && g.Attempt == attempt && g.Phase == PhaseResolving {
+			return &s.Slots[i], g
+		}
+	}
+	return nil, nil
+}
+
+func (s *step) resolved(in Resolved) {
+	sl, g := s.incoming(in.Attempt)
+	if g == nil {
+		return // given up meanwhile
+	}
+	if g.Cause == CauseReload {
+		s.Under.Made = in.Release
+	}
+	if in.Reused {
+		sl.History, s.keep = sl.History.renewed(in.Release), true
+	}
+	if s.nothingNew(sl, in.Release) || !in.Reused && s.refusedBefore(sl, in.Release) {
+		return
+	}
+	s.Generations++
+	g.Number = s.Generations
+	g.Release = in.Release
+	sl.Paths = in.Paths
+	if c := g.service(); len(c.BeforeStart) > 0 && !in.Reused {
+		g.Phase = PhasePreparing
+		g.Deadline = Never
+		g.Hook = s.runHook(config.HookBeforeStart, c.BeforeStart, c.StartTimeout, sl, g)
+		return
+	}
+	s.prepared(sl, g)
+}
+
+// prepared goes on with an incoming generation that only needs a process.
+func (s *step) prepared(sl *Slot, g *Generation) {
+	if sl.Active != nil && g.Cause == CauseReload && s.otherwise(sl, g) {
+		return
+	}
+	if g.service().Reload == config.ReloadStopFirst && sl.draining() > 0 { // it cannot live beside another
+		g.Phase, g.Deadline = PhaseWaiting, Never
+		return
+	}
+	g.Phase = PhaseStarting
+	g.Deadline = s.now.Add(g.service().StartTimeout)
+	s.guard()
+	s.do(Launch{Generation: g.Number, Instance: sl.Instance, Release: g.Release, MayWait: s.State() == StateRunning})
+}
+
+func (s *step) resolveFailed(in ResolveFailed) {
+	if sl, g := s.incoming(in.Attempt); g != nil {
+		s.fail(sl, in.Reason)
+	}
+}
+
+func (s *step) spawned(in Spawned) {
+	sl, g := s.find(in.Generation)
+	if g == nil || g.PID != 0 {
+		return
+	}
+	g.PID = in.PID
+	if g.Phase == PhaseDraining { // it was told to end before it was there
+		g.Killed = false
+		s.kill(sl, g, "not wanted any more")
+		s.keepSockets() // it has its own by now
+	}
+}
+
+func (s *step) spawnFailed(in SpawnFailed) {
+	sl, g := s.find(in.Generation)
+	switch g {
+	case nil:
+	case sl.Incoming:
+		g.MainGone = true
+		s.fail(sl, in.Reason)
+	default:
+		sl.remove(g)
+		s.keepSockets()
+	}
+}
+
+func (s *step) execed(in Execed) {
+	sl, g := s.find(in.Generation)
+	if g == nil || g.Phase != PhaseStarting {
+		return
+	}
+	g.StartedAt = s.now
+	way := s.way(sl)
+	begun := Event{Kind: KindStarted}
+	if way == WayNone {
+		begun.Wait = g.service().Warmup
+	}
+	s.emit(sl, g, begun)
+	switch {
+	case way.looked():
+		g.Phase = PhaseProving
+		s.proveOn(sl)
+	case way == WaySaid && !g.Proof.Said:
+		g.Phase = PhaseProving
+	default:
+		s.warm(sl)
+	}
+}
+
+// warm begins the warm-up.
+func (s *step) warm(sl *Slot) {
+	g := sl.Incoming
+	g.Phase = PhaseWarming
+	g.ReadyAt = s.now
+	g.Deadline = s.now.Add(g.service().Warmup)
+	g.Proof.Next = Never
+	if g.Proof.Way != WayNone && !g.Proof.Needless || g.Proof.Said {
+		s.emit(sl, g, Event{Kind: KindReady, Wait: g.service().Warmup, Elapsed: s.now.Sub(g.StartedAt)})
+	}
+	s.publishEarly(sl)
+}
+
+// expire carries out the deadlines of a slot that have passed.
+func (s *step) expire(sl *Slot) {
+	for _, g := range sl.generations() {
+		s.hookExpired(sl, g)
+	}
+	s.observeOn(sl.Active)
+	for _, g := range slices.Clone(sl.Draining) {
+		switch {
+		case !g.Killed && g.KillAt <= s.now:
+			s.kill(sl, g, "still there when its time was over")
+		case g.Killed && !g.abandoned() && g.KilledAt.Add(abandonAfter) <= s.now:
+			g.KilledAt = Never
+			s.emit(sl, g, Event{Kind: KindAbandoned})
+		}
+	}
+	if sl.Incoming != nil { // it may have waited for those
+		s.advance(sl)
+	}
+}
+
+// advance takes an incoming generation as far as its time has come.
+func (s *step) advance(sl *Slot) {
+	g := sl.Incoming
+	late := g.Deadline <= s.now
+	limit := g.service().StartTimeout
+	switch {
+	case !late && (g.Phase == PhaseProving || g.Phase == PhaseWarming && g.Proof.Again):
+		s.proveOn(sl)
+	case g.Phase == PhaseWaiting:
+		if sl.draining() == 0 {
+			s.prepared(sl, g)
+		}
+	case !late, g.Phase == PhasePreparing:
+	case g.Phase == PhaseOverlapping:
+		if g.Number == s.warmed { // else its process may have ended
+			s.handOver(sl)
+		}
+	case g.Phase == PhaseHandover:
+		if g.Number == s.warmed {
+			s.promote(sl)
+		}
+	case g.Phase == PhaseResolving:
+		s.fail(sl, fmt.Sprintf("its directory, env files or binary could not be read within start_timeout (%s): does the file system answer?", limit))
+	case g.Phase == PhaseStarting:
+		s.fail(sl, fmt.Sprintf("its command did not begin within start_timeout (%s)", limit))
+	case g.Phase == PhaseProving, g.Phase == PhaseWarming && g.Proof.Again && !s.proven(sl):
+		s.outOfTime(sl)
+	case g.Phase == PhasePublishing:
+		s.fail(sl, fmt.Sprintf("publish: the file system did not answer within start_timeout (%s)", limit))
+	case !s.proven(sl):
+		s.proveAgain(sl)
+	case g.Number == s.warmed:
+		s.takeOver(sl)
+	}
+}
+
+// promote is the point of no return: the incoming generation serves, and the
+// old one, if there is one, hears of it.
+func (s *step) promote(sl *Slot) {
+	g, old := sl.Incoming, sl.Active
+	sl.Incoming, sl.Active = nil, g
+	s.remember(sl, g, old)
+	g.Phase = PhaseActive
+	g.ActiveAt = s.now
+	g.Deadline, g.Proof.Next = Never, Never
+	if old == nil {
+		s.publish(sl, g) // it may lead elsewhere by now
+	}
+	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
+	if g.service().Ready == nil {
+		s.observe(g)
+	}
+	if old != nil {
+		s.show(sl)
+		old.Reloads = g.Reloads
+		old.Stopping = true
+		s.retire(sl, old, old.service().StopTimeout)
+	}
+	switch {
+	case g.Cause == CauseReload:
+		s.instanceDone(sl)
+	case s.fellBack(sl):
+		s.finish(s.Under.orPartial(ResultRolledBack), s.Under.FellBack, sl, g)
+	default:
+		s.keepSockets()
+	}
+}
+
+// fail ends a start that was no good.
+func (s *step) fail(sl *Slot, reason string) {
+	g := sl.Incoming
+	sl.Incoming = nil
+	sl.LastEnd, sl.LastEndAt = g.LastStatus, s.now
+	if !g.MainGone || g.PID == 0 {
+		sl.LastEnd = Exit{Code: exitNeverRan, Reason: reason}
+	}
+	s.takeBack(sl, g)
+	s.drop(sl, g)
+	if g.Cause == CauseReload {
+		s.instanceFailed(sl, g, reason)
+		return
+	}
+	s.emit(sl, g, Event{Kind: KindStartFailed, Reason: reason, Tail: g.Tail})
+	switch {
+	case g.Cause == CauseRestart && len(sl.Undone) > 0 && s.startable() && s.goBack(sl, g, reason):
+		if s.fellBack(sl) { // the reload goes on with that
+			s.launch(sl, CauseRestart, sl.Good)
+		} else {
+			s.again(sl, g.service(), true)
+		}
+		s.keepSockets()
+		return
+	case g.Cause == CauseStart && s.startable() && s.instead(sl, g, g.Release, reason):
+		sl.NextStart, sl.NextCause = s.now, CauseStart
+		s.keepSockets()
+		return
+	}
+	s.again(sl, g.service(), false)
+	if s.fellBack(sl) {
+		s.finish(s.Under.orPartial(ResultFailed), s.Under.FellBack+"; and the release before it: "+reason, sl, g)
+		return
+	}
+	s.keepSockets()
+}
+
+// drop gets rid of a generation that never became active, if it is not gone.
+func (s *step) drop(sl *Slot, g *Generation) {
+	g.Aborted = true
+	s.killHook(g)
+	switch {
+	case !g.runs():
+		return
+	case g.MainGone && !g.LastStatus.Rest:
+		s.retract(g)
+		return
+	}
+	s.retire(sl, g, min(abortTimeout, g.service().StopTimeout))
+}
+
+// exited takes note of the end of a main process.
+func (s *step) exited(in Exited) {
+	sl, g := s.find(in.Generation)
+	if g == nil || g.MainGone {
+		return
+	}
+	g.MainGone = true
+	g.LastStatus = in.Exit
+	switch g {
+	case sl.Incoming:
+		s.fail(sl, g.early(s.now))
+	case sl.Active:
+		s.killHook(g)
+		s.crashed(sl, g)
+		s.unopposed(sl)
+	default:
+		s.killHook(g)
+		s.drained(sl, g)
+	}
+}
+
+// crashed is called when the active generation ended and nobody had asked it to.
+func (s *step) crashed(sl *Slot, g *Generation) {
+	sl.Active = nil
+	e := g.LastStatus
+	sl.LastEnd, sl.LastEndAt = e, s.now
+	s.emit(sl, g, Event{Kind: KindEnded, Exit: &e, Elapsed: s.now.Sub(g.ReadyAt)})
+	if e.Rest {
+		s.retire(sl, g, g.service().StopTimeout)
+	} else {
+		s.retract(g)
+	}
+	s.signalledEnded(sl, g)
+	switch c := g.service(); {
+	case c.Restart == config.RestartNo, c.Restart == config.RestartOnFailure && e.clean(c, 0):
+		sl.Backoff.clear()
+		sl.Resting = StateExited
+	default:
+		calmRun := s.now.Sub(g.ReadyAt) >= calm
+		s.again(sl, c, s.rollBack(sl, g) || calmRun)
+	}
+}
+
+// again schedules the next start after an end.
+func (s *step) again(sl *Slot, c *config.Service, calmRun bool) {
+	if !s.startable() {
+		return
+	}
+	if c.Restart == config.RestartNo {
+		sl.Resting = StateFailed
+		if !c.Essential { // else hupwatch ends, and says so
+			s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"; mend it, then reload`})
+		}
+		return
+	}
+	sl.NextCause = CauseRestart
+	delay, ok := sl.Backoff.end(s.now, c, calmRun)
+	switch {
+	case !ok:
+		sl.Resting = StateFailed
+		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: "restart_limit: ended too often in a row; mend it, then reload"})
+	case sl.Incoming == nil:
+		s.emit(sl, nil, Event{Kind: KindRestart, Wait: delay})
+	}
+}
+
+// restartDue starts what is to be started by itself.
+func (s *step) restartDue(sl *Slot) {
+	if !s.startable() || s.held() || sl.Active != nil || sl.Incoming != nil || sl.NextStart > s.now {
+		return
+	}
+	good := s.good(sl)
+	if first := &s.Slots[0]; good == nil && first.Good == nil && sl != first {
+		if !first.made() {
+			sl.NextStart = Never // it follows that
+			return
+		}
+		good = first.Incoming.Release
+	}
+	s.launch(sl, sl.NextCause, good)
+}
+
+// good is the release that an instance is started again with: if it never had
+// one that was any good, that of another, if that is meant for so many.
+func (s *step) good(sl *Slot) *release.Release {
+	if sl.Good != nil {
+		return sl.Good
+	}
+	for i := range s.Slots {
+		if good := s.Slots[i].Good; good != nil && good.Service.Instances > sl.Instance {
+			return good
+		}
+	}
+	return nil
+}
+
+// downForGood says so, once, when nothing of an essential service serves and
+// nothing is going to.
+func (s *step) downForGood(sl *Slot) {
+	down := sl.Active == nil && sl.Incoming == nil && sl.Resting != ""
+	if !down || !s.Config.Essential || !s.startable() || s.Under != nil || s.Doomed {
+		return
+	}
+	s.Doomed = true
+	s.do(DownForGood{Code: sl.LastEnd.ShellCode()})
+}

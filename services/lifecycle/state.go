@@ -1,0 +1,94 @@
+package lifecycle
+
+// State is how a service is, in one word.
+type State string
+
+// The states.
+const (
+	StateStopped  State = "stopped"  // wanted down, nothing lives
+	StateWaiting  State = "waiting"  // for the services it depends on
+	StateStarting State = "starting" // nothing serves yet
+	StateRunning  State = "running"  // it serves, whatever else is incoming
+	StateBackoff  State = "backoff"  // the next start is due later
+	StateStopping State = "stopping" // wanted down, something still lives
+	StateExited   State = "exited"   // it ended as restart says it may
+	StateFailed   State = "failed"   // it is not started any more by itself
+)
+
+// Wanted is what somebody asked a service to be.
+type Wanted string
+
+// What a service can be wanted to be; nobody asked for the empty one.
+const (
+	WantedUp   Wanted = "up"
+	WantedDown Wanted = "down"
+)
+
+// Wanted returns what was asked of the service; empty if autostart decided.
+func (m *Machine) Wanted() Wanted {
+	switch {
+	case !m.Commanded, m.Ending != nil && !m.Ending.Asked && !m.Ending.Leave: // hupwatch ends, or it was removed
+		return ""
+	case m.WantedUp:
+		return WantedUp
+	}
+	return WantedDown
+}
+
+// Down reports whether the service is wanted down, so that a reload leaves it alone.
+// Of one that was removed from the file autostart decides, should it come back.
+func (m *Machine) Down() bool {
+	return !m.WantedUp && !m.removed()
+}
+
+// Up reports whether the service is wanted up: also what hupwatch ends with it was
+// to run.
+func (m *Machine) Up() bool { return m.WantedUp && !m.removed() }
+
+// removed reports whether it was removed from the file.
+func (m *Machine) removed() bool {
+	e := m.Ending
+	return e != nil && !e.Final && !e.Asked
+}
+
+// State returns the state of the service: that of its worst instance.
+func (m *Machine) State() State {
+	if !m.startable() {
+		if m.living() > 0 {
+			return StateStopping
+		}
+		return StateStopped
+	}
+	if m.held() {
+		return StateWaiting
+	}
+	worst := m.Slots[0].state()
+	for i := range m.Slots[1:] {
+		if s := m.Slots[i+1].state(); badness[s] > badness[worst] {
+			worst = s
+		}
+	}
+	return worst
+}
+
+var badness = map[State]int{StateRunning: 0, StateExited: 1, StateStarting: 2, StateBackoff: 3, StateFailed: 4}
+
+func (sl *Slot) state() State {
+	switch {
+	case sl.Active != nil:
+		return StateRunning
+	case sl.Incoming != nil:
+		return StateStarting
+	case sl.Resting != "":
+		return sl.Resting
+	case sl.NextStart != Never:
+		return StateBackoff
+	}
+	return StateStopped
+}
+
+// Removed reports whether the service was removed from the file and nothing of it
+// is waited for any more.
+func (m *Machine) Removed() bool {
+	return m.removed() && m.Ending.Said
+}

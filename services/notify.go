@@ -1,0 +1,104 @@
+package services
+
+import (
+	"strconv"
+	"time"
+
+	"hupwatch/config"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/notify"
+	"hupwatch/services/process"
+)
+
+// exitGrace is how long the end of a process may come after that of its descriptors,
+// which the kernel closes first: how it ended says more than that it fell silent.
+const exitGrace = 500 * time.Millisecond
+
+// ear is where a generation says how it is, if it does.
+type ear struct {
+	socket *notify.Socket
+	pipe   *notify.Pipe
+}
+
+// utterance is a Said that is still to be taken.
+type utterance struct {
+	lifecycle.Said
+	socket *notify.Socket
+}
+
+// hearing makes what a generation is to speak to, and returns what tells it where.
+func (w *Watcher) hearing(e lifecycle.Launch, spec *process.Spec) (ear, []string, error) {
+	var (
+		it  ear
+		env []string
+		err error
+		as  = e.Release.Credential
+	)
+	switch r := e.Release.Service.Ready; {
+	case r == nil:
+	case r.Kind == config.ReadyNotify:
+		it.socket, err = w.host.Notify.Open(e.Release.Service.Name, e.Generation, as, func(k *notify.Socket) {
+			w.Post(utterance{Said: lifecycle.Said{Generation: e.Generation}, socket: k})
+		})
+		if err == nil {
+			env = append(env, "NOTIFY_SOCKET="+it.socket.Path())
+		}
+	case r.Kind == config.ReadyFD:
+		it.pipe, err = w.host.Notify.Pipe(as, func(ready bool) {
+			if ready {
+				w.Post(lifecycle.Said{Generation: e.Generation, Ready: true})
+				return
+			}
+			mute := "it closed descriptor " + strconv.Itoa(r.FD) + " without a line on it: it was to say there that it is ready"
+			time.AfterFunc(exitGrace, func() { w.Post(lifecycle.Said{Generation: e.Generation, Failure: mute}) })
+		})
+		if err == nil {
+			spec.Extra = []process.Descriptor{{FD: it.pipe.WriteEnd(), At: r.FD}}
+		}
+	}
+	return it, env, err
+}
+
+// forked is called once the generation has what it was to have.
+func (e ear) forked() {
+	if e.pipe != nil {
+		e.pipe.Forked()
+	}
+}
+
+func (e ear) close() {
+	if e.socket != nil {
+		e.socket.Close()
+	}
+	if e.pipe != nil {
+		e.pipe.Close()
+	}
+}
+
+// catchUp returns what a generation has said that nobody was told of yet, if it is one
+// that speaks: what it said before it ended, or before its time was over while
+// hupwatch was paused, comes before that is judged.
+func (w *Watcher) catchUp(s *started) (said lifecycle.Said, speaks bool) {
+	said.Generation = s.generation
+	switch it := s.ear; {
+	case it.socket != nil:
+		it.socket.CatchUp()
+		return w.take(utterance{Said: said, socket: it.socket}), true
+	case it.pipe != nil:
+		said.Ready = it.pipe.CatchUp()
+		return said, said.Ready
+	}
+	return said, false
+}
+
+// take makes of an utterance what was said. Whom it names as its main process must
+// be one of its own.
+func (w *Watcher) take(u utterance) lifecycle.Said {
+	m := u.socket.Take()
+	said := u.Said
+	said.Ready, said.Stopping, said.Status, said.Extend = m.Ready, m.Stopping, m.Status, m.Extend
+	if p := w.process(said.Generation); m.MainPID != 0 && p != nil && p.Member(m.MainPID) {
+		said.MainPID = m.MainPID
+	}
+	return said
+}
