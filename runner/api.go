@@ -26,13 +26,13 @@ import (
 
 // api is what the control server speaks for. It implements server.Daemon.
 type api struct {
-	version string
-	pid     int
-	fleet   *fleet
-	feed    *feed
-	began   time.Time
-	hash    atomic.Pointer[hashed]
-	group   atomic.Int64 // the control group; noGroup for none
+	version    string
+	pid        int
+	supervisor *supervisor
+	feed       *feed
+	began      time.Time
+	hash       atomic.Pointer[hashed]
+	group      atomic.Int64 // the control group; noGroup for none
 
 	admissions atomic.Uint64 // how often a control group was asked for
 	admitting  sync.Mutex    // held while it changes
@@ -40,8 +40,8 @@ type api struct {
 
 const noGroup = -1
 
-func newAPI(version string, f *fleet, feed *feed) *api {
-	a := &api{version: version, pid: os.Getpid(), fleet: f, feed: feed, began: time.Now()}
+func newAPI(version string, f *supervisor, feed *feed) *api {
+	a := &api{version: version, pid: os.Getpid(), supervisor: f, feed: feed, began: time.Now()}
 	a.group.Store(noGroup)
 	return a
 }
@@ -53,7 +53,7 @@ func (a *api) admit(group string, s *server.Server) {
 	}
 	nth := a.admissions.Add(1)
 	go func() { // ends when whoever knows the groups answers
-		defer a.fleet.host.Mistakes.Contain("look up the control group")
+		defer a.supervisor.host.Mistakes.Contain("look up the control group")
 		a.lookUp(nth, group, s)
 	}()
 }
@@ -65,7 +65,7 @@ func (a *api) lookUp(nth uint64, group string, s *server.Server) {
 	if group != "" {
 		n, err := release.LookupGroup(group)
 		if err != nil {
-			a.fleet.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: "control_group: " + err.Error()})
+			a.supervisor.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: "control_group: " + err.Error()})
 		} else {
 			gid = int64(n)
 		}
@@ -76,7 +76,7 @@ func (a *api) lookUp(nth uint64, group string, s *server.Server) {
 		return
 	}
 	if err := s.Admit(); err != nil {
-		a.fleet.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: err.Error()})
+		a.supervisor.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: err.Error()})
 	}
 }
 
@@ -89,7 +89,7 @@ type hashed struct {
 // Status implements server.Daemon.
 func (a *api) Status() control.Status {
 	a.feed.settle()
-	front := a.fleet.front.Load()
+	front := a.supervisor.view.Load()
 	s := control.Status{
 		Version: a.version, PID: a.pid, Config: front.config.File,
 		ConfigError: front.configError, ConfigHash: a.configHash(front.config),
@@ -104,7 +104,7 @@ func (a *api) Status() control.Status {
 
 // Service implements server.Daemon.
 func (a *api) Service(name string) (control.Service, bool) {
-	w := a.fleet.front.Load().watcher(name)
+	w := a.supervisor.view.Load().watcher(name)
 	if w == nil {
 		return control.Service{}, false
 	}
@@ -114,7 +114,7 @@ func (a *api) Service(name string) (control.Service, bool) {
 
 // look says how a service is, unless it was removed and is gone.
 func (a *api) look(w *services.Watcher) (s control.Service, ok bool) {
-	c := clock{wall: time.Now(), now: a.fleet.host.Now()}
+	c := clock{wall: time.Now(), now: a.supervisor.host.Now()}
 	w.Look(func(m *lifecycle.Machine) {
 		if ok = !m.Removed(); ok {
 			s = serviceOf(m, c)
@@ -160,9 +160,9 @@ func (a *api) Plan(ctx context.Context) (control.Plan, error) {
 	made := make(chan control.Plan, 1)
 	go func() { // ends when the file system answers
 		defer close(made)
-		defer a.fleet.host.Mistakes.Contain("plan")
-		front := a.fleet.front.Load()
-		c, problems := a.fleet.load()
+		defer a.supervisor.host.Mistakes.Contain("plan")
+		front := a.supervisor.view.Load()
+		c, problems := a.supervisor.load()
 		if c == nil {
 			p := control.Plan{Config: front.config.File}
 			for _, problem := range problems {
@@ -173,7 +173,7 @@ func (a *api) Plan(ctx context.Context) (control.Plan, error) {
 			made <- p
 			return
 		}
-		made <- plan(c, front.watchers, a.fleet.host.Resolver)
+		made <- plan(c, front.watchers, a.supervisor.host.Resolver)
 	}()
 	select {
 	case p, ok := <-made:
@@ -209,7 +209,7 @@ func (a *api) Ask(ctx context.Context, what, name string, q control.Request, by 
 	if err := a.down(&d); err != nil {
 		return 0, err
 	}
-	id, err := a.fleet.ask(ctx, d)
+	id, err := a.supervisor.request(ctx, d)
 	if err != nil {
 		return 0, err
 	}
@@ -219,7 +219,7 @@ func (a *api) Ask(ctx context.Context, what, name string, q control.Request, by 
 // down refuses what cannot be done with a service that is down, if it was
 // asked for by name. A signal for all is for those that run.
 func (a *api) down(d *demand) error {
-	front := a.fleet.front.Load()
+	front := a.supervisor.view.Load()
 	if d.what == verbSignal && d.names == nil {
 		for _, w := range front.watchers {
 			if w.Serves() {
@@ -252,7 +252,7 @@ func (a *api) Reload(id uint64) (control.Reload, bool) {
 	if !ok {
 		return control.Reload{}, false
 	}
-	front := a.fleet.front.Load()
+	front := a.supervisor.view.Load()
 	r := control.Reload{
 		ID: q.ID, What: q.What, By: q.By, StartedAt: control.Time{Time: q.Started}, EndedAt: control.Time{Time: q.Ended},
 		Done: !q.Ended.IsZero(), // also if an earlier hupwatch ended first: nothing more comes of it
@@ -263,7 +263,7 @@ func (a *api) Reload(id uint64) (control.Reload, bool) {
 	return r, true
 }
 
-func (a *api) serviceReload(r *journal.Reload, front *front) control.ServiceReload {
+func (a *api) serviceReload(r *journal.Reload, front *view) control.ServiceReload {
 	s := control.ServiceReload{Name: r.Service, Outcome: outcomeOf(r)}
 	if r.Exit != nil {
 		s.Exit = &control.Exit{Code: r.Exit.Code, Signal: r.Exit.Signal, Reason: r.Exit.Reason, At: control.Time{Time: r.Exit.At}}
@@ -309,7 +309,7 @@ func (a *api) Events() (past []control.Event, next *mailbox.Box[control.Event], 
 
 // Lines implements server.Daemon.
 func (a *api) Lines(service string, n int) (past []control.Line, next *mailbox.Box[control.Line], cancel func()) {
-	written, lines, stop := a.fleet.host.Output.Recall(service, n)
+	written, lines, stop := a.supervisor.host.Output.Recall(service, n)
 	for _, l := range written {
 		past = append(past, lineOf(l))
 	}
@@ -321,7 +321,7 @@ func (a *api) Lines(service string, n int) (past []control.Line, next *mailbox.B
 // Written implements server.Daemon.
 func (a *api) Written(service string, generation int) []control.Line {
 	var lines []control.Line
-	for _, l := range a.fleet.host.Output.Of(service, generation) {
+	for _, l := range a.supervisor.host.Output.Of(service, generation) {
 		lines = append(lines, lineOf(l))
 	}
 	return lines
@@ -353,7 +353,7 @@ func lineOf(l output.Line) control.Line {
 
 // Memory implements server.Daemon.
 func (a *api) Memory(names []string) map[string]int64 {
-	front := a.fleet.front.Load()
+	front := a.supervisor.view.Load()
 	owner := make(map[int]string)
 	for _, name := range names {
 		if w := front.watcher(name); w != nil {

@@ -72,7 +72,7 @@ func TestWhoFollowsGetsEachEventOnce(t *testing.T) {
 func TestWhatIsAskedBeforeTheServicesAreThereIsAnswered(t *testing.T) {
 	t.Parallel()
 	c := &config.Config{File: "/etc/hupwatch.toml"}
-	f := newFleet(&services.Host{Now: monotonic}, c, func() (*config.Config, config.Problems) { return c, nil })
+	f := newSupervisor(&services.Host{Now: monotonic}, c, func() (*config.Config, config.Problems) { return c, nil })
 	stream := &services.Stream{}
 	a := newAPI("", f, startFeed(journal.Open("", func(err error) { t.Error(err) }), stream, nil))
 	if s := a.Status(); s.Config != c.File || len(s.Services) > 0 {
@@ -95,7 +95,7 @@ func TestAnAnswerIsNoOlderThanItsQuestion(t *testing.T) {
 	const rounds = 50
 	stream := &services.Stream{}
 	f := startFeed(journal.Open(filepath.Join(t.TempDir(), "journal"), func(err error) { t.Error(err) }), stream, nil)
-	a := newAPI("", newFleet(&services.Host{Now: monotonic}, &config.Config{}, nil), f)
+	a := newAPI("", newSupervisor(&services.Host{Now: monotonic}, &config.Config{}, nil), f)
 	for id := uint64(1); id <= rounds; id++ {
 		stream.Publish(lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{id}})
 		if r, known := a.Reload(id); !known || r.Done {
@@ -117,7 +117,7 @@ func TestADiskThatHangsKeepsNoAnswerForEver(t *testing.T) {
 	t.Parallel()
 	stream := &services.Stream{}
 	f := startFeed(journal.Open("", func(err error) { t.Error(err) }), stream, nil)
-	a := newAPI("", newFleet(&services.Host{Now: monotonic}, &config.Config{}, nil), f)
+	a := newAPI("", newSupervisor(&services.Host{Now: monotonic}, &config.Config{}, nil), f)
 	f.recording.Lock() // as while the disk takes what came before
 	stream.Publish(lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{1}})
 	if r, known := a.Reload(1); known {
@@ -144,7 +144,7 @@ func TestAPlanThatPanicsIsRefusedAndEndsNothing(t *testing.T) {
 	t.Parallel()
 	var reported []error
 	host := &services.Host{Now: monotonic, Mistakes: func(err error) { reported = append(reported, err) }}
-	a := newAPI("", newFleet(host, &config.Config{}, func() (*config.Config, config.Problems) { panic("planted") }), nil)
+	a := newAPI("", newSupervisor(host, &config.Config{}, func() (*config.Config, config.Problems) { panic("planted") }), nil)
 	if _, err := a.Plan(t.Context()); err == nil || len(reported) != 1 {
 		t.Errorf("answered %v, reported %v", err, reported)
 	}

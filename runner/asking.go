@@ -67,7 +67,7 @@ func errEnding() error {
 // ask asks for something and returns the id of the request. It waits until the
 // file was read if that is due, or until ctx is done: then the request may
 // still be accepted.
-func (f *fleet) ask(ctx context.Context, d demand) (id uint64, err error) {
+func (f *supervisor) request(ctx context.Context, d demand) (id uint64, err error) {
 	token, heard := f.asking.begin()
 	f.inbox.Put(asked{token, d})
 	select {

@@ -1,7 +1,7 @@
 // Package runner is the daemon: it keeps the services of one configuration file
 // running and reloads them.
 //
-//	signals ──▶ fleet ◀──▶ rollout: who reloads, when, with which configuration
+//	signals ──▶ supervisor ◀──▶ rollout: who reloads, when, with which configuration
 //	              │ ▲
 //	              ▼ │                    (one of each per service)
 //	           watcher ◀──▶ machine: what happens to the service
@@ -10,7 +10,7 @@
 //	     process.Table, sockets.Set, state.Store
 //
 // What happens goes into one stream of events, which the log renders. rollout
-// and machine are pure functions; fleet and watcher are the goroutines around
+// and machine are pure functions; supervisor and watcher are the goroutines around
 // them and decide nothing.
 package runner
 
@@ -73,7 +73,7 @@ type Options struct {
 	OneService bool
 }
 
-// Run is the daemon: it returns when everything it started has ended, after a
+// Reloading is the daemon: it returns when everything it started has ended, after a
 // TERM, QUIT or INT, or since an essential service is down for good, with the
 // exit code for that. An error says why it did not start, or what went wrong
 // with it.
@@ -147,7 +147,7 @@ func Run(o Options) (code int, err error) {
 		defer archive.Close(archivePatience)
 		host.Archive = archive
 	}
-	f := newFleet(host, o.Config, o.Load)
+	f := newSupervisor(host, o.Config, o.Load)
 	f.rollout.lastID = record.LastID()
 	a := newAPI(o.Version, f, feed)
 	var control *server.Server
@@ -184,10 +184,10 @@ func watchPaths(trouble func(service, text string), mistakes mistake.Report) (*s
 	}
 }
 
-// group puts together what runs. Only the fleet returns by itself, when
+// group puts together what runs. Only the supervisor returns by itself, when
 // everything has ended; the others go on until then, so that signals are heard
 // and processes reaped to the last.
-func group(table *process.Table, f *fleet, o Options, begin boot, control *server.Server) *run.Group {
+func group(table *process.Table, f *supervisor, o Options, begin boot, control *server.Server) *run.Group {
 	var g run.Group
 	reaping, stopReaping := context.WithCancel(context.Background())
 	g.Add(func() error { return table.Run(reaping) }, func(error) { stopReaping() })
@@ -204,7 +204,7 @@ func group(table *process.Table, f *fleet, o Options, begin boot, control *serve
 			return control.Serve(serving)
 		}, func(error) { stopServing() })
 	}
-	// Only a broken invariant of another actor can interrupt the fleet.
+	// Only a broken invariant of another actor can interrupt the supervisor.
 	g.Add(func() error { return f.run(begin) }, func(error) { f.stop("TERM") })
 	return &g
 }

@@ -24,11 +24,12 @@ var plants = []planted{
 	{
 		name: "a HUP shortens the warm-up",
 		file: "services/lifecycle/reload.go",
-		code: "s.Merged = append(s.Merged, id)",
-		bug: `s.Merged = append(s.Merged, id)
-		if g := s.Slots[s.Under.Slot].Incoming; PLANTED && g != nil && g.Phase == PhaseWarming {
+		code: "		s.Next.merge(id, run)\n",
+		bug: `		s.Next.merge(id, run)
+		if g := s.Slots[s.Current.Slot].Incoming; PLANTED && g != nil && g.Phase == PhaseWarming {
 			g.Deadline = s.now
-		}`,
+		}
+`,
 		want: "is (promoted|published) before its warm-up was over",
 	},
 	{
@@ -71,10 +72,10 @@ var plants = []planted{
 	{
 		name: "merged requests are dropped",
 		file: "services/lifecycle/reload.go",
-		code: "		s.Under, s.Merged = &next, nil\n",
-		bug: `		if s.Under, s.Merged = &next, nil; PLANTED {
-			s.Under = nil
-		}
+		code: "	s.Current, s.Next = s.Next, nil\n",
+		bug: `	if s.Current, s.Next = s.Next, nil; PLANTED {
+		s.Current = nil
+	}
 `,
 		want: "answered",
 	},
@@ -155,8 +156,8 @@ var plants = []planted{
 	{
 		name: "the sockets are closed while the service is down",
 		file: "services/lifecycle/machine.go",
-		code: "		if sl.Good != nil && m.Ending == nil {\n",
-		bug:  "		if sl.Good != nil && m.Ending == nil && !(PLANTED && sl.Active == nil) {\n",
+		code: "		if sl.Good != nil && m.Stopping == nil {\n",
+		bug:  "		if sl.Good != nil && m.Stopping == nil && !(PLANTED && sl.Active == nil) {\n",
 		want: "has closed",
 	},
 	{
@@ -179,12 +180,12 @@ var plants = []planted{
 	{
 		name: "a HUP is merged into the read that is under way",
 		file: "runner/rollout.go",
-		code: "	for i := 1; i < len(r.purposes); i++ {\n",
+		code: "	for i := 1; i < len(r.readings); i++ {\n",
 		bug: `	first := 1
 	if PLANTED {
 		first = 0
 	}
-	for i := first; i < len(r.purposes); i++ {
+	for i := first; i < len(r.readings); i++ {
 `,
 		want: "a HUP or USR2 is forgotten|served with a file that was read before",
 	},
@@ -212,15 +213,15 @@ var plants = []planted{
 	{
 		name: "a service that was removed, and comes back at a TERM, counts as ended",
 		file: "services/lifecycle/stop.go",
-		code: "	case s.Ending.Final: // a service that was only removed can come back\n",
-		bug:  "	case s.Ending.Final || PLANTED && !s.Ending.Asked:\n",
+		code: "	case s.Stopping.Why.Final(): // a service that was only removed can come back\n",
+		bug:  "	case s.Stopping.Why.Final() || PLANTED && !s.Stopping.Why.asked():\n",
 		want: "hupwatch ends|has ended, and its",
 	},
 	{
 		name: "a restart does not wait for what it stops",
 		file: "services/lifecycle/stop.go",
-		code: "s.Ending.Said || !s.allGone() {\n",
-		bug:  "s.Ending.Said || !s.allGone() && !(PLANTED && len(s.Ending.Again) > 0) {\n",
+		code: "s.Stopping.Done || !s.allGone() {\n",
+		bug:  "s.Stopping.Done || !s.allGone() && !(PLANTED && len(s.Stopping.Again) > 0) {\n",
 		want: "says it has stopped, and its generation .* lives",
 	},
 	{
@@ -243,10 +244,10 @@ var plants = []planted{
 	{
 		name: "a stop is undone by a start, and ends what that starts",
 		file: "services/lifecycle/demand.go",
-		code: "		s.answerEnding(ResultAborted, \"it was started again meanwhile\")\n		s.Ending = nil\n",
+		code: "		s.answerEnding(ResultAborted, \"it was started again meanwhile\")\n		s.Stopping = nil\n",
 		bug: `		s.answerEnding(ResultAborted, "it was started again meanwhile")
 		if !PLANTED {
-			s.Ending = nil
+			s.Stopping = nil
 		}
 `,
 		want: "nothing will ever start it|never returns its turn|serves, and the request|are never answered",
@@ -292,8 +293,8 @@ var plants = []planted{
 	{
 		name: "who wants a reload is content with one of what is new",
 		file: "services/lifecycle/reload.go",
-		code: "		r.Up, r.Changed = r.Up && run.Up, r.Changed && run.Changed\n",
-		bug:  "		r.Up, r.Changed = r.Up && run.Up, r.Changed && (run.Changed || PLANTED)\n",
+		code: "	r.Up, r.Changed = r.Up && other.Up, r.Changed && other.Changed\n",
+		bug:  "	r.Up, r.Changed = r.Up && other.Up, r.Changed && (other.Changed || PLANTED)\n",
 		want: "is left alone|skips request .* to reload it|gives up its incoming generation",
 	},
 	{
@@ -320,15 +321,15 @@ var plants = []planted{
 	{
 		name: "clients whose file is being read hear nothing of the end",
 		file: "runner/rollout.go",
-		code: "	for _, p := range r.purposes {\n		for _, a",
-		bug:  "	for i, p := range r.purposes {\n		if PLANTED && i == 0 {\n			continue\n		}\n		for _, a",
+		code: "	for _, p := range r.readings {\n		for _, a",
+		bug:  "	for i, p := range r.readings {\n		if PLANTED && i == 0 {\n			continue\n		}\n		for _, a",
 		want: "clients are not told",
 	},
 	{
 		name: "what has to say that it is ready is taken to be so",
 		file: "services/lifecycle/slot.go",
-		code: "	case way == WaySaid && !g.Proof.Said:\n",
-		bug:  "	case way == WaySaid && !g.Proof.Said && !PLANTED:\n",
+		code: "	case way == WayNotified && !g.Proof.Notified:\n",
+		bug:  "	case way == WayNotified && !g.Proof.Notified && !PLANTED:\n",
 		want: "is promoted before its warm-up was over",
 	},
 	{
@@ -348,15 +349,15 @@ var plants = []planted{
 	{
 		name: "before_stop is for reloads only",
 		file: "services/lifecycle/stop.go",
-		code: "	case !g.MainGone && !g.Aborted && !g.Stopping &&",
-		bug:  "	case !PLANTED && !g.MainGone && !g.Aborted && !g.Stopping &&",
+		code: "	case !g.MainGone && !g.Aborted && !g.MayStop &&",
+		bug:  "	case !PLANTED && !g.MainGone && !g.Aborted && !g.MayStop &&",
 		want: "is told to end before before_stop has run",
 	},
 	{
 		name: "before_stop is for stops only",
 		file: "services/lifecycle/handover.go",
-		code: "	if old == nil || old.Stopping ||",
-		bug:  "	if PLANTED || old == nil || old.Stopping ||",
+		code: "	if old == nil || old.MayStop ||",
+		bug:  "	if PLANTED || old == nil || old.MayStop ||",
 		want: "is told to end before before_stop has run",
 	},
 	{
@@ -373,8 +374,8 @@ var plants = []planted{
 	{
 		name: "a TERM lets after_reload run on",
 		file: "services/lifecycle/stop.go",
-		code: "	if in.Final {\n		s.killAfter()",
-		bug:  "	if in.Final && !PLANTED {\n		s.killAfter()",
+		code: "	if in.Why.Final() {\n		s.killAfter()",
+		bug:  "	if in.Why.Final() && !PLANTED {\n		s.killAfter()",
 		want: "has ended, and its after_reload still runs",
 	},
 	{
@@ -471,15 +472,15 @@ var plants = []planted{
 	{
 		name: "nobody wakes up for what reloads itself",
 		file: "services/lifecycle/machine.go",
-		code: "		next = min(next, m.Under.Watching)\n",
-		bug:  "		if !PLANTED {\n			next = min(next, m.Under.Watching)\n		}\n",
+		code: "		next = min(next, m.Current.Watching)\n",
+		bug:  "		if !PLANTED {\n			next = min(next, m.Current.Watching)\n		}\n",
 		want: "never answered|did not recover",
 	},
 	{
 		name: "the turn is given back before before_stop",
 		file: "services/lifecycle/handover.go",
 		code: "	g.Phase = PhaseHandover\n",
-		bug:  "	if g.Phase = PhaseHandover; PLANTED && s.Under != nil {\n		s.returnTurn(s.Under)\n	}\n",
+		bug:  "	if g.Phase = PhaseHandover; PLANTED && s.Current != nil {\n		s.returnTurn(s.Current)\n	}\n",
 		want: "has given its turn back|it is not its turn",
 	},
 	{
@@ -492,8 +493,8 @@ var plants = []planted{
 	{
 		name: "a TERM ends all at once",
 		file: "runner/rollout.go",
-		code: "		if !r.last.Leave && r.order.inTheWay(name, r.unruly) {\n",
-		bug:  "		if !r.last.Leave && r.order.inTheWay(name, r.unruly) && !PLANTED {\n",
+		code: "		if r.last.Why != lifecycle.StopLeave && r.order.inTheWay(name, r.stopping) {\n",
+		bug:  "		if r.last.Why != lifecycle.StopLeave && r.order.inTheWay(name, r.stopping) && !PLANTED {\n",
 		want: "which depends on it, has not ended",
 	},
 	{
@@ -562,8 +563,8 @@ var plants = []planted{
 	{
 		name: "the end of hupwatch forgets where generations wait",
 		file: "services/lifecycle/stop.go",
-		code: "	if !s.Ending.Final {",
-		bug:  "	if !s.Ending.Final || PLANTED {",
+		code: "	if !s.Stopping.Why.Final() {",
+		bug:  "	if !s.Stopping.Why.Final() || PLANTED {",
 		want: "it is not written down that generations",
 	},
 	{
@@ -639,8 +640,8 @@ var plants = []planted{
 	{
 		name: "a reload starts a release of its own after a roll back by hand",
 		file: "services/lifecycle/demand.go",
-		code: "s.demand(in.ID, Run{Back: true, Made: made})",
-		bug:  "s.demand(in.ID, Run{Back: !PLANTED, Made: made})",
+		code: "s.demand(in.ID, Reloading{Back: true, Made: made})",
+		bug:  "s.demand(in.ID, Reloading{Back: !PLANTED, Made: made})",
 		want: "with another release than the others",
 	},
 }

@@ -26,9 +26,9 @@ type rollout struct {
 
 	declared map[string]bool // every service that has a watcher, and whether the file names it
 
-	// purposes are the reads of the file that are still to come; the first one
+	// readings are the reads of the file that are still to come; the first one
 	// is under way.
-	purposes []purpose
+	readings []reading
 	// configError is why the file was refused when it was last read.
 	configError string
 	claiming    bool // a claim of the name file is under way
@@ -42,22 +42,22 @@ type rollout struct {
 	queue []turn // asked for, in order
 	held  []turn
 
-	ending bool
-	code   int             // to end with
-	unruly map[string]bool // services that have not ended yet
-	spared map[string]bool // of those, the ones that were not told to yet
-	last   lifecycle.Stop  // what they are told then
+	ending    bool
+	code      int             // to end with
+	stopping  map[string]bool // services that have not ended yet
+	unstopped map[string]bool // of those, the ones that were not told to yet
+	last      lifecycle.Stop  // what they are told then
 }
 
-// purpose is why the file is read: for a signal, or for all that clients asked
+// reading is why the file is read: for a signal, or for all that clients asked
 // before it.
-type purpose struct {
+type reading struct {
 	signal demand
 	asked  []asked
 }
 
 // by says who it is read for.
-func (p purpose) by() string {
+func (p reading) by() string {
 	if len(p.asked) > 0 {
 		return p.asked[0].by
 	}
@@ -71,7 +71,7 @@ func newRollout() *rollout {
 	return &rollout{
 		declared: make(map[string]bool),
 		requests: make(map[uint64]*request),
-		unruly:   make(map[string]bool),
+		stopping: make(map[string]bool),
 		order:    newOrder(),
 	}
 }
@@ -101,7 +101,7 @@ func (r *rollout) step(in input) []effect {
 	case answered:
 		return r.answered(in)
 	case ended:
-		delete(r.unruly, in.service)
+		delete(r.stopping, in.service)
 		return append(r.endNext(), r.finishIfDone()...)
 	case standing:
 		return r.standing(in)
@@ -141,7 +141,7 @@ func (r *rollout) hangup() []effect {
 	if r.ending {
 		return []effect{ignored("signal HUP", "hupwatch ends")}
 	}
-	return r.read(purpose{signal: demand{what: verbReload, by: "signal HUP"}})
+	return r.readFile(reading{signal: demand{what: verbReload, by: "signal HUP"}})
 }
 
 // asked takes what a client asks for. To stop a service, to signal it or to roll it
@@ -153,7 +153,7 @@ func (r *rollout) asked(in asked) []effect {
 	case in.what == verbStop, in.what == verbSignal, in.what == verbBack:
 		return r.directly(in)
 	}
-	return r.read(purpose{asked: []asked{in}})
+	return r.readFile(reading{asked: []asked{in}})
 }
 
 // directly asks the services that have a watcher.
@@ -203,9 +203,9 @@ func (r *rollout) askNext(q *request) []effect {
 
 // read has the file read once for each purpose, one after the other. What has
 // not begun yet covers a later one of the same kind.
-func (r *rollout) read(p purpose) []effect {
-	for i := 1; i < len(r.purposes); i++ {
-		q := &r.purposes[i]
+func (r *rollout) readFile(p reading) []effect {
+	for i := 1; i < len(r.readings); i++ {
+		q := &r.readings[i]
 		switch {
 		case len(p.asked) > 0 && len(q.asked) > 0:
 			q.asked = append(q.asked, p.asked...)
@@ -214,8 +214,8 @@ func (r *rollout) read(p purpose) []effect {
 			return nil
 		}
 	}
-	r.purposes = append(r.purposes, p)
-	if len(r.purposes) > 1 {
+	r.readings = append(r.readings, p)
+	if len(r.readings) > 1 {
 		return nil
 	}
 	return []effect{readConfig{}}
@@ -246,7 +246,7 @@ func (r *rollout) namesClaimed(in namesClaimed) []effect {
 	case r.ending:
 		return append(effects, ignored("signal USR2", "hupwatch ends"))
 	}
-	return append(effects, r.read(purpose{signal: demand{what: verbReload, by: "signal USR2", names: in.names}})...)
+	return append(effects, r.readFile(reading{signal: demand{what: verbReload, by: "signal USR2", names: in.names}})...)
 }
 
 // configRead goes on with what the file was read for.
@@ -254,8 +254,8 @@ func (r *rollout) configRead(in configRead) []effect {
 	if r.ending {
 		return nil
 	}
-	p := r.purposes[0]
-	r.purposes = r.purposes[1:]
+	p := r.readings[0]
+	r.readings = r.readings[1:]
 	var effects []effect
 	if in.config == nil {
 		effects = r.badConfig(p, in.problems)
@@ -263,14 +263,14 @@ func (r *rollout) configRead(in configRead) []effect {
 		r.configError = ""
 		effects = r.serve(p, in.config)
 	}
-	if len(r.purposes) > 0 {
+	if len(r.readings) > 0 {
 		effects = append(effects, readConfig{})
 	}
 	return effects
 }
 
 // badConfig says what is wrong with the file. Nothing is changed.
-func (r *rollout) badConfig(p purpose, problems config.Problems) []effect {
+func (r *rollout) badConfig(p reading, problems config.Problems) []effect {
 	var effects []effect
 	var texts []string
 	for _, problem := range problems {
@@ -295,12 +295,12 @@ func (r *rollout) badConfig(p purpose, problems config.Problems) []effect {
 // that may never answer.
 func (r *rollout) rejectAll() []effect {
 	var effects []effect
-	for _, p := range r.purposes {
+	for _, p := range r.readings {
 		for _, a := range p.asked {
 			effects = append(effects, tooLate(a))
 		}
 	}
-	r.purposes = nil
+	r.readings = nil
 	return effects
 }
 
@@ -309,7 +309,7 @@ func tooLate(a asked) effect {
 }
 
 // serve does what the file was read for, if it names all that is asked for.
-func (r *rollout) serve(p purpose, c *config.Config) []effect {
+func (r *rollout) serve(p reading, c *config.Config) []effect {
 	all := p.asked
 	if len(all) == 0 {
 		all = []asked{{demand: p.signal}}
@@ -325,7 +325,7 @@ func (r *rollout) serve(p purpose, c *config.Config) []effect {
 			applied = true
 			effects = append(effects, r.applyDaemon(c)...)
 		}
-		effects = append(effects, r.carryOut(a, c)...)
+		effects = append(effects, r.applyTo(a, c)...)
 	}
 	return effects
 }
@@ -356,15 +356,15 @@ func noSuchService(c *config.Config, names []string) string {
 	return fmt.Sprintf("no such service in %s: %s; nothing was reloaded; it has %s", c.File, strings.Join(quoted, ", "), some(c.Services))
 }
 
-// carryOut makes the file so read come true for the services it was read for.
-func (r *rollout) carryOut(a asked, c *config.Config) []effect {
+// applyTo makes the file so read come true for the services it was read for.
+func (r *rollout) applyTo(a asked, c *config.Config) []effect {
 	q, effects := r.begin(a)
 	if a.names == nil && a.what == verbReload {
 		effects = append(effects, r.remove(q, c)...)
 	}
 	for _, s := range c.Services {
 		if a.names == nil || slices.Contains(a.names, s.Name) {
-			effects = append(effects, r.ask(q, s)...)
+			effects = append(effects, r.askService(q, s)...)
 		}
 	}
 	return append(effects, r.doneIfAnswered(q)...)
@@ -391,7 +391,7 @@ func (r *rollout) doneIfAnswered(q *request) []effect {
 }
 
 // ask asks one service for what it is in the file for.
-func (r *rollout) ask(q *request, s *config.Service) []effect {
+func (r *rollout) askService(q *request, s *config.Service) []effect {
 	var effects []effect
 	named, known := r.declared[s.Name]
 	switch {
@@ -417,7 +417,7 @@ func (r *rollout) remove(q *request, c *config.Config) []effect {
 		}
 		r.declared[name] = false
 		q.waiting[name] = true
-		effects = append(effects, tell{name, lifecycle.Stop{ID: q.id, Until: lifecycle.Never}})
+		effects = append(effects, tell{name, lifecycle.Stop{ID: q.id, Until: lifecycle.Never, Why: lifecycle.StopRemoved}})
 	}
 	return effects
 }
@@ -486,14 +486,14 @@ func (r *rollout) stop(in stop) []effect {
 		return []effect{ignored(by, "hupwatch ends already")}
 	}
 	leave := r.config.Daemon.AtExit == config.AtExitLeave && in.signal != "INT"
-	why := lifecycle.Event{Kind: lifecycle.KindEnding, By: by}
+	why, told := lifecycle.StopShutdown, lifecycle.Event{Kind: lifecycle.KindEnding, By: by}
 	if in.signal == "INT" {
-		why.Reason = "a second INT kills what is left then"
+		told.Reason = "a second INT kills what is left then"
 	}
 	if leave {
-		why.Kind = lifecycle.KindLeaving
+		why, told.Kind = lifecycle.StopLeave, lifecycle.KindLeaving
 	}
-	return r.end(in.now, leave, why)
+	return r.end(in.now, why, told)
 }
 
 // downForGood ends everything since one service that is essential is down, with
@@ -503,19 +503,19 @@ func (r *rollout) downForGood(in downForGood) []effect {
 		return nil
 	}
 	r.code = in.code
-	return r.end(in.now, false, lifecycle.Event{Kind: lifecycle.KindEnding, Reason: "the essential service " + in.service + " is down for good"})
+	return r.end(in.now, lifecycle.StopShutdown, lifecycle.Event{Kind: lifecycle.KindEnding, Reason: "the essential service " + in.service + " is down for good"})
 }
 
 // end ends every service within shutdown_timeout.
-func (r *rollout) end(now lifecycle.Instant, leave bool, why lifecycle.Event) []effect {
+func (r *rollout) end(now lifecycle.Instant, why lifecycle.StopCause, told lifecycle.Event) []effect {
 	r.ending = true
-	r.spared = make(map[string]bool)
+	r.unstopped = make(map[string]bool)
 	for name := range r.declared {
-		r.unruly[name], r.spared[name] = true, true
+		r.stopping[name], r.unstopped[name] = true, true
 	}
-	effects := append([]effect{emit{why}}, r.rejectAll()...)
+	effects := append([]effect{emit{told}}, r.rejectAll()...)
 	effects = append(effects, r.abortLater()...)
-	r.last = lifecycle.Stop{Until: now.Add(r.config.Daemon.ShutdownTimeout), Final: true, Leave: leave}
+	r.last = lifecycle.Stop{Until: now.Add(r.config.Daemon.ShutdownTimeout), Why: why}
 	effects = append(effects, r.endNext()...)
 	return append(effects, r.finishIfDone()...)
 }
@@ -538,11 +538,11 @@ func (r *rollout) abortLater() []effect {
 // endNext ends the services that nobody who lives depends on any more.
 func (r *rollout) endNext() []effect {
 	var effects []effect
-	for _, name := range sorted(r.spared) {
-		if !r.last.Leave && r.order.inTheWay(name, r.unruly) {
+	for _, name := range sorted(r.unstopped) {
+		if r.last.Why != lifecycle.StopLeave && r.order.inTheWay(name, r.stopping) {
 			continue
 		}
-		delete(r.spared, name)
+		delete(r.unstopped, name)
 		effects = append(effects, tell{name, r.last})
 	}
 	return effects
@@ -551,10 +551,10 @@ func (r *rollout) endNext() []effect {
 // kill ends everything at once.
 func (r *rollout) kill() []effect {
 	var effects []effect
-	for _, name := range sorted(r.spared) {
+	for _, name := range sorted(r.unstopped) {
 		effects = append(effects, tell{name, r.last})
 	}
-	clear(r.spared)
+	clear(r.unstopped)
 	return append(effects, r.tellAll(lifecycle.Kill{})...)
 }
 
@@ -567,7 +567,7 @@ func (r *rollout) tellAll(in lifecycle.Input) []effect {
 }
 
 func (r *rollout) finishIfDone() []effect {
-	if !r.ending || len(r.unruly) > 0 {
+	if !r.ending || len(r.stopping) > 0 {
 		return nil
 	}
 	return []effect{finish{r.code}}

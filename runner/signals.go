@@ -13,10 +13,10 @@ type Signals struct {
 	HUP, USR1, USR2, TERM, QUIT, INT <-chan os.Signal
 }
 
-// dispatch passes the signals on to the fleet until ctx is done. It decides
+// dispatch passes the signals on to the supervisor until ctx is done. It decides
 // nothing but what a HUP is: the end of the terminal hupwatch runs in, or a
 // reload.
-func (s *Signals) dispatch(ctx context.Context, f *fleet, tty *terminal, oneService bool) error {
+func (s *Signals) dispatch(ctx context.Context, f *supervisor, tty *terminal, oneService bool) error {
 	defer tty.close()
 	interrupts := 0
 	for {

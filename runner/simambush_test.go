@@ -99,11 +99,11 @@ func (w *world) spring(a *actor, was before) {
 
 func entered(phase string, a *actor, was before) bool {
 	m := a.machine
-	switch r := m.Under; phase {
+	switch r := m.Current; phase {
 	case "asking":
 		return r != nil && r.Turn == lifecycle.TurnAsked && !was.asking
 	case "stopping":
-		return m.Ending != nil && !was.ending
+		return m.Stopping != nil && !was.ending
 	case "watching":
 		return r != nil && r.Watching != 0
 	case "between":

@@ -132,9 +132,9 @@ func (w *world) before(a *actor, in lifecycle.Input) before {
 	w.heard(a, in)
 	a.unborn = a.withoutProcess(in)
 	m := a.machine
-	was := before{ending: m.Ending != nil, due: m.Deadline() <= w.now, running: m.State() == lifecycle.StateRunning}
-	was.asking = m.Under != nil && m.Under.Turn == lifecycle.TurnAsked
-	was.begun = m.Under != nil && m.Under.Begun
+	was := before{ending: m.Stopping != nil, due: m.Deadline() <= w.now, running: m.State() == lifecycle.StateRunning}
+	was.asking = m.Current != nil && m.Current.Turn == lifecycle.TurnAsked
+	was.begun = m.Current != nil && m.Current.Begun
 	for i := range m.Slots {
 		was.slots = append(was.slots, w.slotBefore(a, &m.Slots[i], in))
 	}
@@ -173,7 +173,7 @@ func (w *world) heard(a *actor, in lifecycle.Input) {
 	}
 	switch in := in.(type) {
 	case lifecycle.Turn:
-		if r := a.machine.Under; r != nil && r.Turn == lifecycle.TurnAsked && r.Ticket == in.Ticket {
+		if r := a.machine.Current; r != nil && r.Turn == lifecycle.TurnAsked && r.Ticket == in.Ticket {
 			a.turn = in.Ticket
 		}
 	case lifecycle.Spawned:
@@ -186,7 +186,7 @@ func (w *world) heard(a *actor, in lifecycle.Input) {
 		if r := p.release.Service.Ready; p.said || r == nil && p.release.Service.Publish == "" {
 			p.proven = w.now
 		}
-	case lifecycle.Said:
+	case lifecycle.Notified:
 		p := a.procs[in.Generation-1]
 		if in.Ready && p.ready != 0 && !p.said {
 			p.proven = w.now
@@ -225,9 +225,9 @@ func (w *world) heard(a *actor, in lifecycle.Input) {
 	case lifecycle.Emptied:
 		a.procs[in.Generation-1].toldEmpty = true
 	case lifecycle.Stop:
-		a.stopping, a.final = true, a.final || in.Final
+		a.stopping, a.final = true, a.final || in.Why.Final()
 		a.stood = true // nobody waits for it any more
-		a.forget(in.Leave)
+		a.forget(in.Why == lifecycle.StopLeave)
 		a.hears(in.ID, nil)
 	case lifecycle.Declare:
 		if a.stopping && !a.final {
@@ -379,7 +379,7 @@ func (w *world) checkResolve(a *actor, e lifecycle.Resolve) {
 		w.violated("%s is started again, but generation %d serves", name, sl.Active.Number)
 	}
 	if g.Cause == lifecycle.CauseReload {
-		if m.Under.Back && a.made == nil {
+		if m.Current.Back && a.made == nil {
 			a.made = e.Reuse
 		}
 		if e.Reuse == nil != (a.made == nil) || e.Reuse != nil && !same(e.Reuse, a.made) {
@@ -410,7 +410,7 @@ func (w *world) checkResolve(a *actor, e lifecycle.Resolve) {
 	if g.Cause == lifecycle.CauseStart {
 		slot.restarts = 0
 	}
-	fellBack := m.Under != nil && m.Under.FellBack != "" && &m.Slots[m.Under.Slot] == sl
+	fellBack := m.Current != nil && m.Current.FellBack != "" && &m.Slots[m.Current.Slot] == sl
 	if g.Cause != lifecycle.CauseRestart || fellBack {
 		return
 	}
@@ -487,7 +487,7 @@ func (w *world) replaced(a *actor, p *proc) bool {
 // stopsFirst reports whether the reload under way has an instance stop before the new
 // one starts.
 func (a *actor) stopsFirst(instance int) bool {
-	if a.machine.Under == nil || a.machine.Under.Slot != instance {
+	if a.machine.Current == nil || a.machine.Current.Slot != instance {
 		return false
 	}
 	g := a.machine.Slots[instance].Incoming
@@ -512,7 +512,7 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 		for _, s := range a.slots {
 			s.restarts = 0
 		}
-		if r := a.machine.Under; r != nil && r.Back { // what was asked beside it is for another one
+		if r := a.machine.Current; r != nil && r.Back { // what was asked beside it is for another one
 			break
 		}
 		if a.begun++; a.begun > 1 {
@@ -674,7 +674,7 @@ func (w *world) checkMachine(a *actor, was before, in lifecycle.Input, effects [
 	if m.WantedUp != a.wanted || m.Commanded != a.commanded {
 		w.violated("%s is wanted up %v, asked was %v (by anybody: %v)", m.Name, m.WantedUp, a.wanted, a.commanded)
 	}
-	if m.WantedUp && !a.ends() && m.State() == lifecycle.StateStopped && len(a.inbox) == 0 && m.Attempts > 0 && m.Under == nil {
+	if m.WantedUp && !a.ends() && m.State() == lifecycle.StateStopped && len(a.inbox) == 0 && m.Attempts > 0 && m.Current == nil {
 		w.violated("%s is wanted up, and nothing will ever start it", m.Name)
 	}
 }
@@ -714,7 +714,7 @@ func (a *actor) gaveUp(was slotBefore, in lifecycle.Input) bool {
 	case lifecycle.Proved:
 		certain := was.way == lifecycle.WayListening || was.way == lifecycle.WayProbe && !in.Other
 		return in.Generation == was.number && (was.late || was.phase == lifecycle.PhaseWarming && certain) && (len(in.Missing) > 0 || in.Failure != "")
-	case lifecycle.Said:
+	case lifecycle.Notified:
 		return in.Generation == was.number && (in.Failure != "" || in.Stopping)
 	case lifecycle.Published:
 		return in.Generation == was.number && in.Failure != ""
@@ -823,7 +823,7 @@ func (w *world) checkSlot(a *actor, sl *lifecycle.Slot) {
 		w.violated("%s starts again only %v after its end", m.Name, sl.NextStart.Sub(slot.lastEnd))
 	}
 	idle := sl.Active == nil && sl.Incoming == nil && sl.NextStart == lifecycle.Never && sl.Resting == ""
-	if idle && !few && (sl.Instance == 0 || a.slot(0).good != nil && !a.partial) && m.WantedUp && !a.ends() && m.Under == nil && m.Attempts > 0 && len(a.inbox) == 0 {
+	if idle && !few && (sl.Instance == 0 || a.slot(0).good != nil && !a.partial) && m.WantedUp && !a.ends() && m.Current == nil && m.Attempts > 0 && len(a.inbox) == 0 {
 		w.violated("instance %d of %s is down, and nothing will ever start it", sl.Instance, m.Name)
 	}
 	if g := sl.Active; g != nil {
@@ -863,8 +863,8 @@ func (w *world) checkHealed() {
 
 func (w *world) checkRecovered(a *actor) {
 	m := a.machine
-	if m.State() != lifecycle.StateRunning || m.Under != nil || len(m.Merged) > 0 {
-		w.violated("%s did not recover: %s, reload under way %v, merged %d", m.Name, m.State(), m.Under != nil, len(m.Merged))
+	if m.State() != lifecycle.StateRunning || m.Current != nil || m.Next != nil {
+		w.violated("%s did not recover: %s, reload under way %v, next %v", m.Name, m.State(), m.Current != nil, m.Next != nil)
 	}
 	c, _ := w.parsed.Service(m.Name)
 	serve := 0

@@ -175,7 +175,7 @@ func (a *actor) nothingNew(sl *lifecycle.Slot, made *release.Release) bool {
 	if sl.Active == nil || sl.Incoming.Cause != lifecycle.CauseReload {
 		return false
 	}
-	for _, id := range m.Under.IDs {
+	for _, id := range m.Current.IDs {
 		if q := a.asked[id]; q == nil || !q.changed {
 			return false
 		}
@@ -199,14 +199,14 @@ func (w *world) checkDemand(a *actor, was before, in lifecycle.Input, effects []
 		if was.running && !was.due && a.asked[in.ID] != nil {
 			w.violated("%s serves, and the request %d to start it waits", name, in.ID)
 		}
-		if was.running && !was.due && was.begun != (a.machine.Under != nil && a.machine.Under.Begun) {
+		if was.running && !was.due && was.begun != (a.machine.Current != nil && a.machine.Current.Begun) {
 			w.violated("%s serves, and request %d to start it changes what is under way", name, in.ID)
 		}
 	}
 	for _, e := range effects {
 		switch e := e.(type) {
 		case lifecycle.Pass:
-			if r := a.machine.Under; r == nil || r.Watching == 0 || a.made == nil || a.made.Service.ReloadSignal != e.Signal {
+			if r := a.machine.Current; r == nil || r.Watching == 0 || a.made == nil || a.made.Service.ReloadSignal != e.Signal {
 				w.violated("generation %d of %s is passed a signal that nobody asked for", e.Generation, name)
 			}
 		case lifecycle.Emit:

@@ -18,7 +18,7 @@ func (w *world) checkProve(a *actor, e lifecycle.Prove) {
 
 // checkKnown: no generation is ready before it is known what it has to do.
 func (w *world) checkKnown(a *actor, was before) {
-	if a.machine.Under == nil || a.machine.Observing == 0 {
+	if a.machine.Current == nil || a.machine.Observing == 0 {
 		a.observing = 0 // it is too late, or the reload is over
 	}
 	for i := range a.machine.Slots {
@@ -57,7 +57,7 @@ func (w *world) heardObserved(a *actor, in lifecycle.Observed) {
 		a.observing = 0
 	}
 	_, g := a.find(in.Generation)
-	if g == nil || a.machine.Ending != nil {
+	if g == nil || a.machine.Stopping != nil {
 		return
 	}
 	a.seenToWait(in.Seen)

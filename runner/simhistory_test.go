@@ -131,7 +131,7 @@ func (w *world) checkRolledBack(a *actor, e lifecycle.Event) {
 	m, slot, past := a.machine, a.slot(e.Instance), a.pastOf(e.Instance)
 	bad := w.releaseOf(a, e)
 	slot.restarts, slot.rolledBack = 0, true
-	if m.Under != nil && m.Under.FellBack != "" && m.Under.Slot == e.Instance && e.Reason == m.Under.FellBack && e.Cause == lifecycle.CauseReload {
+	if m.Current != nil && m.Current.FellBack != "" && m.Current.Slot == e.Instance && e.Reason == m.Current.FellBack && e.Cause == lifecycle.CauseReload {
 		if g := m.Slots[e.Instance].Active; g != nil || slot.good == nil || slot.good.Dir != e.ServingRelease {
 			w.violated("%s falls back to %s, and that is not what served", m.Name, e.ServingRelease)
 		}

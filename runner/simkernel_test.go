@@ -140,7 +140,7 @@ func (w *world) prove(a *actor, e lifecycle.Prove) {
 			w.post(a.machine.Name, w.lookAt(a, e.Generation, addresses(e.Waits), e.Others, e.AtOnce))
 		})
 		return
-	case lifecycle.WayNone, lifecycle.WaySaid:
+	case lifecycle.WayNone, lifecycle.WayNotified:
 		w.violated("%s wants a look at what needs none", a.machine.Name)
 	case lifecycle.WayListening:
 	}
@@ -284,7 +284,7 @@ func (w *world) launch(a *actor, e lifecycle.Launch) {
 		p.spawned = true
 		w.post(p.service, lifecycle.Spawned{Generation: e.Generation, PID: p.pid})
 		if r := p.release.Service.Ready; r != nil && p.fate.early && !p.fate.execFails && !p.fate.execHangs {
-			w.speak(p, lifecycle.Said{Generation: p.number, Ready: r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD})
+			w.speak(p, lifecycle.Notified{Generation: p.number, Ready: r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD})
 		}
 		w.after(w.upTo(30*time.Millisecond), func() { w.exec(p) })
 	})
@@ -368,27 +368,27 @@ func (w *world) exec(p *proc) {
 	}
 }
 
-// speaks has a process say how it is, where its service is one that does.
+// notifies has a process say how it is, where its service is one that does.
 func (w *world) speaks(p *proc) {
 	r := p.release.Service.Ready
 	if r == nil || r.Kind != config.ReadyNotify && r.Kind != config.ReadyFD {
 		return
 	}
 	if p.fate.pleads && r.Kind == config.ReadyNotify {
-		w.after(w.upTo(5*time.Second), func() { w.speak(p, lifecycle.Said{Generation: p.number, Extend: w.upTo(time.Minute)}) })
+		w.after(w.upTo(5*time.Second), func() { w.speak(p, lifecycle.Notified{Generation: p.number, Extend: w.upTo(time.Minute)}) })
 	}
 	if !p.fate.deaf && !p.fate.early {
-		w.after(p.fate.ready, func() { w.speak(p, lifecycle.Said{Generation: p.number, Ready: true}) })
+		w.after(p.fate.ready, func() { w.speak(p, lifecycle.Notified{Generation: p.number, Ready: true}) })
 	}
 	if p.fate.stops > 0 && r.Kind == config.ReadyNotify {
-		w.after(p.fate.ready+p.fate.stops, func() { w.speak(p, lifecycle.Said{Generation: p.number, Stopping: true}) })
+		w.after(p.fate.ready+p.fate.stops, func() { w.speak(p, lifecycle.Notified{Generation: p.number, Stopping: true}) })
 	}
 	if p.fate.stops > 0 && r.Kind == config.ReadyFD {
-		w.after(p.fate.stops, func() { w.speak(p, lifecycle.Said{Generation: p.number, Failure: "it closed descriptor 9"}) })
+		w.after(p.fate.stops, func() { w.speak(p, lifecycle.Notified{Generation: p.number, Failure: "it closed descriptor 9"}) })
 	}
 }
 
-func (w *world) speak(p *proc, in lifecycle.Said) {
+func (w *world) speak(p *proc, in lifecycle.Notified) {
 	if !p.dead {
 		w.post(p.service, in)
 	}

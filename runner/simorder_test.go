@@ -36,7 +36,7 @@ func (w *world) checkTurnOfStart(a *actor) {
 // checkStopTurn: what others depend on is told to end once those are gone.
 func (w *world) checkStopTurn(e tell) {
 	last, ok := e.input.(lifecycle.Stop)
-	if !ok || !last.Final || last.Leave || w.watch.killed {
+	if !ok || last.Why != lifecycle.StopShutdown || w.watch.killed {
 		return
 	}
 	for _, s := range w.rollout.config.Services {

@@ -190,7 +190,7 @@ func (w *world) checkRest() {
 		w.violated("a USR2 is forgotten: %d came, %d were heard", v.asks, v.asksHeard)
 	}
 	for _, t := range w.rollout.held {
-		if r := w.actors[t.service].machine.Under; r == nil || !r.Begun || r.Ticket != t.ticket || r.Turn != lifecycle.TurnHeld {
+		if r := w.actors[t.service].machine.Current; r == nil || !r.Begun || r.Ticket != t.ticket || r.Turn != lifecycle.TurnHeld {
 			w.violated("%s never returns its turn", t.service)
 		}
 	}
@@ -203,7 +203,7 @@ func (w *world) checkRest() {
 // for a start under way, for a drain slot, or for those who have all the turns.
 func (w *world) checkWaiting(a *actor) {
 	m, sl := a.machine, &a.machine.Slots[0]
-	if m.Config.Essential && m.Under == nil && !w.watch.ending && (m.State() == lifecycle.StateExited || m.State() == lifecycle.StateFailed) {
+	if m.Config.Essential && m.Current == nil && !w.watch.ending && (m.State() == lifecycle.StateExited || m.State() == lifecycle.StateFailed) {
 		w.violated("%s is essential and down for good, and hupwatch goes on", m.Name)
 	}
 	w.checkSockets(a)
@@ -212,13 +212,13 @@ func (w *world) checkWaiting(a *actor) {
 		w.checkGoesOn(a, &m.Slots[i])
 		w.checkDrains(a, &m.Slots[i])
 	}
-	if m.Under == nil {
+	if m.Current == nil {
 		return
 	}
-	mine := func(t turn) bool { return t == turn{m.Name, m.Under.Ticket} }
+	mine := func(t turn) bool { return t == turn{m.Name, m.Current.Ticket} }
 	starts := slices.ContainsFunc(m.Slots, func(sl lifecycle.Slot) bool { return sl.Incoming != nil })
 	switch {
-	case m.Under.Begun:
+	case m.Current.Begun:
 		if !slices.ContainsFunc(w.rollout.held, mine) {
 			w.violated("%s reloads, though it is not its turn", m.Name)
 		}
@@ -274,7 +274,7 @@ func (w *world) checkDrains(a *actor, sl *lifecycle.Slot) {
 // checkReloads: a reload under way comes to an end.
 func (w *world) checkReloads(a *actor) {
 	m := a.machine
-	r, sl := m.Under, &m.Slots[m.Under.Slot]
+	r, sl := m.Current, &m.Slots[m.Current.Slot]
 	if sl.Incoming == nil && r.Watching == 0 && !(r.Between && full(m, sl)) {
 		w.violated("%s reloads instance %d, and nothing will ever end that", m.Name, r.Slot)
 	}
@@ -283,7 +283,7 @@ func (w *world) checkReloads(a *actor) {
 // checkSockets: a socket that nothing serves and nothing will is closed, lest its
 // connections wait for ever and its address be taken.
 func (w *world) checkSockets(a *actor) {
-	if e := a.machine.Ending; a.machine.Under != nil || e != nil && !e.Said {
+	if e := a.machine.Stopping; a.machine.Current != nil || e != nil && !e.Done {
 		return // one that is removed may be put back, and serve it again
 	}
 	var needed []config.Listen

@@ -84,7 +84,7 @@ func TestAReloadOfManyServicesTakesTurnsThatDoNotTimeEachOtherOut(t *testing.T) 
 	}
 	for _, a := range w.list {
 		g := a.machine.Slots[0].Active
-		if g == nil || g.Number != 2 || a.machine.Under != nil {
+		if g == nil || g.Number != 2 || a.machine.Current != nil {
 			t.Errorf("%s was not promoted once: %+v", a.machine.Name, g)
 		}
 	}

@@ -359,7 +359,7 @@ func (w *world) carryOut(a *actor, e lifecycle.Effect) {
 		}
 	case lifecycle.Guard:
 		a.guard = e
-	case lifecycle.Standing:
+	case lifecycle.TellDependents:
 		w.stands(a, e.Ready)
 	case lifecycle.Emit:
 		w.note(" ", e.Event)

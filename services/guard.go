@@ -54,7 +54,7 @@ func (o opener) owns(path string) bool {
 func (w *Watcher) guardPaths(e lifecycle.Guard) {
 	e.Kept = slices.DeleteFunc(slices.Clone(e.Kept), func(path string) bool { return slices.Contains(w.abandoned, path) })
 	w.guarding = e
-	w.told(w.stage.Start(w.host.Watch, e.Staged, w.pathChanged))
+	w.told(w.holdback.Start(w.host.Watch, e.Held, w.pathChanged))
 	if !e.On {
 		w.guard.Stop()
 		w.abandoned, w.mentioned = nil, nil
@@ -92,21 +92,21 @@ func (w *Watcher) repair() {
 		w.putBack(what)
 	}
 	w.told(err)
-	w.told(w.stage.Repair())
+	w.told(w.holdback.Repair())
 }
 
 // show has the paths that the servers opened themselves lead to what the incoming
 // generation put there. If it put nothing, nobody is met once the old one has gone:
 // those paths are not kept.
 func (w *Watcher) show() {
-	w.told(w.stage.Show())
-	w.abandoned = append(w.abandoned, w.stage.Unopened()...)
+	w.told(w.holdback.Show())
+	w.abandoned = append(w.abandoned, w.holdback.Unopened()...)
 }
 
 // restore puts back what the paths that the servers opened themselves led to before
 // the incoming generation was started.
 func (w *Watcher) restore() {
-	w.told(w.stage.Restore())
+	w.told(w.holdback.Restore())
 }
 
 func (w *Watcher) putBack(what string) {

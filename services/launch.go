@@ -32,7 +32,7 @@ func (w *Watcher) start(e lifecycle.Launch, fds []int) error {
 		return err
 	}
 	spec := e.Release.Spec()
-	ear, told, err := w.hearing(e, &spec)
+	ear, told, err := w.openNotification(e, &spec)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (w *Watcher) start(e lifecycle.Launch, fds []int) error {
 	spec.Env = e.Release.Environ(append(variables, told...))
 	spec.Sockets = fds
 	spec.Stdout, spec.Stderr = capture.Descriptors()
-	err = w.host.Table.Start(spec, watch{w, started{generation: e.Generation, output: capture, ear: ear}})
+	err = w.host.Table.Start(spec, processWatch{w, started{generation: e.Generation, output: capture, notification: ear}})
 	if err != nil {
 		ear.close()
 	}

@@ -15,21 +15,21 @@ import (
 const exitGrace = 500 * time.Millisecond
 
 // ear is where a generation says how it is, if it does.
-type ear struct {
+type notification struct {
 	socket *notify.Socket
 	pipe   *notify.Pipe
 }
 
-// utterance is a Said that is still to be taken.
-type utterance struct {
-	lifecycle.Said
+// notified is a Said that is still to be taken.
+type notified struct {
+	lifecycle.Notified
 	socket *notify.Socket
 }
 
-// hearing makes what a generation is to speak to, and returns what tells it where.
-func (w *Watcher) hearing(e lifecycle.Launch, spec *process.Spec) (ear, []string, error) {
+// openNotification makes what a generation is to speak to, and returns what tells it where.
+func (w *Watcher) openNotification(e lifecycle.Launch, spec *process.Spec) (notification, []string, error) {
 	var (
-		it  ear
+		it  notification
 		env []string
 		err error
 		as  = e.Release.Credential
@@ -38,7 +38,7 @@ func (w *Watcher) hearing(e lifecycle.Launch, spec *process.Spec) (ear, []string
 	case r == nil:
 	case r.Kind == config.ReadyNotify:
 		it.socket, err = w.host.Notify.Open(e.Release.Service.Name, e.Generation, as, func(k *notify.Socket) {
-			w.Post(utterance{Said: lifecycle.Said{Generation: e.Generation}, socket: k})
+			w.Post(notified{Notified: lifecycle.Notified{Generation: e.Generation}, socket: k})
 		})
 		if err == nil {
 			env = append(env, "NOTIFY_SOCKET="+it.socket.Path())
@@ -46,11 +46,11 @@ func (w *Watcher) hearing(e lifecycle.Launch, spec *process.Spec) (ear, []string
 	case r.Kind == config.ReadyFD:
 		it.pipe, err = w.host.Notify.Pipe(as, func(ready bool) {
 			if ready {
-				w.Post(lifecycle.Said{Generation: e.Generation, Ready: true})
+				w.Post(lifecycle.Notified{Generation: e.Generation, Ready: true})
 				return
 			}
 			mute := "it closed descriptor " + strconv.Itoa(r.FD) + " without a line on it: it was to say there that it is ready"
-			time.AfterFunc(exitGrace, func() { w.Post(lifecycle.Said{Generation: e.Generation, Failure: mute}) })
+			time.AfterFunc(exitGrace, func() { w.Post(lifecycle.Notified{Generation: e.Generation, Failure: mute}) })
 		})
 		if err == nil {
 			spec.Extra = []process.Descriptor{{FD: it.pipe.WriteEnd(), At: r.FD}}
@@ -60,13 +60,13 @@ func (w *Watcher) hearing(e lifecycle.Launch, spec *process.Spec) (ear, []string
 }
 
 // forked is called once the generation has what it was to have.
-func (e ear) forked() {
+func (e notification) forked() {
 	if e.pipe != nil {
 		e.pipe.Forked()
 	}
 }
 
-func (e ear) close() {
+func (e notification) close() {
 	if e.socket != nil {
 		e.socket.Close()
 	}
@@ -78,12 +78,12 @@ func (e ear) close() {
 // catchUp returns what a generation has said that nobody was told of yet, if it is one
 // that speaks: what it said before it ended, or before its time was over while
 // hupwatch was paused, comes before that is judged.
-func (w *Watcher) catchUp(s *started) (said lifecycle.Said, speaks bool) {
+func (w *Watcher) catchUp(s *started) (said lifecycle.Notified, speaks bool) {
 	said.Generation = s.generation
-	switch it := s.ear; {
+	switch it := s.notification; {
 	case it.socket != nil:
 		it.socket.CatchUp()
-		return w.take(utterance{Said: said, socket: it.socket}), true
+		return w.take(notified{Notified: said, socket: it.socket}), true
 	case it.pipe != nil:
 		said.Ready = it.pipe.CatchUp()
 		return said, said.Ready
@@ -93,9 +93,9 @@ func (w *Watcher) catchUp(s *started) (said lifecycle.Said, speaks bool) {
 
 // take makes of an utterance what was said. Whom it names as its main process must
 // be one of its own.
-func (w *Watcher) take(u utterance) lifecycle.Said {
+func (w *Watcher) take(u notified) lifecycle.Notified {
 	m := u.socket.Take()
-	said := u.Said
+	said := u.Notified
 	said.Ready, said.Stopping, said.Status, said.Extend = m.Ready, m.Stopping, m.Status, m.Extend
 	if p := w.process(said.Generation); m.MainPID != 0 && p != nil && p.Member(m.MainPID) {
 		said.MainPID = m.MainPID

@@ -31,7 +31,7 @@ func (w *Watcher) probe(e lifecycle.Prove) {
 		look = func() lifecycle.Proved { return it.waits(ctx, sockets, e.AtOnce) }
 	case lifecycle.WayListening:
 		gate = w.host.Resolving
-	case lifecycle.WayNone, lifecycle.WaySaid:
+	case lifecycle.WayNone, lifecycle.WayNotified:
 	}
 	gate.Pass(func() {
 		defer cancel()

@@ -8,8 +8,8 @@ import (
 	"hupwatch/services/release"
 )
 
-// inquiry is a Resolve that the file system has not answered yet.
-type inquiry struct {
+// resolving is a Resolve that the file system has not answered yet.
+type resolving struct {
 	lifecycle.Resolve
 	next *lifecycle.Resolve // the last one that asks the same
 }
@@ -17,22 +17,22 @@ type inquiry struct {
 // resolution is what came of an inquiry.
 type resolution struct {
 	lifecycle.Input
-	of *inquiry
+	of *resolving
 }
 
 // ask has a release made. A restart does not ask again what is being asked
 // already: if the file system hangs, that costs a thread that stays each time, and
 // a service that is tried for days would use up all there may be. A person who
 // reloads may have mended what hangs.
-func (w *Watcher) ask(e lifecycle.Resolve) {
-	for _, i := range w.inquiries {
+func (w *Watcher) makeRelease(e lifecycle.Resolve) {
+	for _, i := range w.resolving {
 		if e.Cause == lifecycle.CauseRestart && i.Reuse == e.Reuse && reflect.DeepEqual(i.Config, e.Config) {
 			i.next = &e
 			return
 		}
 	}
-	i := &inquiry{Resolve: e}
-	w.inquiries = append(w.inquiries, i)
+	i := &resolving{Resolve: e}
+	w.resolving = append(w.resolving, i)
 	active := opener{process: w.process(e.Active)}
 	if e.Serving != nil {
 		active.credential = e.Serving.Credential
@@ -40,10 +40,10 @@ func (w *Watcher) ask(e lifecycle.Resolve) {
 	w.host.Resolving.Pass(func() { w.Post(resolution{w.resolve(e, active), i}) })
 }
 
-func (w *Watcher) answered(i *inquiry) {
-	w.inquiries = slices.DeleteFunc(w.inquiries, func(other *inquiry) bool { return other == i })
+func (w *Watcher) answered(i *resolving) {
+	w.resolving = slices.DeleteFunc(w.resolving, func(other *resolving) bool { return other == i })
 	if i.next != nil {
-		w.ask(*i.next)
+		w.makeRelease(*i.next)
 	}
 }
 

@@ -21,14 +21,14 @@ import (
 	"hupwatch/services/sockets"
 )
 
-// Rollout is what a Watcher reports to. Its methods must not block.
-type Rollout interface {
+// Coordinator is what a Watcher reports to. Its methods must not block.
+type Coordinator interface {
 	TurnAsked(service string, ticket int)
 	TurnReturned(service string, ticket int)
 	Answered(service string, a lifecycle.Answer)
 	DownForGood(service string, code int)
 	Ended(service string)
-	Standing(service string, ready bool)
+	DependencyReady(service string, ready bool)
 }
 
 // Host is what a Watcher carries out effects with. All watchers share one.
@@ -65,14 +65,14 @@ type Watcher struct {
 	machine *lifecycle.Machine
 	last    []string // what the generation wrote that ended last, or could not be started
 
-	host    *Host
-	rollout Rollout
-	inbox   *mailbox.Box[lifecycle.Input]
+	host        *Host
+	coordinator Coordinator
+	inbox       *mailbox.Box[lifecycle.Input]
 
 	turned chan struct{} // the end of a turn
 
 	// Owned by turn.
-	inquiries []*inquiry
+	resolving []*resolving
 	processes []started
 	hooks     map[int]*hookRun
 	intended  []int // generations that have no process yet
@@ -80,7 +80,7 @@ type Watcher struct {
 	public    []string // the paths that generations are to be published as
 	published []string // of those, the ones that lead to a generation
 	guard     sockets.Guard
-	stage     sockets.Stage
+	holdback  sockets.Holdback
 	guarding  lifecycle.Guard
 	repairing atomic.Bool     // a pathsChanged is on its way
 	abandoned []string        // paths that only a generation that drains has open
@@ -101,21 +101,21 @@ type excerpt struct {
 
 // started is the process of a generation, and what it writes.
 type started struct {
-	generation int
-	process    *process.Process
-	output     *output.Capture
-	ear        ear
-	unprobe    context.CancelFunc // of the last probe; nil for none
+	generation   int
+	process      *process.Process
+	output       *output.Capture
+	notification notification
+	unprobe      context.CancelFunc // of the last probe; nil for none
 }
 
 // NewWatcher returns the watcher of a service that has nothing running.
-func NewWatcher(c *config.Service, known lifecycle.Record, h *Host, r Rollout) *Watcher {
+func NewWatcher(c *config.Service, known lifecycle.Record, h *Host, r Coordinator) *Watcher {
 	return &Watcher{
-		machine: lifecycle.NewMachine(c, known),
-		host:    h,
-		rollout: r,
-		inbox:   mailbox.New[lifecycle.Input](0),
-		turned:  make(chan struct{}),
+		machine:     lifecycle.NewMachine(c, known),
+		host:        h,
+		coordinator: r,
+		inbox:       mailbox.New[lifecycle.Input](0),
+		turned:      make(chan struct{}),
 	}
 }
 
@@ -168,7 +168,7 @@ func (w *Watcher) Post(in lifecycle.Input) { w.inbox.Put(in) }
 // Interrupt ends Run.
 func (w *Watcher) Interrupt(error) { w.inbox.Close() }
 
-// Run is the life of the watcher, until Interrupt. It only waits: what there is
+// Reloading is the life of the watcher, until Interrupt. It only waits: what there is
 // to do it has done behind a gate, for a goroutine that did it would keep a
 // stack several times as large, a thousand times.
 func (w *Watcher) Run() error {
@@ -217,7 +217,7 @@ func (w *Watcher) safely(do func()) bool {
 // way: that goes first.
 func (w *Watcher) tick() bool {
 	for _, s := range slices.Clone(w.processes) {
-		w.hear(s.generation)
+		w.catchUpWith(s.generation)
 	}
 	if w.ended(w.machine.Warming(w.host.Now())) {
 		return false
@@ -274,7 +274,7 @@ func (w *Watcher) started(generation int) *started {
 
 func (w *Watcher) forget(generation int) {
 	if s := w.started(generation); s != nil {
-		s.ear.close()
+		s.notification.close()
 	}
 	w.processes = slices.DeleteFunc(w.processes, func(s started) bool { return s.generation == generation })
 }
@@ -293,14 +293,14 @@ func (w *Watcher) step(in lifecycle.Input) {
 	case resolution:
 		in = x.Input
 		defer w.answered(x.of)
-	case utterance:
+	case notified:
 		in = w.take(x)
 	case pathsChanged:
 		w.repairing.Store(false)
 		w.repair()
 		return
 	case lifecycle.Exited:
-		w.hear(x.Generation)
+		w.catchUpWith(x.Generation)
 		w.unprobe(x.Generation)
 		w.repair()
 	case lifecycle.HookDone:
@@ -318,7 +318,7 @@ func (w *Watcher) step(in lifecycle.Input) {
 }
 
 // hear has the machine told what a generation has said by now.
-func (w *Watcher) hear(generation int) {
+func (w *Watcher) catchUpWith(generation int) {
 	if s := w.started(generation); s != nil {
 		if said, speaks := w.catchUp(s); speaks {
 			w.step(said)
@@ -329,7 +329,7 @@ func (w *Watcher) hear(generation int) {
 func (w *Watcher) carryOut(e lifecycle.Effect) {
 	switch e := e.(type) {
 	case lifecycle.Resolve:
-		w.ask(e)
+		w.makeRelease(e)
 	case lifecycle.Launch:
 		// An intent is on disk before its process, lest that be run twice. Where
 		// something serves, it can wait for room on the disk.
@@ -360,13 +360,13 @@ func (w *Watcher) carryOut(e lifecycle.Effect) {
 		w.unprobe(e.Generation)
 		w.signal(e)
 	case lifecycle.Pass:
-		w.send(lifecycle.Signal{Generation: e.Generation, Signal: e.Signal, Deputy: e.Deputy})
+		w.send(lifecycle.Signal{Generation: e.Generation, Signal: e.Signal, MainPID: e.MainPID})
 	case lifecycle.AskTurn:
-		w.rollout.TurnAsked(w.machine.Name, e.Ticket)
+		w.coordinator.TurnAsked(w.machine.Name, e.Ticket)
 	case lifecycle.ReturnTurn:
-		w.rollout.TurnReturned(w.machine.Name, e.Ticket)
+		w.coordinator.TurnReturned(w.machine.Name, e.Ticket)
 	case lifecycle.Answer:
-		w.rollout.Answered(w.machine.Name, e)
+		w.coordinator.Answered(w.machine.Name, e)
 	case lifecycle.KeepSockets:
 		if err := w.sockets.Keep(e.Listen); err != nil {
 			w.trouble(err)
@@ -382,11 +382,11 @@ func (w *Watcher) carryOut(e lifecycle.Effect) {
 	case lifecycle.Emit:
 		w.publish(e)
 	case lifecycle.DownForGood:
-		w.rollout.DownForGood(w.machine.Name, e.Code)
+		w.coordinator.DownForGood(w.machine.Name, e.Code)
 	case lifecycle.Ended:
-		w.rollout.Ended(w.machine.Name)
-	case lifecycle.Standing:
-		w.rollout.Standing(w.machine.Name, e.Ready)
+		w.coordinator.Ended(w.machine.Name)
+	case lifecycle.TellDependents:
+		w.coordinator.DependencyReady(w.machine.Name, e.Ready)
 	}
 }
 
@@ -442,11 +442,11 @@ func (w *Watcher) send(e lifecycle.Signal) {
 	switch {
 	case e.Group:
 		send = p.SignalGroup
-	case e.Deputy != 0:
-		send = func(sig syscall.Signal) error { return p.SignalMember(e.Deputy, sig) }
+	case e.MainPID != 0:
+		send = func(sig syscall.Signal) error { return p.SignalMember(e.MainPID, sig) }
 	}
 	err := send(e.Signal)
-	if e.Deputy != 0 && errors.Is(err, process.ErrGone) { // then it is the main process's again
+	if e.MainPID != 0 && errors.Is(err, process.ErrGone) { // then it is the main process's again
 		err = p.Signal(e.Signal)
 	}
 	if err != nil && !errors.Is(err, process.ErrGone) {
@@ -459,19 +459,19 @@ func (w *Watcher) trouble(err error) {
 }
 
 // watch posts what happens to one generation's process.
-type watch struct {
+type processWatch struct {
 	watcher *Watcher
 	started // but for its process
 }
 
-func (g watch) Spawned(p *process.Process) {
+func (g processWatch) Spawned(p *process.Process) {
 	g.process = p
 	g.watcher.Post(arrival{lifecycle.Spawned{Generation: g.generation, PID: p.PID()}, g.started})
 }
 
-func (g watch) Execed() { g.watcher.Post(lifecycle.Execed{Generation: g.generation}) }
+func (g processWatch) Execed() { g.watcher.Post(lifecycle.Execed{Generation: g.generation}) }
 
-func (g watch) Exited(e process.Exit) {
+func (g processWatch) Exited(e process.Exit) {
 	g.watcher.Post(lifecycle.Exited{Generation: g.generation, Exit: exitOf(e)})
 }
 
@@ -483,4 +483,4 @@ func exitOf(e process.Exit) lifecycle.Exit {
 	return exit
 }
 
-func (g watch) Emptied() { g.watcher.Post(lifecycle.Emptied{Generation: g.generation}) }
+func (g processWatch) Emptied() { g.watcher.Post(lifecycle.Emptied{Generation: g.generation}) }

@@ -14,19 +14,19 @@ func (s *step) up(in Up) {
 	}
 	s.Config = in.Config
 	s.WantedUp, s.Commanded = true, true
-	if e := s.Ending; e != nil {
+	if e := s.Stopping; e != nil {
 		if len(e.Again) > 0 {
 			e.Again = append(e.Again, in.ID)
 			return
 		}
 		s.answerEnding(ResultAborted, "it was started again meanwhile")
-		s.Ending = nil
+		s.Stopping = nil
 	}
 	if s.serves() {
 		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultSkipped, Reason: "it runs already", Generation: s.Slots[0].Active.Number, PID: s.Slots[0].Active.PID})
 		return
 	}
-	s.demand(in.ID, Run{Up: true})
+	s.demand(in.ID, Reloading{Up: true})
 }
 
 // down stops the service, and keeps it wanted down.
@@ -36,12 +36,12 @@ func (s *step) down(in Down) {
 	}
 	const reason = "it was stopped meanwhile"
 	s.WantedUp, s.Commanded = false, true
-	if e := s.Ending; e != nil {
+	if e := s.Stopping; e != nil {
 		s.abort(e.Again, reason)
-		e.Again, e.IDs = nil, append(e.IDs, in.ID)
+		e.Why, e.Again, e.IDs = StopAsked, nil, append(e.IDs, in.ID)
 		return
 	}
-	s.Ending = &Ending{IDs: []uint64{in.ID}, Until: Never, Asked: true}
+	s.Stopping = &Stopping{Why: StopAsked, IDs: []uint64{in.ID}, Until: Never}
 	s.abortReloads(reason)
 	s.stopSlots()
 }
@@ -55,18 +55,20 @@ func (s *step) restart(in Restart) {
 	}
 	s.Config = in.Config
 	s.WantedUp, s.Commanded = true, true
-	if s.Ending != nil {
-		s.Ending.Again = append(s.Ending.Again, in.ID)
+	if s.Stopping != nil {
+		s.Stopping.Why, s.Stopping.Again = StopRestart, append(s.Stopping.Again, in.ID)
 		return
 	}
 	again := []uint64{in.ID}
-	if r := s.Under; r != nil {
+	if r := s.Current; r != nil {
 		s.returnTurn(r)
 		again = append(again, r.IDs...)
 	}
-	again = append(again, s.Merged...)
-	s.Under, s.Merged = nil, nil
-	s.Ending = &Ending{Until: Never, Asked: true, Again: again, Silent: s.living() == 0}
+	if r := s.Next; r != nil {
+		again = append(again, r.IDs...)
+	}
+	s.Current, s.Next = nil, nil
+	s.Stopping = &Stopping{Why: StopRestart, Until: Never, Again: again, Silent: s.living() == 0}
 	s.stopSlots()
 }
 
@@ -88,7 +90,7 @@ func (s *step) rollBackTo(in RollBack) {
 	switch {
 	case !s.WantedUp:
 		reason = "it is wanted down"
-	case s.Ending != nil || s.Under != nil:
+	case s.Stopping != nil || s.Current != nil:
 		reason = "something else was asked of it and is under way; try again when that has ended"
 	case made == nil && in.To != "":
 		reason = fmt.Sprintf("no release in %s served before; it has %s", in.To, sl.History)
@@ -105,7 +107,7 @@ func (s *step) rollBackTo(in RollBack) {
 		s.do(a)
 		return
 	}
-	s.demand(in.ID, Run{Back: true, Made: made})
+	s.demand(in.ID, Reloading{Back: true, Made: made})
 }
 
 // forward passes a signal on to what serves.
@@ -117,7 +119,7 @@ func (s *step) forward(in Forward) {
 			continue
 		}
 		g.Passed = in.Signal
-		s.do(Pass{Generation: g.Number, Signal: in.Signal, Deputy: g.Deputy})
+		s.do(Pass{Generation: g.Number, Signal: in.Signal, MainPID: g.MainPID})
 		s.emit(&s.Slots[i], g, Event{Kind: KindForwarded, Signal: in.Signal, Reloads: a.IDs})
 		a.Result, a.Reason, a.Generation, a.PID = ResultSignalled, "", g.Number, g.PID
 	}
@@ -127,9 +129,9 @@ func (s *step) forward(in Forward) {
 // isGone answers a request to a service that cannot do anything any more.
 func (s *step) isGone(id uint64) bool {
 	switch {
-	case s.Ending == nil || s.Ending.Asked:
+	case s.Stopping == nil || s.Stopping.Why.asked():
 		return false
-	case s.Ending.Final:
+	case s.Stopping.Why.Final():
 		s.abort([]uint64{id}, "hupwatch ends")
 	default:
 		s.abort([]uint64{id}, "the service was removed from the file")

@@ -69,12 +69,12 @@ var phases = map[string]func(t *testing.T) *bench{
 	},
 	"removed": func(t *testing.T) *bench {
 		b := serving(t, web())
-		b.tell(lifecycle.Stop{ID: 7, Until: lifecycle.Never})
+		b.tell(lifecycle.Stop{ID: 7, Until: lifecycle.Never, Why: lifecycle.StopRemoved})
 		return b
 	},
 	"ending": func(t *testing.T) *bench {
 		b := serving(t, web())
-		b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+		b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 		return b
 	},
 }
@@ -259,7 +259,7 @@ func TestATermWinsOverAStop(t *testing.T) {
 	for _, phase := range []string{"stopping", "restarting"} {
 		b := phases[phase](t)
 		b.saw = nil
-		b.tell(lifecycle.Stop{Until: b.now.Add(time.Second), Final: true})
+		b.tell(lifecycle.Stop{Until: b.now.Add(time.Second), Why: lifecycle.StopShutdown})
 		b.pass(time.Second)
 		b.want(lifecycle.StateStopping, "answer [7] aborted", "KILL to the group of 1")
 		b.exit(1, lifecycle.Exit{Signal: syscall.SIGKILL})
@@ -270,7 +270,7 @@ func TestATermWinsOverAStop(t *testing.T) {
 func TestWhatIsRemovedWhileItStopsComesBackAsAutostartSays(t *testing.T) {
 	b := phases["stopping"](t)
 	b.saw = nil
-	b.tell(lifecycle.Stop{ID: 8, Until: lifecycle.Never})
+	b.tell(lifecycle.Stop{ID: 8, Until: lifecycle.Never, Why: lifecycle.StopRemoved})
 	b.exit(1, lifecycle.Exit{})
 	b.want(lifecycle.StateStopped, "answer [7] aborted", "answer [8] stopped")
 	b.tell(lifecycle.Declare{Config: b.Config})
@@ -288,22 +288,22 @@ func TestWhatWasStoppedAndRemovedIsNotWantedDownWhenItIsAskedForAgain(t *testing
 		t.Error("it was stopped, and is not wanted down")
 	}
 	b.exit(1, lifecycle.Exit{})
-	b.tell(lifecycle.Stop{ID: 8, Until: lifecycle.Never})
+	b.tell(lifecycle.Stop{ID: 8, Until: lifecycle.Never, Why: lifecycle.StopRemoved})
 	if b.Down() {
 		t.Error("it was removed, and is wanted down when it comes back")
 	}
-	b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	if !b.Down() {
 		t.Error("hupwatch ends, and it is wanted up")
 	}
 }
 
 func TestWhatIsWantedIsKeptOverALeaveAndForgottenByAStop(t *testing.T) {
-	for leave, want := range map[bool]lifecycle.Wanted{true: lifecycle.WantedDown, false: ""} {
+	for why, want := range map[lifecycle.StopCause]lifecycle.Wanted{lifecycle.StopLeave: lifecycle.WantedDown, lifecycle.StopShutdown: ""} {
 		b := phases["stopped"](t)
-		b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true, Leave: leave})
+		b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: why})
 		if got := b.Wanted(); got != want {
-			t.Errorf("leave %v: it is wanted %q, want %q", leave, got, want)
+			t.Errorf("%s: it is wanted %q, want %q", why, got, want)
 		}
 	}
 }

@@ -92,29 +92,29 @@ type (
 	// serves; at Staged an incoming one is going to, and until it is shown they lead
 	// to the active one.
 	Guard struct {
-		On           bool
-		Staged, Kept []string
+		On         bool
+		Held, Kept []string
 	}
 	// Show has the paths lead to what the incoming generation opened, which waits
 	// until then.
 	Show struct{}
 	// Restore has them lead to what they led to before that was started.
 	Restore struct{}
-	// Standing says whether the services that depend on this one may start.
-	Standing struct{ Ready bool }
+	// TellDependents says whether the services that depend on this one may start.
+	TellDependents struct{ Ready bool }
 	// Signal sends a signal to the main process of a generation, or to its
 	// whole group.
 	Signal struct {
 		Generation int
 		Signal     syscall.Signal
 		Group      bool
-		Deputy     int // gets it instead of the main process, if not 0
+		MainPID    int // gets it instead of the main process, if not 0
 	}
 	// Pass sends the main process of a generation a signal that somebody asked for.
 	Pass struct {
 		Generation int
 		Signal     syscall.Signal
-		Deputy     int
+		MainPID    int
 	}
 	// AskTurn asks for a turn among the services that want to reload; a Turn
 	// grants it.
@@ -158,29 +158,29 @@ type (
 	Ended struct{}
 )
 
-func (Resolve) effect()     {}
-func (Launch) effect()      {}
-func (Prove) effect()       {}
-func (Observe) effect()     {}
-func (RunHook) effect()     {}
-func (KillHook) effect()    {}
-func (Publish) effect()     {}
-func (Retract) effect()     {}
-func (Guard) effect()       {}
-func (Show) effect()        {}
-func (Restore) effect()     {}
-func (Standing) effect()    {}
-func (Signal) effect()      {}
-func (Pass) effect()        {}
-func (AskTurn) effect()     {}
-func (ReturnTurn) effect()  {}
-func (Answer) effect()      {}
-func (KeepSockets) effect() {}
-func (Remember) effect()    {}
-func (Amend) effect()       {}
-func (Emit) effect()        {}
-func (DownForGood) effect() {}
-func (Ended) effect()       {}
+func (Resolve) effect()        {}
+func (Launch) effect()         {}
+func (Prove) effect()          {}
+func (Observe) effect()        {}
+func (RunHook) effect()        {}
+func (KillHook) effect()       {}
+func (Publish) effect()        {}
+func (Retract) effect()        {}
+func (Guard) effect()          {}
+func (Show) effect()           {}
+func (Restore) effect()        {}
+func (TellDependents) effect() {}
+func (Signal) effect()         {}
+func (Pass) effect()           {}
+func (AskTurn) effect()        {}
+func (ReturnTurn) effect()     {}
+func (Answer) effect()         {}
+func (KeepSockets) effect()    {}
+func (Remember) effect()       {}
+func (Amend) effect()          {}
+func (Emit) effect()           {}
+func (DownForGood) effect()    {}
+func (Ended) effect()          {}
 
 // Result is what became of a request, for one service.
 type Result string

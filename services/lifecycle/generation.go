@@ -51,12 +51,12 @@ type Generation struct {
 	Release *release.Release
 
 	Proof Proof
-	// Deputy is the process that gets its signals instead of the main one, or 0.
-	Deputy int
+	// MainPID is the process that gets its signals instead of the main one, or 0.
+	MainPID int
 	// Hook is the command that runs before its start or its stop; nil for none.
 	Hook *Hook
-	// Stopping is set once before_stop had its chance.
-	Stopping bool
+	// MayStop is set once before_stop had its chance.
+	MayStop bool
 	// Published is set once the public path led to it.
 	Published bool
 	// Tail is what a command wrote last that its start failed of.

@@ -11,7 +11,7 @@ func (s *step) guard() {
 		switch sl := &s.Slots[i]; {
 		case sl.Active == nil:
 		case sl.Incoming.runs():
-			g.Staged = append(g.Staged, sl.Paths...)
+			g.Held = append(g.Held, sl.Paths...)
 		default:
 			g.Kept = append(g.Kept, sl.Paths...)
 		}

@@ -79,7 +79,7 @@ func (s *step) unopposed(sl *Slot) {
 // handOver has before_stop of the old one run, if there is both.
 func (s *step) handOver(sl *Slot) {
 	g, old := sl.Incoming, sl.Active
-	if old == nil || old.Stopping || len(old.service().BeforeStop) == 0 {
+	if old == nil || old.MayStop || len(old.service().BeforeStop) == 0 {
 		s.promote(sl)
 		return
 	}
@@ -101,7 +101,7 @@ func (s *step) takeBack(sl *Slot, g *Generation) {
 		return
 	}
 	s.killHook(old)
-	old.Stopping = false
+	old.MayStop = false
 	if g.Phase == PhasePublishing || g.Published {
 		s.publish(sl, old)
 	}

@@ -172,7 +172,7 @@ func TestATermBeforeTheOldOneIsToldEndsBoth(t *testing.T) {
 	b := published(t, publishing())
 	b.warm()
 	b.saw = nil
-	b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	b.want(lifecycle.StateStopping, "answer [7] aborted", "TERM to the main of 2", "TERM to the main of 1")
 	b.tell(lifecycle.Published{Generation: 2})
 	b.exit(2, lifecycle.Exit{})
@@ -188,8 +188,8 @@ func (b *bench) guards() (lines []string) {
 		case !ok:
 		case !g.On:
 			lines = append(lines, "off")
-		case len(g.Staged) > 0:
-			lines = append(lines, "stage "+strings.Join(g.Staged, " "))
+		case len(g.Held) > 0:
+			lines = append(lines, "stage "+strings.Join(g.Held, " "))
 		default:
 			lines = append(lines, "keep "+strings.Join(g.Kept, " "))
 		}
@@ -252,7 +252,7 @@ func TestAServerThatStopsMayRemoveItsSocket(t *testing.T) {
 	}
 	stops := map[string]func(b *bench){
 		"stop": func(b *bench) { b.tell(lifecycle.Down{ID: 8}) },
-		"TERM": func(b *bench) { b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true}) },
+		"TERM": func(b *bench) { b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown}) },
 		"a reload that stops it first": func(b *bench) {
 			c := *b.Config
 			c.Reload = config.ReloadStopFirst

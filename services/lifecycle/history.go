@@ -154,7 +154,7 @@ func (s *step) remember(sl *Slot, g, old *Generation) {
 	sl.Good = g.Release
 	s.Booting = false
 	asked := g.Cause == CauseReload
-	if r := s.Under; r != nil && r.Begun && !asked && sl.Instance < r.Slot && r.Made != nil && !r.Made.Same(g.Release) {
+	if r := s.Current; r != nil && r.Begun && !asked && sl.Instance < r.Slot && r.Made != nil && !r.Made.Same(g.Release) {
 		r.Undone = fmt.Sprintf("instance %d: it ended, and what it was started with is gone: it is started from %s", sl.Instance, g.Release.Dir)
 	}
 	if asked {
@@ -162,7 +162,7 @@ func (s *step) remember(sl *Slot, g, old *Generation) {
 		s.reportSettled()
 	}
 	switch {
-	case asked && s.Under.Back: // that is why it serves now
+	case asked && s.Current.Back: // that is why it serves now
 		s.Instead = ""
 	case asked, g.Cause == CauseStart && s.Instead == "":
 		s.Refused, s.Instead = nil, ""
@@ -214,7 +214,7 @@ func (s *step) rollBack(sl *Slot, g *Generation) bool {
 		return false
 	}
 	reason := fmt.Sprintf("it ended within its probation: %s %s after it was promoted", e, round(s.now.Sub(g.ActiveAt)))
-	if r := s.Under; r != nil && r.Begun && sl.Instance < r.Slot {
+	if r := s.Current; r != nil && r.Begun && sl.Instance < r.Slot {
 		r.Undone = fmt.Sprintf("instance %d: %s", sl.Instance, reason)
 	}
 	if len(sl.Undone) == 0 { // those before it were good once

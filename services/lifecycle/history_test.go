@@ -237,7 +237,7 @@ func TestAfterARebootAReleaseThatWasRefusedIsNotStarted(t *testing.T) {
 	b.ask(2)
 	n := b.start("/releases/3")
 	b.exit(n, lifecycle.Exit{Code: 3})
-	b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	r := b.remembered()
 	if r.Refused == nil || r.Refused.Release.Dir != "/releases/3" || r.History.String() != "/releases/2, /releases/1" {
 		t.Fatalf("remembered is %+v", r)
@@ -278,7 +278,7 @@ func TestAfterARebootWhatIsNewIsTried(t *testing.T) {
 func TestAStartOfHupwatchWhoseReleaseFailsGoesBackToTheLastGoodOne(t *testing.T) {
 	b := onProbation(t, web())
 	b.deploy(2, "/releases/3")
-	b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	r := b.remembered()
 
 	b = reboot(t, r)

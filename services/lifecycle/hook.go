@@ -21,7 +21,7 @@ type Hook struct {
 func (s *step) runHook(kind config.Hook, command []string, limit time.Duration, sl *Slot, g *Generation) *Hook {
 	s.Hooks++
 	h := Hook{Kind: kind, Token: s.Hooks, Deadline: s.now.Add(limit), Reloads: g.Reloads}
-	if r := s.Under; r != nil && r.Begun {
+	if r := s.Current; r != nil && r.Begun {
 		h.Reloads = r.IDs
 	}
 	s.emit(sl, g, Event{Kind: KindHookBegun, Reason: string(kind), Reloads: h.Reloads})
@@ -84,7 +84,7 @@ func (s *step) hookEnded(sl *Slot, g *Generation, failure string, tail []string)
 		s.prepared(sl, g)
 		return
 	}
-	g.Stopping = true
+	g.MayStop = true
 	if failure != "" {
 		s.emit(sl, g, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail, Reloads: h.Reloads})
 	}
@@ -111,7 +111,7 @@ func (s *step) afterReload(sl *Slot, g *Generation, r Result, reason string) {
 	}
 	s.Hooks++
 	h := Hook{Kind: config.HookAfterReload, Token: s.Hooks, Deadline: s.now.Add(c.StartTimeout)}
-	if r := s.Under; r != nil && r.Begun {
+	if r := s.Current; r != nil && r.Begun {
 		h.Reloads = r.IDs
 	}
 	s.After = append(s.After, h)

@@ -262,7 +262,7 @@ func TestATermKillsHooks(t *testing.T) {
 			b := hooked(t, p.hook)
 			p.reach(b)
 			b.saw = nil
-			b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+			b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 			b.want(lifecycle.StateStopping, p.then...)
 			b.hookDone("killed by signal KILL")
 			for _, l := range b.Living() {
@@ -275,7 +275,7 @@ func TestATermKillsHooks(t *testing.T) {
 
 func TestTheBudgetOfTheEndHoldsForBeforeStopToo(t *testing.T) {
 	b := hooked(t, config.HookBeforeStop)
-	b.tell(lifecycle.Stop{Until: b.now.Add(10 * time.Second), Final: true})
+	b.tell(lifecycle.Stop{Until: b.now.Add(10 * time.Second), Why: lifecycle.StopShutdown})
 	b.want(lifecycle.StateStopping, "run before_stop for 1")
 	b.pass(10 * time.Second)
 	b.want(lifecycle.StateStopping, "kill hook 1", "KILL to the group of 1")
@@ -285,7 +285,7 @@ func TestTheBudgetOfTheEndHoldsForBeforeStopToo(t *testing.T) {
 
 func TestASecondIntKillsBeforeStopToo(t *testing.T) {
 	b := hooked(t, config.HookBeforeStop)
-	b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	b.tell(lifecycle.Kill{})
 	b.want(lifecycle.StateStopping, "run before_stop for 1", "kill hook 1", "KILL to the group of 1")
 }
@@ -299,7 +299,7 @@ func TestWhatIsLeftHasNoHookLeft(t *testing.T) {
 			b := hooked(t, config.HookBeforeStop)
 			reach(b)
 			b.saw = nil
-			b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true, Leave: true})
+			b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopLeave})
 			if !slices.Contains(said(b.saw), "kill hook 1") {
 				t.Errorf("wanted done: %q, want the hook killed", said(b.saw))
 			}

@@ -55,14 +55,12 @@ type (
 	// Turn grants what AskTurn asked for.
 	Turn struct{ Ticket int }
 	// Stop ends every generation. Nothing of it lives on after Until. A
-	// non-zero ID is answered when everything has gone. A final stop cannot be
-	// followed by anything else; with Leave it ends only what is incoming and
-	// lets go of the rest.
+	// non-zero ID is answered when everything has gone. Why is not that somebody
+	// asked: those are Down and Restart.
 	Stop struct {
 		ID    uint64
 		Until Instant
-		Final bool
-		Leave bool
+		Why   StopCause
 	}
 	// Kill ends every generation with KILL, now.
 	Kill struct{}
@@ -115,8 +113,8 @@ type (
 		Seen       []string
 		Unseen     string
 	}
-	// Said is what a generation says of itself.
-	Said struct {
+	// Done is what a generation says of itself.
+	Notified struct {
 		Generation int
 		Ready      bool
 		Stopping   bool
@@ -167,7 +165,7 @@ func (Execed) input()        {}
 func (Proved) input()        {}
 func (Observed) input()      {}
 func (Await) input()         {}
-func (Said) input()          {}
+func (Notified) input()      {}
 func (HookDone) input()      {}
 func (Published) input()     {}
 func (Exited) input()        {}

@@ -47,7 +47,7 @@ func (s *step) shrink(n int) {
 
 // trim forgets the slots of instances that are no more.
 func (s *step) trim() {
-	if s.Under != nil && s.Under.Begun {
+	if s.Current != nil && s.Current.Begun {
 		return
 	}
 	for n := len(s.Slots); n > 1 && s.Slots[n-1].idle() && len(s.Slots[n-1].Draining) == 0; n-- {

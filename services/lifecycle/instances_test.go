@@ -362,7 +362,7 @@ func TestInstancesThatReloadThemselvesCanBecomeFewer(t *testing.T) {
 // What comes back while it stops finds places that are not free yet.
 func TestAStartThatFailsAtFirstStartsTheOtherInstancesAllTheSame(t *testing.T) {
 	b := farm(t, several(3))
-	b.tell(lifecycle.Stop{ID: 6, Until: lifecycle.Never})
+	b.tell(lifecycle.Stop{ID: 6, Until: lifecycle.Never, Why: lifecycle.StopRemoved})
 	b.tell(lifecycle.Declare{Config: b.Config})
 	b.ask(7)
 	b.resolve("/releases/2")

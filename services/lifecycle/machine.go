@@ -21,18 +21,15 @@ type Machine struct {
 	Since Instant
 	Was   State
 
-	// Under is the reload under way, or waiting to begin; Merged are the
-	// requests that came after it had begun: the next one answers them all.
-	Under  *Run
-	Merged []uint64
-	// MergedRun is how that one is going to be.
-	MergedRun Run
+	// Current is the reload under way, or waiting to begin; nil if there is none. Next
+	// answers the requests that came after it had begun.
+	Current, Next *Reloading
 
-	// Ending is the Stop being carried out.
-	Ending *Ending
+	// Stopping is the Stop being carried out.
+	Stopping *Stopping
 
-	// Doomed is set once DownForGood was said.
-	Doomed bool
+	// ToldDownForGood is set once DownForGood was said.
+	ToldDownForGood bool
 
 	// Awaits are the services that are to be ready before it comes up.
 	Awaits []string
@@ -48,8 +45,8 @@ type Machine struct {
 	Booting bool
 	// Settling are the requests whose release can still be taken back.
 	Settling []uint64
-	// Stood is what the services that depend on it were told last.
-	Stood bool
+	// ToldReady is what the services that depend on it were told last.
+	ToldReady bool
 	// Guarded is set while the paths of its sockets are watched.
 	Guarded bool
 	// After are the after_reload commands that run.
@@ -107,8 +104,8 @@ func (m *Machine) Deadline() Instant {
 	for _, h := range m.After {
 		next = min(next, h.Deadline)
 	}
-	if m.Under != nil && m.Under.Watching != 0 {
-		next = min(next, m.Under.Watching)
+	if m.Current != nil && m.Current.Watching != 0 {
+		next = min(next, m.Current.Watching)
 	}
 	return next
 }
@@ -132,7 +129,7 @@ func (m *Machine) Warming(now Instant) int {
 
 // startable reports whether a generation may be started at all.
 func (m *Machine) startable() bool {
-	return m.WantedUp && m.Ending == nil
+	return m.WantedUp && m.Stopping == nil
 }
 
 // living counts the generations of every slot, also those on their way.
@@ -154,7 +151,7 @@ func (m *Machine) needs(drains bool) []*config.Service {
 	}
 	for i := range m.Slots {
 		sl := &m.Slots[i]
-		if sl.Good != nil && m.Ending == nil {
+		if sl.Good != nil && m.Stopping == nil {
 			all = append(all, sl.Good.Service)
 		}
 		for _, g := range sl.generations() {
@@ -178,10 +175,10 @@ func (m *Machine) listens() []config.Listen {
 // comes reports whether the service is going to be started because somebody asked:
 // who connects until then waits.
 func (m *Machine) comes() bool {
-	if m.Ending != nil {
-		return len(m.Ending.Again) > 0
+	if m.Stopping != nil {
+		return len(m.Stopping.Again) > 0
 	}
-	return m.Under != nil && !m.Under.Begun
+	return m.Current != nil && !m.Current.Begun
 }
 
 // step is one call of Step.
@@ -211,10 +208,10 @@ func (s *step) emit(sl *Slot, g *Generation, e Event) {
 	case e.Reloads != nil:
 	case g != nil: // not the one under way, if another one stopped it
 		e.Reloads = g.Reloads
-	case s.Under != nil:
-		e.Reloads = s.Under.IDs
+	case s.Current != nil:
+		e.Reloads = s.Current.IDs
 	}
-	s.do(Emit{Event: e, WithTail: e.isOfFailure(), Forget: e.Kind == KindStopped && s.Ending != nil && !s.Ending.Asked})
+	s.do(Emit{Event: e, WithTail: e.isOfFailure(), Forget: e.Kind == KindStopped && s.Stopping != nil && !s.Stopping.Why.asked()})
 }
 
 func (s *step) take(in Input) {
@@ -234,7 +231,7 @@ func (s *step) take(in Input) {
 	case RollBack:
 		s.rollBackTo(in)
 	case Reload:
-		s.ask(in)
+		s.reload(in)
 	case Turn:
 		s.turn(in)
 	case Stop:
@@ -257,8 +254,8 @@ func (s *step) take(in Input) {
 		s.proved(in)
 	case Observed:
 		s.observed(in)
-	case Said:
-		s.said(in)
+	case Notified:
+		s.notified(in)
 	case HookDone:
 		s.hookDone(in)
 	case Published:
@@ -292,17 +289,17 @@ func (s *step) settle() {
 	s.settled()
 	s.trim()
 	s.unguard()
-	s.stand()
+	s.tellDependents()
 }
 
 func (s *step) declare(c *config.Service) {
 	s.Config = c
-	if s.Ending == nil || s.Ending.Final || s.Ending.Asked {
+	if !s.removed() {
 		return
 	}
 	// Back in the file: what of the earlier life still drains goes on doing so.
 	s.answerEnding(ResultAborted, "the service is in the file again")
-	s.Ending = nil
+	s.Stopping = nil
 	s.WantedUp, s.Commanded = c.Autostart, false
 	if !s.WantedUp {
 		s.keepSockets()

@@ -440,7 +440,7 @@ func TestATermWinsInEveryPhase(t *testing.T) {
 			b := serving(t, web())
 			p.reach(b)
 			b.saw = nil
-			b.tell(lifecycle.Stop{Until: b.now.Add(20 * time.Second), Final: true})
+			b.tell(lifecycle.Stop{Until: b.now.Add(20 * time.Second), Why: lifecycle.StopShutdown})
 			got := said(b.saw)
 			b.saw = nil
 			if !slices.Equal(got, p.then) {
@@ -462,7 +462,7 @@ func TestWhatIsBeingForkedWhenItIsGivenUpIsKilledOnceItIsThere(t *testing.T) {
 	b := serving(t, web())
 	b.ask(7)
 	b.tell(lifecycle.Resolved{Attempt: b.Attempts, Release: &release.Release{Service: b.Config}})
-	b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	b.saw = nil
 	b.tell(lifecycle.Spawned{Generation: 2, PID: 102})
 	b.want(lifecycle.StateStopping, "KILL to the group of 2")
@@ -490,7 +490,7 @@ func TestSocketsOfAServiceThatComesBackWantedDownAreClosed(t *testing.T) {
 	c := web()
 	c.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:8000", Name: "web"}}
 	b := serving(t, c)
-	b.tell(lifecycle.Stop{ID: 7, Until: lifecycle.Never})
+	b.tell(lifecycle.Stop{ID: 7, Until: lifecycle.Never, Why: lifecycle.StopRemoved})
 	down := *c
 	down.Autostart = false
 	if kept := keeps(b.tell(lifecycle.Declare{Config: &down})); kept == nil || len(kept) > 0 {
@@ -513,16 +513,16 @@ func keeps(effects []lifecycle.Effect) []config.Listen {
 // for that of the stop that follows.
 func TestOnlyAFinalStopEnds(t *testing.T) {
 	b := serving(t, web())
-	b.tell(lifecycle.Stop{ID: 7, Until: lifecycle.Never})
+	b.tell(lifecycle.Stop{ID: 7, Until: lifecycle.Never, Why: lifecycle.StopRemoved})
 	b.exit(1, lifecycle.Exit{})
 	b.want(lifecycle.StateStopped, "TERM to the main of 1", "answer [7] stopped")
-	b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	b.want(lifecycle.StateStopped, "ended")
 }
 
 func TestAServiceThatComesBackWhileItDrainsStartsAnew(t *testing.T) {
 	b := serving(t, web())
-	b.tell(lifecycle.Stop{ID: 7, Until: lifecycle.Never})
+	b.tell(lifecycle.Stop{ID: 7, Until: lifecycle.Never, Why: lifecycle.StopRemoved})
 	b.tell(lifecycle.Declare{Config: b.Config})
 	b.ask(8)
 	b.want(lifecycle.StateStarting, "TERM to the main of 1", "answer [7] aborted", "resolve new")
@@ -532,7 +532,7 @@ func TestAServiceThatComesBackWhileItDrainsStartsAnew(t *testing.T) {
 
 func TestWhatDoesNotEvenDieOfKillIsGivenUp(t *testing.T) {
 	b := serving(t, web())
-	b.tell(lifecycle.Stop{Until: b.now.Add(time.Second), Final: true})
+	b.tell(lifecycle.Stop{Until: b.now.Add(time.Second), Why: lifecycle.StopShutdown})
 	b.pass(time.Second)
 	b.want(lifecycle.StateStopping, "TERM to the main of 1", "KILL to the group of 1")
 	b.pass(5*time.Second - 1)
@@ -565,7 +565,7 @@ func TestAStartThatHungForLongIsWaitedForOnceMoreAtTheEnd(t *testing.T) {
 	b.ask(1)
 	b.tell(lifecycle.Resolved{Attempt: b.Attempts, Release: &release.Release{Service: b.Config, Dir: "/releases/2"}})
 	b.pass(5 * time.Minute) // start_timeout, KILL, abandoned
-	b.tell(lifecycle.Stop{Final: true, Until: lifecycle.Never})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	b.tell(lifecycle.Exited{Generation: 1})
 	for _, e := range b.saw {
 		if _, ended := e.(lifecycle.Ended); ended {

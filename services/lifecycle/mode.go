@@ -30,7 +30,7 @@ func (s *step) otherwise(sl *Slot, g *Generation) bool {
 // fallBack starts the last good release again: the old one had to stop first, and
 // the new one is no good. The reload ends with that.
 func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
-	r := s.Under
+	r := s.Current
 	if g.service().Reload != config.ReloadStopFirst || !r.Served || sl.Active != nil || sl.Good == nil || !s.startable() {
 		return false
 	}
@@ -47,17 +47,17 @@ func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
 // fellBack reports whether the reload under way ends with what is started in this
 // slot.
 func (s *step) fellBack(sl *Slot) bool {
-	return s.Under != nil && s.Under.FellBack != "" && &s.Slots[s.Under.Slot] == sl
+	return s.Current != nil && s.Current.FellBack != "" && &s.Slots[s.Current.Slot] == sl
 }
 
 // reloadBySignal has the active generation reload itself, and watches it for as
 // long as a new one would have to stay alive.
 func (s *step) reloadBySignal(sl *Slot, made *Generation) {
-	active, r := sl.Active, s.Under
+	active, r := sl.Active, s.Current
 	sl.Incoming = nil
 	sig := made.service().ReloadSignal
 	active.Passed, active.Reloads = sig, made.Reloads
-	s.do(Pass{Generation: active.Number, Signal: sig, Deputy: active.Deputy})
+	s.do(Pass{Generation: active.Number, Signal: sig, MainPID: active.MainPID})
 	s.emit(sl, active, Event{Kind: KindForwarded, Signal: sig})
 	var asleep []string
 	for _, c := range config.Changes(active.Release.Service, made.service()) {
@@ -76,13 +76,13 @@ func (s *step) reloadBySignal(sl *Slot, made *Generation) {
 
 // watched goes on when what reloaded itself has been watched for long enough.
 func (s *step) watched() {
-	r := s.Under
+	r := s.Current
 	if r == nil || r.Watching == 0 || r.Watching > s.now || !s.ticked {
 		return
 	}
 	r.Watching = Never
 	sl := &s.Slots[r.Slot]
-	if ready := sl.Active.ready(); ready != nil && !speaks(ready) {
+	if ready := sl.Active.ready(); ready != nil && !notifies(ready) {
 		sl.Active.Proof.Asked = true
 		s.do(Prove{Generation: sl.Active.Number, Instance: sl.Instance, Release: sl.Active.Release, Way: WayProbe, Ready: ready, AtOnce: 1})
 		return
@@ -92,7 +92,7 @@ func (s *step) watched() {
 
 // signalled ends the reload of an instance that reloaded itself.
 func (s *step) signalled(sl *Slot, failure string) {
-	r := s.Under
+	r := s.Current
 	r.Watching = 0
 	if failure != "" {
 		s.finish(ResultFailed, fmt.Sprintf("after %s it was not ready: %s", config.SignalName(sl.Active.Passed), failure), sl, sl.Active)
@@ -105,9 +105,9 @@ func (s *step) signalled(sl *Slot, failure string) {
 
 // signalledEnded ends the reload of an instance that did not survive it.
 func (s *step) signalledEnded(sl *Slot, g *Generation) {
-	if r := s.Under; r == nil || r.Watching == 0 || &s.Slots[r.Slot] != sl {
+	if r := s.Current; r == nil || r.Watching == 0 || &s.Slots[r.Slot] != sl {
 		return
 	}
-	s.Under.Watching = 0
+	s.Current.Watching = 0
 	s.finish(ResultFailed, fmt.Sprintf("%s after %s", g.LastStatus, config.SignalName(g.Passed)), sl, g)
 }

@@ -123,7 +123,7 @@ func TestStopFirstThatFailsTwiceSaysThatNothingServes(t *testing.T) {
 // What cannot live twice cannot do so with a release that failed either.
 func TestStopFirstStartsNothingWhileOneThatFailedLives(t *testing.T) {
 	b := stopped(t)
-	b.tell(lifecycle.Said{Generation: 2, Stopping: true})
+	b.tell(lifecycle.Notified{Generation: 2, Stopping: true})
 	b.want(lifecycle.StateStarting, "TERM to the main of 2", "resolve /releases/1")
 	b.resolve("")
 	if launched(b, 3) {
@@ -187,7 +187,7 @@ func TestATermEndsAReloadThatStopsFirstInEveryPhase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := serving(t, stopFirst())
 			reach(b)
-			b.tell(lifecycle.Stop{Until: b.now.Add(time.Minute), Final: true})
+			b.tell(lifecycle.Stop{Until: b.now.Add(time.Minute), Why: lifecycle.StopShutdown})
 			for _, l := range b.Living() {
 				b.tell(lifecycle.Spawned{Generation: l.Generation, PID: 200})
 				b.exit(l.Generation, lifecycle.Exit{})
@@ -280,7 +280,7 @@ func TestATermWhileItReloadsItselfEndsIt(t *testing.T) {
 	b.ask(7)
 	b.resolve("/releases/1")
 	b.saw = nil
-	b.tell(lifecycle.Stop{Until: lifecycle.Never, Final: true})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	b.exit(1, lifecycle.Exit{})
 	b.want(lifecycle.StateStopped, "answer [7] aborted", "TERM to the main of 1", "ended")
 }

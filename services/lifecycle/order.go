@@ -36,12 +36,12 @@ func (m *Machine) isUp() bool {
 	return slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil })
 }
 
-// stand tells those that depend on the service whether they may start: it serves,
+// tellDependents tells those that depend on the service whether they may start: it serves,
 // has done what it had to, or is not wanted.
-func (s *step) stand() {
+func (s *step) tellDependents() {
 	ready := s.serves() || !s.WantedUp || s.State() == StateExited
-	if ready != s.Stood {
-		s.Stood = ready
-		s.do(Standing{ready})
+	if ready != s.ToldReady {
+		s.ToldReady = ready
+		s.do(TellDependents{ready})
 	}
 }

@@ -12,7 +12,7 @@ import (
 // stood is what those that depend on it were told, since the last call.
 func (b *bench) stood() (all []bool) {
 	for _, e := range b.saw {
-		if e, ok := e.(lifecycle.Standing); ok {
+		if e, ok := e.(lifecycle.TellDependents); ok {
 			all = append(all, e.Ready)
 		}
 	}

@@ -57,7 +57,7 @@ func TestTheWarmUpBeginsOnceTheNewOneListensWhereTheOldOneDoes(t *testing.T) {
 
 func TestANewOneThatNeverListensIsKeptOut(t *testing.T) {
 	b := proving(t)
-	for b.Under != nil && b.now < lifecycle.Instant(2*time.Hour) {
+	for b.Current != nil && b.now < lifecycle.Instant(2*time.Hour) {
 		b.proved("tcp 0.0.0.0:80")
 		b.pass(time.Second)
 	}

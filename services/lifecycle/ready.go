@@ -19,7 +19,7 @@ type Way string
 const (
 	WayNone      Way = ""          // not at all: only the warm-up counts
 	WayProbe     Way = "probe"     // it answers a probe, or its command does
-	WaySaid      Way = "said"      // it says so itself
+	WayNotified  Way = "said"      // it says so itself
 	WayWaiting   Way = "waiting"   // it waits for connections where a generation before it was seen to
 	WayListening Way = "listening" // it listens on every address that the active one listens on
 )
@@ -66,9 +66,9 @@ type Proof struct {
 	// Overdue is set if its time was over while it was being looked at, Last while
 	// the look is under way that decides.
 	Overdue, Last bool
-	// Said is set once it said that it is ready, and Status is what it says it does.
-	Said   bool
-	Status string
+	// Notified is set once it said that it is ready, and Status is what it says it does.
+	Notified bool
+	Status   string
 }
 
 // extendLimit is how many times its start_timeout a generation may have in all that
@@ -90,21 +90,21 @@ func (g *Generation) ready() *config.Ready {
 	return c.Ready
 }
 
-// speaks reports whether a generation says itself that it is ready.
-func speaks(r *config.Ready) bool {
+// notifies reports whether a generation says itself that it is ready.
+func notifies(r *config.Ready) bool {
 	return r != nil && (r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD)
 }
 
 // said takes what a generation says of itself.
-func (s *step) said(in Said) {
+func (s *step) notified(in Notified) {
 	sl, g := s.find(in.Generation)
 	if g == nil {
 		return
 	}
 	if in.MainPID != 0 {
-		g.Deputy = in.MainPID
+		g.MainPID = in.MainPID
 		if in.MainPID == g.PID {
-			g.Deputy = 0
+			g.MainPID = 0
 		}
 	}
 	if g != sl.Incoming {
@@ -117,13 +117,13 @@ func (s *step) said(in Said) {
 		}
 		g.Deadline = max(g.Deadline, min(s.now.Add(in.Extend), most))
 	}
-	g.Proof.Said, g.Proof.Status = g.Proof.Said || in.Ready, in.Status
+	g.Proof.Notified, g.Proof.Status = g.Proof.Notified || in.Ready, in.Status
 	switch {
-	case in.Failure != "" && !g.Proof.Said:
+	case in.Failure != "" && !g.Proof.Notified:
 		s.fail(sl, in.Failure)
 	case in.Stopping && g.Phase != PhaseResolving:
 		s.fail(sl, "it said STOPPING=1 before it had taken over")
-	case g.Proof.Said && g.Phase == PhaseProving && speaks(g.ready()):
+	case g.Proof.Notified && g.Phase == PhaseProving && notifies(g.ready()):
 		s.warm(sl)
 	}
 }
@@ -135,8 +135,8 @@ func (m *Machine) way(sl *Slot) Way {
 	switch r := g.ready(); {
 	case c.Ready != nil && c.Ready.Kind == config.ReadyWarmup:
 		return WayNone
-	case speaks(r):
-		return WaySaid
+	case notifies(r):
+		return WayNotified
 	case r != nil:
 		return WayProbe
 	case len(m.waits(g)) > 0:
@@ -148,7 +148,7 @@ func (m *Machine) way(sl *Slot) Way {
 }
 
 // looked reports whether it is looked at whether a generation is ready.
-func (w Way) looked() bool { return w != WayNone && w != WaySaid }
+func (w Way) looked() bool { return w != WayNone && w != WayNotified }
 
 // proven reports whether nothing is to be looked at any more.
 func (m *Machine) proven(sl *Slot) bool { return sl.Incoming.Proof.Lasting || !m.way(sl).looked() }
@@ -169,7 +169,7 @@ func (s *step) prove(sl *Slot) {
 		if public := sl.Active.service().Publish; public != "" {
 			p.Own = config.BindPath(public, sl.Active.Number)
 		}
-	case WayNone, WaySaid:
+	case WayNone, WayNotified:
 	}
 	s.do(p)
 }
@@ -192,7 +192,7 @@ func (m *Machine) others(g *Generation) []int {
 func (s *step) proveOn(sl *Slot) {
 	p, way := &sl.Incoming.Proof, s.way(sl)
 	switch {
-	case p.Asked, way == WaySaid:
+	case p.Asked, way == WayNotified:
 	case !way.looked() && sl.Incoming.Phase == PhaseProving:
 		s.warm(sl)
 	case !way.looked():
@@ -269,7 +269,7 @@ func (s *step) proved(in Proved) {
 	}
 	g.Proof.Asked = false
 	if g == sl.Active {
-		if r := s.Under; r != nil && r.Watching == Never && &s.Slots[r.Slot] == sl {
+		if r := s.Current; r != nil && r.Watching == Never && &s.Slots[r.Slot] == sl {
 			s.signalled(sl, in.Failure)
 		}
 		return

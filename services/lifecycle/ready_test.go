@@ -41,7 +41,7 @@ func (b *bench) asked() (yes bool) {
 func TestAProbeThatFailsUntilStartTimeoutKeepsTheOldOneAndSaysWhy(t *testing.T) {
 	b := incomer(t, config.ReadyHTTP)
 	for range 1000 {
-		if b.Under == nil {
+		if b.Current == nil {
 			break
 		}
 		b.tell(lifecycle.Proved{Generation: 2, Failure: "http://localhost/: 503 Service Unavailable"})
@@ -105,7 +105,7 @@ func TestReadySaidBeforeTheCommandIsKnownToRunCounts(t *testing.T) {
 	b.ask(7)
 	b.resolve("/releases/2")
 	b.tell(lifecycle.Spawned{Generation: 2, PID: 102})
-	b.tell(lifecycle.Said{Generation: 2, Ready: true})
+	b.tell(lifecycle.Notified{Generation: 2, Ready: true})
 	b.tell(lifecycle.Execed{Generation: 2})
 	b.pass(time.Second)
 	b.want(lifecycle.StateRunning, "resolve new", "TERM to the main of 1", "answer [7] promoted")
@@ -127,11 +127,11 @@ func TestWhoSaysNothingIsNotReady(t *testing.T) {
 func TestMoreTimeIsGivenUpToTenTimesStartTimeout(t *testing.T) {
 	b := incomer(t, config.ReadyNotify)
 	b.pass(time.Minute - 1)
-	b.tell(lifecycle.Said{Generation: 2, Extend: time.Minute})
+	b.tell(lifecycle.Notified{Generation: 2, Extend: time.Minute})
 	b.pass(time.Minute - 1)
 	b.want(lifecycle.StateRunning)
 	for range 100 {
-		b.tell(lifecycle.Said{Generation: 2, Extend: time.Hour})
+		b.tell(lifecycle.Notified{Generation: 2, Extend: time.Hour})
 		b.pass(30 * time.Second)
 	}
 	e := b.ended()
@@ -142,15 +142,15 @@ func TestMoreTimeIsGivenUpToTenTimesStartTimeout(t *testing.T) {
 
 func TestNobodyIsGivenLessTimeThanStartTimeout(t *testing.T) {
 	b := incomer(t, config.ReadyNotify)
-	b.tell(lifecycle.Said{Generation: 2, Extend: time.Second})
+	b.tell(lifecycle.Notified{Generation: 2, Extend: time.Second})
 	b.pass(time.Minute - 1)
 	b.want(lifecycle.StateRunning)
 }
 
 func TestWhatSaysThatItStopsInItsWarmUpIsKeptOut(t *testing.T) {
 	b := incomer(t, config.ReadyNotify)
-	b.tell(lifecycle.Said{Generation: 2, Ready: true})
-	b.tell(lifecycle.Said{Generation: 2, Stopping: true})
+	b.tell(lifecycle.Notified{Generation: 2, Ready: true})
+	b.tell(lifecycle.Notified{Generation: 2, Stopping: true})
 	if e := b.ended(); !strings.Contains(e.Reason, "STOPPING=1") {
 		t.Errorf("the reason is %q", e.Reason)
 	}
@@ -159,25 +159,25 @@ func TestWhatSaysThatItStopsInItsWarmUpIsKeptOut(t *testing.T) {
 
 func TestWhatCanNeverSayThatItIsReadyIsNotWaitedFor(t *testing.T) {
 	b := incomer(t, config.ReadyFD)
-	b.tell(lifecycle.Said{Generation: 2, Failure: "it closed descriptor 3"})
+	b.tell(lifecycle.Notified{Generation: 2, Failure: "it closed descriptor 3"})
 	b.want(lifecycle.StateRunning, "TERM to the main of 2", "answer [7] kept_old")
 }
 
 func TestOneThatWasReadyMayCloseItsDescriptor(t *testing.T) {
 	b := incomer(t, config.ReadyFD)
-	b.tell(lifecycle.Said{Generation: 2, Ready: true})
-	b.tell(lifecycle.Said{Generation: 2, Failure: "it closed descriptor 3"})
+	b.tell(lifecycle.Notified{Generation: 2, Ready: true})
+	b.tell(lifecycle.Notified{Generation: 2, Failure: "it closed descriptor 3"})
 	b.pass(time.Second)
 	b.want(lifecycle.StateRunning, "TERM to the main of 1", "answer [7] promoted")
 }
 
 func TestSignalsGoToWhomAServiceNamesAsItsMainProcess(t *testing.T) {
 	b := serving(t, web())
-	b.tell(lifecycle.Said{Generation: 1, MainPID: 4711})
+	b.tell(lifecycle.Notified{Generation: 1, MainPID: 4711})
 	b.tell(lifecycle.Down{ID: 7})
 	for _, e := range b.saw {
-		if e, ok := e.(lifecycle.Signal); ok && e.Deputy != 4711 {
-			t.Errorf("the stop signal goes to %d", e.Deputy)
+		if e, ok := e.(lifecycle.Signal); ok && e.MainPID != 4711 {
+			t.Errorf("the stop signal goes to %d", e.MainPID)
 		}
 	}
 	b.want(lifecycle.StateStopping, "TERM to the main of 1")

@@ -6,9 +6,9 @@ import (
 	"hupwatch/services/release"
 )
 
-// Run is a reload of one service, from the moment it is asked for until its
+// Reloading is a reload of one service, from the moment it is asked for until its
 // result.
-type Run struct {
+type Reloading struct {
 	// IDs are the requests it answers.
 	IDs    []uint64
 	Begun  bool
@@ -57,7 +57,7 @@ const (
 )
 
 // ask takes a request for a reload.
-func (s *step) ask(in Reload) {
+func (s *step) reload(in Reload) {
 	if s.isGone(in.ID) {
 		return
 	}
@@ -65,53 +65,57 @@ func (s *step) ask(in Reload) {
 	switch {
 	case !s.WantedUp:
 		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultSkipped, Reason: "it is wanted down"})
-	case s.Ending != nil: // it is started again soon
-		s.Ending.Again = append(s.Ending.Again, in.ID)
+	case s.Stopping != nil: // it is started again soon
+		s.Stopping.Again = append(s.Stopping.Again, in.ID)
 	default:
-		s.demand(in.ID, Run{Changed: in.Changed})
+		s.demand(in.ID, Reloading{Changed: in.Changed})
 	}
 }
 
 // demand has a request answered by the reload that begins after it.
-func (s *step) demand(id uint64, run Run) {
+func (s *step) demand(id uint64, run Reloading) {
 	if s.held() {
 		s.tellAwaits([]uint64{id})
 	}
-	switch r := s.Under; {
+	switch r := s.Current; {
 	case r == nil:
 		run.IDs = []uint64{id}
-		s.Under = &run
+		s.Current = &run
 	case !r.Begun && !r.Back:
-		r.IDs = append(r.IDs, id)
-		r.Up, r.Changed = r.Up && run.Up, r.Changed && run.Changed
+		r.merge(id, run)
 	default:
-		if len(s.Merged) == 0 {
-			s.MergedRun = run
+		if s.Next == nil {
+			s.Next = &Reloading{Up: run.Up, Changed: run.Changed}
 		}
-		s.Merged = append(s.Merged, id)
-		s.MergedRun.Up, s.MergedRun.Changed = s.MergedRun.Up && run.Up, s.MergedRun.Changed && run.Changed
+		s.Next.merge(id, run)
 	}
+}
+
+// merge has the reload answer one more request.
+func (r *Reloading) merge(id uint64, other Reloading) {
+	r.IDs = append(r.IDs, id)
+	r.Up, r.Changed = r.Up && other.Up, r.Changed && other.Changed
 }
 
 // turn takes the turn that was asked for.
 func (s *step) turn(in Turn) {
-	if s.Under == nil || s.Under.Turn != TurnAsked || s.Under.Ticket != in.Ticket {
+	if s.Current == nil || s.Current.Turn != TurnAsked || s.Current.Ticket != in.Ticket {
 		return // given back before it came
 	}
-	s.Under.Turn = TurnHeld
+	s.Current.Turn = TurnHeld
 }
 
 // begin lets the reload that waits begin, as soon as nothing stands in its way:
 // a start under way ends first, a drain slot must be free, and other services
 // have their turn. It does not keep a turn it cannot use.
 func (s *step) begin() {
-	r := s.Under
+	r := s.Current
 	if r == nil || r.Begun {
 		return
 	}
 	if r.Up && s.serves() { // a start that was under way did it
 		s.returnTurn(r)
-		s.Under = nil
+		s.Current = nil
 		s.keepSockets()
 		active := s.Slots[0].Active
 		s.do(Answer{IDs: r.IDs, Result: ResultStarted, Generation: active.Number, PID: active.PID})
@@ -137,7 +141,7 @@ func (s *step) begin() {
 	}
 }
 
-func (s *step) mayBegin(r *Run) bool {
+func (s *step) mayBegin(r *Reloading) bool {
 	if s.held() {
 		return false
 	}
@@ -151,7 +155,7 @@ func (s *step) mayBegin(r *Run) bool {
 
 // drainSlotFree reports whether the slot's turn to reload has come as far as its
 // own draining generations are concerned, and tells people once if not.
-func (s *step) drainSlotFree(r *Run) bool {
+func (s *step) drainSlotFree(r *Reloading) bool {
 	sl := &s.Slots[r.Slot]
 	if sl.draining() < s.Config.MaxDraining {
 		return true
@@ -163,7 +167,7 @@ func (s *step) drainSlotFree(r *Run) bool {
 	return false
 }
 
-func (s *step) beginInstance(r *Run) {
+func (s *step) beginInstance(r *Reloading) {
 	sl := &s.Slots[r.Slot]
 	r.Served = r.Served || sl.Active != nil
 	sl.Backoff.clear()
@@ -173,12 +177,12 @@ func (s *step) beginInstance(r *Run) {
 // instanceDone is called when the incoming generation of a reload was promoted, or
 // an instance after such a one needs none.
 func (s *step) instanceDone(sl *Slot) {
-	s.Under.New = true
+	s.Current.New = true
 	if s.nextInstance() {
 		return
 	}
 	result := ResultStarted
-	if s.Under.Served {
+	if s.Current.Served {
 		result = ResultPromoted
 	}
 	s.finish(result, "", sl, sl.Active)
@@ -186,7 +190,7 @@ func (s *step) instanceDone(sl *Slot) {
 
 // nextInstance goes on with the next instance, if there is one.
 func (s *step) nextInstance() bool {
-	r := s.Under
+	r := s.Current
 	switch {
 	case r.Undone != "": // then that is the end of it
 	case r.Slot+1 >= r.Instances:
@@ -201,7 +205,7 @@ func (s *step) nextInstance() bool {
 
 // goOn begins the reload of the next instance, once nothing stands in its way.
 func (s *step) goOn() {
-	r := s.Under
+	r := s.Current
 	switch {
 	case r == nil || !r.Between:
 	case r.Undone != "":
@@ -214,7 +218,7 @@ func (s *step) goOn() {
 
 // instanceFailed is called when it was no good.
 func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
-	if served := sl.Good != nil && sl.Good.Same(g.Release); g.Number != 0 && !s.Under.Back && !served {
+	if served := sl.Good != nil && sl.Good.Same(g.Release); g.Number != 0 && !s.Current.Back && !served {
 		s.refuse(g, g.Release, reason)
 	}
 	if s.fallBack(sl, g, reason) {
@@ -225,7 +229,7 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 		result = ResultKeptOld
 	}
 	s.startRest()
-	s.finish(s.Under.orPartial(result), reason, sl, g)
+	s.finish(s.Current.orPartial(result), reason, sl, g)
 	if sl.Active != nil || sl.NextStart != Never || sl.Resting != "" {
 		return
 	}
@@ -235,7 +239,7 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 // startRest has the instances started by themselves that a start does not come to any
 // more.
 func (s *step) startRest() {
-	r := s.Under
+	r := s.Current
 	for i := r.Slot + 1; i < r.Instances && r.Slot > 0 && !r.Served; i++ {
 		if sl := &s.Slots[i]; sl.idle() {
 			sl.NextStart, sl.NextCause = s.now, CauseStart
@@ -245,7 +249,7 @@ func (s *step) startRest() {
 
 // orPartial is the result of a reload whose instance was no good: others may have
 // the new release already.
-func (r *Run) orPartial(result Result) Result {
+func (r *Reloading) orPartial(result Result) Result {
 	if r.Slot > 0 {
 		return ResultPartial
 	}
@@ -255,7 +259,7 @@ func (r *Run) orPartial(result Result) Result {
 // finish ends the reload with its result: a generation decided it, unless that is
 // nil.
 func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
-	r := s.Under
+	r := s.Current
 	ended := Event{Kind: KindReloadEnded, Result: result, Reason: reason, Reloads: r.IDs, Elapsed: s.now.Sub(r.BegunAt)}
 	if g != nil && g.MainGone {
 		e := g.LastStatus
@@ -294,15 +298,10 @@ func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 	}
 	s.do(a)
 	s.keepSockets()
-	s.Under = nil
-	if len(s.Merged) > 0 {
-		next := s.MergedRun
-		next.IDs = s.Merged
-		s.Under, s.Merged = &next, nil
-	}
+	s.Current, s.Next = s.Next, nil
 }
 
-func (s *step) returnTurn(r *Run) {
+func (s *step) returnTurn(r *Reloading) {
 	if r.Turn == "" {
 		return
 	}
@@ -312,11 +311,13 @@ func (s *step) returnTurn(r *Run) {
 
 // abortReloads answers every request that has no answer yet.
 func (s *step) abortReloads(reason string) {
-	if r := s.Under; r != nil {
+	if r := s.Current; r != nil {
 		s.returnTurn(r)
 		s.do(Answer{IDs: r.IDs, Result: ResultAborted, Reason: reason})
-		s.Under = nil
+		s.Current = nil
 	}
-	s.abort(s.Merged, reason)
-	s.Merged = nil
+	if r := s.Next; r != nil {
+		s.abort(r.IDs, reason)
+		s.Next = nil
+	}
 }

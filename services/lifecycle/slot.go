@@ -114,7 +114,7 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *release.Release) {
 	}
 	switch cause {
 	case CauseReload:
-		sl.Incoming.Reloads = s.Under.IDs
+		sl.Incoming.Reloads = s.Current.IDs
 		if sl.Active != nil {
 			s.observeFor(c, sl.Active)
 		}
@@ -122,7 +122,7 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *release.Release) {
 		s.Restarts++
 		switch {
 		case s.fellBack(sl):
-			sl.Incoming.Reloads = s.Under.IDs
+			sl.Incoming.Reloads = s.Current.IDs
 		case len(sl.Undone) > 0:
 			sl.Incoming.Reloads = sl.Probation.Requests
 		}
@@ -157,7 +157,7 @@ func (s *step) resolved(in Resolved) {
 		return // given up meanwhile
 	}
 	if g.Cause == CauseReload {
-		s.Under.Made = in.Release
+		s.Current.Made = in.Release
 	}
 	if in.Reused {
 		sl.History, s.keep = sl.History.renewed(in.Release), true
@@ -241,7 +241,7 @@ func (s *step) execed(in Execed) {
 	case way.looked():
 		g.Phase = PhaseProving
 		s.proveOn(sl)
-	case way == WaySaid && !g.Proof.Said:
+	case way == WayNotified && !g.Proof.Notified:
 		g.Phase = PhaseProving
 	default:
 		s.warm(sl)
@@ -255,7 +255,7 @@ func (s *step) warm(sl *Slot) {
 	g.ReadyAt = s.now
 	g.Deadline = s.now.Add(g.service().Warmup)
 	g.Proof.Next = Never
-	if g.Proof.Way != WayNone && !g.Proof.Needless || g.Proof.Said {
+	if g.Proof.Way != WayNone && !g.Proof.Needless || g.Proof.Notified {
 		s.emit(sl, g, Event{Kind: KindReady, Wait: g.service().Warmup, Elapsed: s.now.Sub(g.StartedAt)})
 	}
 	s.publishEarly(sl)
@@ -336,14 +336,14 @@ func (s *step) promote(sl *Slot) {
 	if old != nil {
 		s.show(sl)
 		old.Reloads = g.Reloads
-		old.Stopping = true
+		old.MayStop = true
 		s.retire(sl, old, old.service().StopTimeout)
 	}
 	switch {
 	case g.Cause == CauseReload:
 		s.instanceDone(sl)
 	case s.fellBack(sl):
-		s.finish(s.Under.orPartial(ResultRolledBack), s.Under.FellBack, sl, g)
+		s.finish(s.Current.orPartial(ResultRolledBack), s.Current.FellBack, sl, g)
 	default:
 		s.keepSockets()
 	}
@@ -380,7 +380,7 @@ func (s *step) fail(sl *Slot, reason string) {
 	}
 	s.again(sl, g.service(), false)
 	if s.fellBack(sl) {
-		s.finish(s.Under.orPartial(ResultFailed), s.Under.FellBack+"; and the release before it: "+reason, sl, g)
+		s.finish(s.Current.orPartial(ResultFailed), s.Current.FellBack+"; and the release before it: "+reason, sl, g)
 		return
 	}
 	s.keepSockets()
@@ -500,9 +500,9 @@ func (s *step) good(sl *Slot) *release.Release {
 // nothing is going to.
 func (s *step) downForGood(sl *Slot) {
 	down := sl.Active == nil && sl.Incoming == nil && sl.Resting != ""
-	if !down || !s.Config.Essential || !s.startable() || s.Under != nil || s.Doomed {
+	if !down || !s.Config.Essential || !s.startable() || s.Current != nil || s.ToldDownForGood {
 		return
 	}
-	s.Doomed = true
+	s.ToldDownForGood = true
 	s.do(DownForGood{Code: sl.LastEnd.ShellCode()})
 }

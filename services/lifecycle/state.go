@@ -27,7 +27,7 @@ const (
 // Wanted returns what was asked of the service; empty if autostart decided.
 func (m *Machine) Wanted() Wanted {
 	switch {
-	case !m.Commanded, m.Ending != nil && !m.Ending.Asked && !m.Ending.Leave: // hupwatch ends, or it was removed
+	case !m.Commanded, m.removed(), m.Stopping != nil && m.Stopping.Why == StopShutdown: // hupwatch ends, or it was removed
 		return ""
 	case m.WantedUp:
 		return WantedUp
@@ -47,8 +47,7 @@ func (m *Machine) Up() bool { return m.WantedUp && !m.removed() }
 
 // removed reports whether it was removed from the file.
 func (m *Machine) removed() bool {
-	e := m.Ending
-	return e != nil && !e.Final && !e.Asked
+	return m.Stopping != nil && m.Stopping.Why == StopRemoved
 }
 
 // State returns the state of the service: that of its worst instance.
@@ -90,5 +89,5 @@ func (sl *Slot) state() State {
 // Removed reports whether the service was removed from the file and nothing of it
 // is waited for any more.
 func (m *Machine) Removed() bool {
-	return m.removed() && m.Ending.Said
+	return m.removed() && m.Stopping.Done
 }

@@ -9,42 +9,56 @@ import (
 	"hupwatch/config"
 )
 
-// Ending is a Stop being carried out.
-type Ending struct {
+// MayStop is a Stop being carried out.
+type Stopping struct {
+	Why   StopCause
 	IDs   []uint64
 	Until Instant
-	Final bool
-	// Leave is set if hupwatch ends without it: what is wanted stays so.
-	Leave bool
-	// Asked is set if somebody asked for it: it can be undone. Again are the
-	// requests to start the service when it is done.
-	Asked bool
+	// Again are the requests to start the service when it is done.
 	Again []uint64
-	Said  bool // Ended was given
+	Done  bool
 	// Silent is set if there is nothing to tell about its end.
 	Silent bool
 }
 
+// StopCause is why a service is stopped.
+type StopCause string
+
+// The causes.
+const (
+	StopRemoved  StopCause = "removed"  // it is not in the file any more, and may come back
+	StopAsked    StopCause = "stop"     // somebody asked for it, and may ask otherwise
+	StopRestart  StopCause = "restart"  // likewise, and it is started again when all of it has gone
+	StopShutdown StopCause = "shutdown" // hupwatch ends
+	StopLeave    StopCause = "leave"    // hupwatch ends, and what serves or drains lives on
+)
+
+// Final reports whether nothing can follow.
+func (c StopCause) Final() bool { return c == StopShutdown || c == StopLeave }
+
+// asked reports whether somebody asked for it.
+func (c StopCause) asked() bool { return c == StopAsked || c == StopRestart }
+
 // stop ends every generation of the service.
 func (s *step) stop(in Stop) {
-	if s.Ending != nil && s.Ending.Final {
+	if s.Stopping != nil && s.Stopping.Why.Final() {
 		return
 	}
 	reason := "the service was removed from the file"
-	if in.Final {
+	if in.Why.Final() {
 		reason = "hupwatch ends"
 	}
 	s.answerEnding(ResultAborted, reason)
-	silent := s.Ending != nil && s.Ending.Said
-	s.Ending = &Ending{Until: in.Until, Final: in.Final, Leave: in.Leave, Silent: silent || in.Leave}
+	silent := s.Stopping != nil && s.Stopping.Done
+	s.Stopping = &Stopping{Why: in.Why, Until: in.Until, Silent: silent || in.Why == StopLeave}
 	if in.ID != 0 {
-		s.Ending.IDs = []uint64{in.ID}
+		s.Stopping.IDs = []uint64{in.ID}
 	}
 	s.abortReloads(reason)
-	if in.Final {
+	if in.Why.Final() {
 		s.killAfter()
 	}
-	if in.Leave {
+	if in.Why == StopLeave {
 		for i := range s.Slots {
 			s.leave(&s.Slots[i])
 		}
@@ -54,7 +68,7 @@ func (s *step) stop(in Stop) {
 
 func (s *step) stopSlots() {
 	s.Observing, s.Instead, s.Booting = 0, "", false
-	if !s.Ending.Final { // else the next hupwatch goes by it
+	if !s.Stopping.Why.Final() { // else the next hupwatch goes by it
 		s.Waiting = Waiting{}
 	}
 	for i := range s.Slots {
@@ -83,8 +97,8 @@ func (s *step) leave(sl *Slot) {
 
 func (s *step) stopSlot(sl *Slot) {
 	var asked []uint64
-	if s.Ending != nil {
-		asked = slices.Concat(s.Ending.IDs, s.Ending.Again)
+	if s.Stopping != nil {
+		asked = slices.Concat(s.Stopping.IDs, s.Stopping.Again)
 	}
 	sl.Backoff.clear()
 	sl.Resting = ""
@@ -102,10 +116,10 @@ func (s *step) stopSlot(sl *Slot) {
 		s.retire(sl, g, g.service().StopTimeout)
 	}
 	for _, g := range sl.Draining {
-		if s.Ending == nil {
+		if s.Stopping == nil {
 			break
 		}
-		g.KillAt = min(g.KillAt, s.Ending.Until)
+		g.KillAt = min(g.KillAt, s.Stopping.Until)
 		if g.PID == 0 && g.abandoned() { // its process may be there by now
 			g.KilledAt = s.now
 		}
@@ -123,10 +137,10 @@ func (s *step) retire(sl *Slot, g *Generation, timeout time.Duration) {
 	s.guard()
 	switch {
 	case g.PID == 0: // killed as soon as it is there
-	case !g.MainGone && !g.Aborted && !g.Stopping && len(g.service().BeforeStop) > 0:
+	case !g.MainGone && !g.Aborted && !g.MayStop && len(g.service().BeforeStop) > 0:
 		g.KillAt = s.killAt(config.Infinity)
 		s.beforeStop(sl, g)
-	case full && (g.MainGone || g.Aborted) && s.Ending == nil:
+	case full && (g.MainGone || g.Aborted) && s.Stopping == nil:
 		s.kill(sl, g, "max_draining: others still drain")
 	case g.MainGone:
 		s.emit(sl, g, Event{Kind: KindMainGone, Wait: g.KillAt.Sub(s.now)})
@@ -148,15 +162,15 @@ func (s *step) killAt(timeout time.Duration) Instant {
 	if timeout != config.Infinity {
 		at = s.now.Add(timeout)
 	}
-	if s.Ending != nil {
-		at = min(at, s.Ending.Until)
+	if s.Stopping != nil {
+		at = min(at, s.Stopping.Until)
 	}
 	return at
 }
 
 func (s *step) signal(sl *Slot, g *Generation, group bool) {
 	g.Signalled = g.service().StopSignal
-	s.do(Signal{Generation: g.Number, Signal: g.Signalled, Group: group, Deputy: g.Deputy})
+	s.do(Signal{Generation: g.Number, Signal: g.Signalled, Group: group, MainPID: g.MainPID})
 	s.emit(sl, g, Event{Kind: KindStopSignalled, Signal: g.Signalled, Wait: g.KillAt.Sub(s.now)})
 }
 
@@ -229,27 +243,27 @@ func (sl *Slot) remove(g *Generation) {
 
 // finishEnding says that a stop is done when nothing of the service lives.
 func (s *step) finishEnding() {
-	if s.Ending == nil || s.Ending.Said || !s.allGone() {
+	if s.Stopping == nil || s.Stopping.Done || !s.allGone() {
 		return
 	}
-	s.Ending.Said = true
-	again := s.Ending.Again
+	s.Stopping.Done = true
+	again := s.Stopping.Again
 	if len(again) == 0 { // else who connects meanwhile waits
 		s.keepSockets()
 	}
-	if !s.Ending.Silent {
-		s.emit(nil, nil, Event{Kind: KindStopped, Reloads: slices.Concat(s.Ending.IDs, again)})
+	if !s.Stopping.Silent {
+		s.emit(nil, nil, Event{Kind: KindStopped, Reloads: slices.Concat(s.Stopping.IDs, again)})
 	}
-	s.Ending.Again = nil
+	s.Stopping.Again = nil
 	s.answerEnding(ResultStopped, "")
 	switch {
-	case s.Ending.Final: // a service that was only removed can come back
+	case s.Stopping.Why.Final(): // a service that was only removed can come back
 		s.do(Ended{})
-	case s.Ending.Asked:
-		s.Ending = nil
+	case s.Stopping.Why.asked():
+		s.Stopping = nil
 	}
 	if len(again) > 0 {
-		s.Under = &Run{IDs: again}
+		s.Current = &Reloading{IDs: again}
 		s.begin()
 	}
 }
@@ -270,12 +284,12 @@ func (s *step) allGone() bool {
 // answerEnding answers who asked for the stop, and who asked for what was to come
 // after it.
 func (s *step) answerEnding(r Result, reason string) {
-	if s.Ending == nil {
+	if s.Stopping == nil {
 		return
 	}
-	if len(s.Ending.IDs) > 0 {
-		s.do(Answer{IDs: s.Ending.IDs, Result: r, Reason: reason})
+	if len(s.Stopping.IDs) > 0 {
+		s.do(Answer{IDs: s.Stopping.IDs, Result: r, Reason: reason})
 	}
-	s.abort(s.Ending.Again, reason)
-	s.Ending.IDs, s.Ending.Again = nil, nil
+	s.abort(s.Stopping.Again, reason)
+	s.Stopping.IDs, s.Stopping.Again = nil, nil
 }

@@ -11,7 +11,7 @@ import (
 // something new, if there is not: what serves gets the keys that take effect
 // without a new process.
 func (s *step) nothingNew(sl *Slot, made *release.Release) bool {
-	g, r := sl.Active, s.Under
+	g, r := sl.Active, s.Current
 	if g == nil || sl.Incoming.Cause != CauseReload || !r.Changed || !g.Release.Same(made) {
 		return false
 	}

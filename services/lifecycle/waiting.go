@@ -96,7 +96,7 @@ const longestLook = 10 * time.Minute
 // observed takes where it waits.
 func (s *step) observed(in Observed) {
 	sl, g := s.find(in.Generation)
-	if g == nil || s.Ending != nil { // what begins after a stop begins with nothing known
+	if g == nil || s.Stopping != nil { // what begins after a stop begins with nothing known
 		return
 	}
 	s.seen(g.service(), in.Seen)

@@ -56,7 +56,7 @@ func TestReloadKeepsOldWhenNewNeverAccepts(t *testing.T) {
 	b := waitsOn(t, "8000")
 	b.reload()
 	for range 1000 {
-		if b.Under == nil {
+		if b.Current == nil {
 			break
 		}
 		b.tell(lifecycle.Proved{Generation: 2, Missing: []string{"tcp://127.0.0.1:8000"}})
@@ -102,7 +102,7 @@ func TestAReleaseWhoseWorkersAreGoneAtTheEndOfItsWarmUpIsKeptOut(t *testing.T) {
 	b.reload()
 	b.tell(lifecycle.Proved{Generation: 2})
 	b.pass(time.Second)
-	for b.Under != nil {
+	for b.Current != nil {
 		b.tell(lifecycle.Proved{Generation: 2, Missing: []string{"tcp://127.0.0.1:8000"}})
 		b.pass(250 * time.Millisecond)
 	}
@@ -141,7 +141,7 @@ func (o *observer) sees(generation int, ports ...string) {
 	}
 }
 
-// watch lets time pass, and looks meanwhile: less often the longer it takes.
+// processWatch lets time pass, and looks meanwhile: less often the longer it takes.
 func (o *observer) watch(d time.Duration) {
 	for until := o.now.Add(d); o.now < until; o.pass(max(250*time.Millisecond, d/600)) {
 		for ; o.answered < len(o.saw); o.answered++ {
@@ -172,7 +172,7 @@ func (o *observer) split(generation int, listens []config.Listen) (seen, missing
 
 // result is that of the reload, and after how long it ended; empty if it goes on.
 func (o *observer) result() (lifecycle.Result, time.Duration) {
-	if o.Under != nil {
+	if o.Current != nil {
 		return "", 0
 	}
 	e := o.ended()
@@ -291,7 +291,7 @@ func TestWhereTheOldOneHadToStopFirstNobodyWaitsForWhatItDoes(t *testing.T) {
 
 func TestWhatIsKnownOutlivesTheEndOfHupwatch(t *testing.T) {
 	b := waitsOn(t, "8000")
-	b.tell(lifecycle.Stop{Final: true, Until: lifecycle.Never})
+	b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: lifecycle.StopShutdown})
 	if len(b.Waiting.Seen) != 1 {
 		t.Errorf("it forgets where its generations wait: %+v", b.Waiting)
 	}
@@ -306,7 +306,7 @@ func TestWhatIsKnownOutlivesTheEndOfHupwatch(t *testing.T) {
 func TestWhatCannotBeSeenAnyMoreHasItsWarmUpOnly(t *testing.T) {
 	b := waitsOn(t, "8000")
 	b.reload()
-	for b.Under != nil {
+	for b.Current != nil {
 		b.tell(lifecycle.Proved{Generation: 2, Missing: []string{"tcp://127.0.0.1:8000"}, Unseen: "it uses io_uring"})
 		b.pass(250 * time.Millisecond)
 	}
@@ -448,7 +448,7 @@ func TestALookThatBeganBeforeTheDeadlineIsFollowedByOneMore(t *testing.T) {
 func TestAProbeThatMeetsTheOldOneOpensMoreConnectionsAtOnce(t *testing.T) {
 	b := incomer(t, config.ReadyHTTP)
 	most := 0
-	for b.Under != nil {
+	for b.Current != nil {
 		for _, e := range b.saw {
 			if e, ok := e.(lifecycle.Prove); ok {
 				if e.AtOnce < most || len(e.Others) != 1 || e.Others[0] != 1 {
@@ -475,7 +475,7 @@ func TestWhatTheNewOneAnsweredItselfIsTheReasonItIsKeptOutFor(t *testing.T) {
 	b.tell(lifecycle.Proved{Generation: 2, Failure: "it is generation 1 that answers", Other: true})
 	b.pass(250 * time.Millisecond)
 	b.tell(lifecycle.Proved{Generation: 2, Failure: "503 no database", Own: true})
-	for b.Under != nil {
+	for b.Current != nil {
 		b.pass(250 * time.Millisecond)
 		b.tell(lifecycle.Proved{Generation: 2, Failure: "it is generation 1 that answers", Other: true})
 	}

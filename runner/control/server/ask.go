@@ -33,7 +33,7 @@ func (s *Server) post(what string) func(*answer, *http.Request, string) error {
 		if err != nil {
 			return err
 		}
-		t := &tale{server: s, answer: a, request: q, names: concerned(what, name, q), progress: newProgress(id), next: next}
+		t := &follower{server: s, answer: a, request: q, names: concerned(what, name, q), progress: newProgress(id), next: next}
 		t.tell(r.Context(), past)
 		return nil
 	}
@@ -77,7 +77,7 @@ func concerned(what, name string, q control.Request) []string {
 }
 
 // tale tells a client what becomes of its request.
-type tale struct {
+type follower struct {
 	server   *Server
 	answer   *answer
 	request  control.Request
@@ -88,7 +88,7 @@ type tale struct {
 }
 
 // tell begins with the id, and ends with the result, or when nobody listens.
-func (t *tale) tell(ctx context.Context, events []control.Event) {
+func (t *follower) tell(ctx context.Context, events []control.Event) {
 	ticks, stop := t.ticks()
 	defer stop()
 	events = slices.Clip(events) // they are the daemon's
@@ -130,7 +130,7 @@ func (t *tale) tell(ctx context.Context, events []control.Event) {
 }
 
 // ticks are for the lines about what drains or comes, if they are wanted.
-func (t *tale) ticks() (ticks <-chan time.Time, stop func()) {
+func (t *follower) ticks() (ticks <-chan time.Time, stop func()) {
 	if !t.request.Connections {
 		return nil, func() {}
 	}
@@ -138,12 +138,12 @@ func (t *tale) ticks() (ticks <-chan time.Time, stop func()) {
 	return ticker.C, ticker.Stop
 }
 
-func (t *tale) connections(pid int) connections {
+func (t *follower) connections(pid int) connections {
 	return t.server.sockets.get(pid, t.server.limits.second)
 }
 
 // put sends those events that belong to the request.
-func (t *tale) put(events []control.Event) error {
+func (t *follower) put(events []control.Event) error {
 	if !t.answer.begun {
 		if err := t.line(t.asked(events)); err != nil {
 			return err
@@ -161,7 +161,7 @@ func (t *tale) put(events []control.Event) error {
 }
 
 // asked is the first line, whether its event is among these or still to come.
-func (t *tale) asked(events []control.Event) control.Event {
+func (t *follower) asked(events []control.Event) control.Event {
 	id := t.progress.id
 	for _, e := range events {
 		if e.Kind == string(lifecycle.KindRequest) && slices.Contains(e.Reloads, id) {
@@ -172,7 +172,7 @@ func (t *tale) asked(events []control.Event) control.Event {
 	return control.Event{Kind: string(lifecycle.KindRequest), At: r.StartedAt, By: r.By, Reloads: []uint64{id}}
 }
 
-func (t *tale) result() {
+func (t *follower) result() {
 	r, ok := t.server.daemon.Reload(t.progress.id)
 	if !ok {
 		r.ID = t.progress.id
@@ -184,7 +184,7 @@ func (t *tale) result() {
 	}
 }
 
-func (t *tale) line(e control.Event) error {
+func (t *follower) line(e control.Event) error {
 	e.Lost += t.missing
 	t.missing = 0
 	return t.answer.put(e)

@@ -332,7 +332,7 @@ func TestAPanicCostsOneAnswer(t *testing.T) {
 
 func TestAValueIsMadeOnceForAllAndNeverBeforeItIsAskedFor(t *testing.T) {
 	t.Parallel()
-	var f server.Flights[int]
+	var f server.Shared[int]
 	made, begin := 0, make(chan bool)
 	build := func() (int, error) {
 		begin <- true

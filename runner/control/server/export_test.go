@@ -28,16 +28,16 @@ func AsRoot(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(ctx, baseKey{}, ctx))
 }
 
-// Flights makes values once for all.
-type Flights[T any] struct{ flights[T] }
+// Shared makes values once for all.
+type Shared[T any] struct{ shared[T] }
 
 // Get is get.
-func (f *Flights[T]) Get(ctx context.Context, build func() (T, error)) (T, error) {
+func (f *Shared[T]) Get(ctx context.Context, build func() (T, error)) (T, error) {
 	return f.get(ctx, build)
 }
 
 // Waiting says whether a value is waited for that is not being made yet.
-func (f *Flights[T]) Waiting() bool {
+func (f *Shared[T]) Waiting() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.next != nil

@@ -30,8 +30,8 @@ type Server struct {
 	ending chan struct{} // closed when no more requests are taken
 
 	keys     [2]keys // of those who may do all, and of the rest
-	statuses [2]flights[[]byte]
-	plans    flights[control.Plan]
+	statuses [2]shared[[]byte]
+	plans    shared[control.Plan]
 	memory   gauge[struct{}, map[string]int64]
 	sockets  gauge[int, connections]
 

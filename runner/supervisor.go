@@ -18,17 +18,17 @@ import (
 	"hupwatch/services/mailbox"
 )
 
-// fleet is the set of watchers and the goroutine around the rollout: it feeds
+// supervisor is the set of watchers and the goroutine around the rollout: it feeds
 // what happens into the rollout and carries out what that wants. It decides
 // nothing.
-type fleet struct {
+type supervisor struct {
 	host *services.Host
 	// load reads the configuration file; it may block.
 	load  func() (*config.Config, config.Problems)
 	apply func(config.Daemon)
 	inbox *mailbox.Box[input]
 	asking
-	front atomic.Pointer[front]
+	view atomic.Pointer[view]
 
 	// Owned by run.
 	rollout  *rollout
@@ -40,8 +40,8 @@ type fleet struct {
 	code     int // to end with
 }
 
-func newFleet(host *services.Host, c *config.Config, load func() (*config.Config, config.Problems)) *fleet {
-	f := &fleet{
+func newSupervisor(host *services.Host, c *config.Config, load func() (*config.Config, config.Problems)) *supervisor {
+	f := &supervisor{
 		host:     host,
 		load:     load,
 		inbox:    mailbox.New[input](0),
@@ -49,40 +49,44 @@ func newFleet(host *services.Host, c *config.Config, load func() (*config.Config
 		watchers: make(map[string]*services.Watcher),
 		booted:   make(chan struct{}),
 	}
-	f.front.Store(&front{config: c})
+	f.view.Store(&view{config: c})
 	return f
 }
 
 // hangup, usr2, stop and kill are what the signals ask for. None blocks.
-func (f *fleet) hangup()            { f.inbox.Put(hangup{}) }
-func (f *fleet) names()             { f.inbox.Put(namesAsked{}) }
-func (f *fleet) stop(signal string) { f.inbox.Put(stop{signal, f.host.Now()}) }
-func (f *fleet) kill()              { f.inbox.Put(kill{}) }
+func (f *supervisor) hangup()            { f.inbox.Put(hangup{}) }
+func (f *supervisor) names()             { f.inbox.Put(namesAsked{}) }
+func (f *supervisor) stop(signal string) { f.inbox.Put(stop{signal, f.host.Now()}) }
+func (f *supervisor) kill()              { f.inbox.Put(kill{}) }
 
 // TurnAsked, TurnReturned, Answered and Ended implement services.Rollout.
-func (f *fleet) TurnAsked(service string, ticket int) { f.inbox.Put(turnAsked{turn{service, ticket}}) }
+func (f *supervisor) TurnAsked(service string, ticket int) {
+	f.inbox.Put(turnAsked{turn{service, ticket}})
+}
 
 // TurnReturned implements services.Rollout.
-func (f *fleet) TurnReturned(service string, ticket int) {
+func (f *supervisor) TurnReturned(service string, ticket int) {
 	f.inbox.Put(turnReturned{turn{service, ticket}})
 }
 
 // Answered implements services.Rollout.
-func (f *fleet) Answered(service string, a lifecycle.Answer) { f.inbox.Put(answered{service, a}) }
+func (f *supervisor) Answered(service string, a lifecycle.Answer) { f.inbox.Put(answered{service, a}) }
 
 // DownForGood implements services.Rollout.
-func (f *fleet) DownForGood(service string, code int) {
+func (f *supervisor) DownForGood(service string, code int) {
 	f.inbox.Put(downForGood{service, code, f.host.Now()})
 }
 
 // Standing implements services.Rollout.
-func (f *fleet) Standing(service string, ready bool) { f.inbox.Put(standing{service, ready}) }
+func (f *supervisor) DependencyReady(service string, ready bool) {
+	f.inbox.Put(standing{service, ready})
+}
 
 // Ended implements services.Rollout.
-func (f *fleet) Ended(service string) { f.inbox.Put(ended{service}) }
+func (f *supervisor) Ended(service string) { f.inbox.Put(ended{service}) }
 
 // run brings the services up and returns when everything has ended after stop.
-func (f *fleet) run(b boot) error {
+func (f *supervisor) run(b boot) error {
 	defer f.asking.end()
 	ctx, cancel := context.WithCancel(context.Background())
 	f.ending = ctx
@@ -102,7 +106,7 @@ func (f *fleet) run(b boot) error {
 
 // step carries one input through the rollout and reports whether nothing is left
 // to do.
-func (f *fleet) step(in input) (done bool) {
+func (f *supervisor) step(in input) (done bool) {
 	var added []*services.Watcher
 	for _, e := range f.rollout.step(in) {
 		switch e := e.(type) {
@@ -140,35 +144,35 @@ func (f *fleet) step(in input) (done bool) {
 			f.code, done = e.code, true
 		}
 	}
-	f.watch(added)
+	f.startWatchers(added)
 	f.show(len(added) > 0)
 	return done
 }
 
-// front is what others see of the fleet. It is not changed.
-type front struct {
+// view is what others see of the supervisor. It is not changed.
+type view struct {
 	config      *config.Config
 	configError string
 	watchers    []*services.Watcher // in the order of their names
 }
 
 // show lets others see what is new.
-func (f *fleet) show(added bool) {
-	r, before := f.rollout, f.front.Load()
+func (f *supervisor) show(added bool) {
+	r, before := f.rollout, f.view.Load()
 	if !added && before.config == r.config && before.configError == r.configError {
 		return
 	}
-	now := &front{config: r.config, configError: r.configError}
+	now := &view{config: r.config, configError: r.configError}
 	if !added {
 		now.watchers = before.watchers
 	} else {
 		now.watchers = slices.SortedFunc(maps.Values(f.watchers), func(a, b *services.Watcher) int { return strings.Compare(a.Name(), b.Name()) })
 	}
-	f.front.Store(now)
+	f.view.Store(now)
 }
 
 // watcher returns the one of that name, or nil.
-func (f *front) watcher(name string) *services.Watcher {
+func (f *view) watcher(name string) *services.Watcher {
 	i, found := slices.BinarySearchFunc(f.watchers, name, func(w *services.Watcher, name string) int { return strings.Compare(w.Name(), name) })
 	if !found {
 		return nil
@@ -176,11 +180,11 @@ func (f *front) watcher(name string) *services.Watcher {
 	return f.watchers[i]
 }
 
-var errEnded = errors.New("the fleet has ended")
+var errEnded = errors.New("the supervisor has ended")
 
 // watch runs new watchers. A run.Group cannot grow, so those that come up
 // together form one of their own, a cohort, beside the earlier ones.
-func (f *fleet) watch(cohort []*services.Watcher) {
+func (f *supervisor) startWatchers(cohort []*services.Watcher) {
 	if len(cohort) == 0 {
 		return
 	}

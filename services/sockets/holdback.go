@@ -23,7 +23,7 @@ import (
 // to open its own there, which it cannot in a place that is taken.
 //
 // The zero value stages nothing. It is not safe for concurrent use.
-type Stage struct {
+type Holdback struct {
 	paths map[string]*staged
 }
 
@@ -50,7 +50,7 @@ type staged struct {
 // Start takes note of what the paths lead to; those that are staged already stay so,
 // and others end to be. From now on changed is called when there may be something to
 // Repair, as a Guard does. An error says what cannot be staged; all else is.
-func (s *Stage) Start(w *Watch, paths []string, changed func()) error {
+func (s *Holdback) Start(w *Watch, paths []string, changed func()) error {
 	var errs []error
 	for path, it := range s.paths {
 		if !slices.Contains(paths, path) {
@@ -96,7 +96,7 @@ func stage(w *Watch, path string, changed func()) (*staged, error) {
 
 // Repair sends what the new generation opened behind the stage, and puts back what
 // it took away.
-func (s *Stage) Repair() error {
+func (s *Holdback) Repair() error {
 	return s.each(func(it *staged) error {
 		wait, err := it.repair()
 		it.callIn(wait)
@@ -105,10 +105,10 @@ func (s *Stage) Repair() error {
 }
 
 // Show has the paths lead to what the new generation opened, or is going to open.
-func (s *Stage) Show() error { return s.each((*staged).show) }
+func (s *Holdback) Show() error { return s.each((*staged).show) }
 
 // Restore has them lead to what they led to at the start.
-func (s *Stage) Restore() error {
+func (s *Holdback) Restore() error {
 	return s.each(func(it *staged) error {
 		if it.leadsTo(it.active) {
 			return nil
@@ -119,7 +119,7 @@ func (s *Stage) Restore() error {
 
 // Unopened returns the paths that the new generation opened nothing at: they lead to
 // the active one's socket, and to nobody once that has ended.
-func (s *Stage) Unopened() []string {
+func (s *Holdback) Unopened() []string {
 	var paths []string
 	for path, it := range s.paths {
 		if !it.waits && it.leadsTo(it.active) {
@@ -130,14 +130,14 @@ func (s *Stage) Unopened() []string {
 }
 
 // Stop ends the staging: the paths lead to what they lead to.
-func (s *Stage) Stop() {
+func (s *Holdback) Stop() {
 	for _, it := range s.paths {
 		it.end()
 	}
 	s.paths = nil
 }
 
-func (s *Stage) each(do func(*staged) error) error {
+func (s *Holdback) each(do func(*staged) error) error {
 	var errs []error
 	for _, path := range slices.Sorted(maps.Keys(s.paths)) {
 		errs = append(errs, aboutGuard(path, do(s.paths[path])))

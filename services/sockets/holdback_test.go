@@ -54,9 +54,9 @@ func wantAnswer(t *testing.T, path, want string) {
 	}
 }
 
-func stageAt(t *testing.T, path string) *sockets.Stage {
+func stageAt(t *testing.T, path string) *sockets.Holdback {
 	t.Helper()
-	var s sockets.Stage
+	var s sockets.Holdback
 	if err := s.Start(nil, []string{path}, func() {}); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestClientsMeetTheOldServerUntilTheNewOneIsShown(t *testing.T) {
 func TestAPlaceThatTheNewServerIsAboutToTakeIsLeftToIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web.sock")
 	openItself(t, path, "old")
-	var s sockets.Stage
+	var s sockets.Holdback
 	calls := make(chan struct{}, 10)
 	must(t, s.Start(nil, []string{path}, func() { calls <- struct{}{} }))
 	t.Cleanup(s.Stop)
@@ -161,7 +161,7 @@ func TestAPathThatTheNewServerDoesNotOpenIsKnown(t *testing.T) {
 	opened, unopened := filepath.Join(dir, "a"), filepath.Join(dir, "b")
 	openItself(t, opened, "old")
 	openItself(t, unopened, "old")
-	var s sockets.Stage
+	var s sockets.Holdback
 	must(t, s.Start(nil, []string{opened, unopened}, func() {}))
 	t.Cleanup(s.Stop)
 	openItself(t, opened, "new")

@@ -10,11 +10,11 @@ import (
 
 // watchedStage stages a path, and returns what waits until a number of things
 // happened to it.
-func watchedStage(t *testing.T, path string) (s *sockets.Stage, until func(n int)) {
+func watchedStage(t *testing.T, path string) (s *sockets.Holdback, until func(n int)) {
 	t.Helper()
 	w, _ := newWatch(t)
 	events := make(chan struct{}, 1000)
-	s = &sockets.Stage{}
+	s = &sockets.Holdback{}
 	must(t, s.Start(w, []string{path}, func() { events <- struct{}{} }))
 	t.Cleanup(s.Stop)
 	return s, func(n int) {

@@ -7,23 +7,23 @@ import (
 	"hupwatch/runner/control"
 )
 
-// flights makes a value once for all who want it at the same time. Nobody gets
+// shared makes a value once for all who want it at the same time. Nobody gets
 // one whose making had begun before it was asked for.
-type flights[T any] struct {
+type shared[T any] struct {
 	turn sync.Mutex // held by the one that makes the value
 
 	mu   sync.Mutex // guards what is below
-	next *flight[T] // which has not begun yet
+	next *making[T] // which has not begun yet
 }
 
-type flight[T any] struct {
+type making[T any] struct {
 	landed chan struct{}
 	value  T
 	err    error
 }
 
 // get returns a value that is made from now on.
-func (f *flights[T]) get(ctx context.Context, build func() (T, error)) (T, error) {
+func (f *shared[T]) get(ctx context.Context, build func() (T, error)) (T, error) {
 	f.mu.Lock()
 	mine := f.next
 	if mine != nil {
@@ -36,7 +36,7 @@ func (f *flights[T]) get(ctx context.Context, build func() (T, error)) (T, error
 			return none, ctx.Err()
 		}
 	}
-	mine = &flight[T]{landed: make(chan struct{}), err: &control.Error{Reason: control.ReasonFailed, Message: "hupwatch met a mistake of its own"}}
+	mine = &making[T]{landed: make(chan struct{}), err: &control.Error{Reason: control.ReasonFailed, Message: "hupwatch met a mistake of its own"}}
 	f.next = mine
 	f.mu.Unlock()
 
