@@ -112,7 +112,7 @@ func Run(o Options) (code int, err error) {
 	defer ears.Close()
 	watch, stopWatch := watchPaths(trouble, mistakes)
 	defer stopWatch()
-	events.Publish(lifecycle.Event{Kind: lifecycle.KindBegun, PID: os.Getpid(), Reason: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
+	events.Publish(lifecycle.Event{Kind: lifecycle.KindBegun, PID: os.Getpid(), Version: o.Version, Config: o.Config.File, Services: len(o.Config.Services)})
 	for _, text := range append(why, advice(o, os.Getpid())...) {
 		events.Publish(lifecycle.Event{Kind: lifecycle.KindAdvice, Reason: text})
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"hupwatch/config"
+	"hupwatch/runner/control"
 	"hupwatch/runner/state"
 	"hupwatch/services/lifecycle"
 	"hupwatch/services/process"
@@ -88,7 +89,7 @@ func unseenFact(s *config.Service, known lifecycle.Record) string {
 	if why == "" {
 		return ""
 	}
-	return lifecycle.UnseenText(why)
+	return control.UnseenText(why)
 }
 
 // socketFact says why a unix socket cannot be made at a path.

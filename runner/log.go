@@ -164,19 +164,21 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 	case lifecycle.KindReady:
 		add("warmup", brief(e.Wait), true)
 	case lifecycle.KindHookBegun:
-		add("hook", e.Reason, true)
+		add("hook", string(e.Hook), true)
+	case lifecycle.KindHookFailed:
+		add("hook", string(e.Hook), true)
+		add("err", e.Reason, true)
 	case lifecycle.KindPutBack:
-		address, reason, _ := strings.Cut(e.Reason, ", ")
-		add("address", address, true)
-		add("reason", reason, reason != "")
+		add("address", e.Path, true)
+		add("reason", e.Reason, e.Reason != "")
 	case lifecycle.KindAwaits:
-		add("for", e.Reason, true)
+		add("for", strings.Join(e.Names, ", "), true)
 	case lifecycle.KindStopSignalled, lifecycle.KindMainGone:
 		add("kill_in", brief(e.Wait), true)
 	case lifecycle.KindRestart:
 		add("in", brief(e.Wait), true)
 	case lifecycle.KindBegun:
-		add("version", e.Reason, true)
+		add("version", e.Version, true)
 		add("config", e.Config, true)
 		add("services", e.Services, true)
 	case lifecycle.KindEndedAll:
@@ -184,9 +186,9 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 	case lifecycle.KindAnswered:
 		add("err", e.Reason, e.Reason != "")
 	case lifecycle.KindRequest:
-		add("only", e.Reason, e.Reason != "")
+		add("only", strings.Join(e.Names, ","), len(e.Names) > 0)
 	case lifecycle.KindRequestDone:
-		add("not_reloaded", e.Reason, e.Reason != "")
+		add("not_reloaded", strings.Join(e.Names, ","), len(e.Names) > 0)
 	default:
 		add(reasonKey(e), e.Reason, e.Reason != "")
 	}
@@ -211,7 +213,7 @@ func leveled(logger log.Logger, e lifecycle.Event) log.Logger {
 		default:
 		}
 	case lifecycle.KindRequestDone:
-		if e.Reason != "" {
+		if len(e.Names) > 0 {
 			return level.Error(logger)
 		}
 	case lifecycle.KindSettled:
@@ -228,15 +230,10 @@ func leveled(logger log.Logger, e lifecycle.Event) log.Logger {
 // message says what happened; if something else than a reload was asked, what
 // that was.
 func message(e lifecycle.Event) string {
-	if e.Cause == "" {
+	if e.Verb == "" {
 		return string(e.Kind)
 	}
-	switch e.Kind {
-	case lifecycle.KindRequest, lifecycle.KindRequestDone:
-		return strings.Replace(string(e.Kind), "reload", string(e.Cause), 1)
-	default:
-		return string(e.Kind)
-	}
+	return strings.Replace(string(e.Kind), "reload", e.Verb, 1)
 }
 
 func reasonKey(e lifecycle.Event) string {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/services/lifecycle"
 
 	"github.com/go-kit/log"
@@ -31,11 +32,11 @@ func TestTheLogSaysWhatFailedAndWhatServes(t *testing.T) {
 		{`level=info msg="generation ready" service=web generation=4 reload=1 took=1.2s warmup=2s`, lifecycle.Event{
 			Kind: lifecycle.KindReady, Generation: 4, Wait: 2 * time.Second, Elapsed: 1200 * time.Millisecond,
 		}},
-		{`level=info msg="hook begun" service=web generation=4 reload=1 hook=before_start`, lifecycle.Event{Kind: lifecycle.KindHookBegun, Generation: 4, Reason: "before_start"}},
-		{`level=warn msg="hook failed" service=web generation=3 reload=1 err="before_stop: exited with status 1"`, lifecycle.Event{
-			Kind: lifecycle.KindHookFailed, Generation: 3, Reason: "before_stop: exited with status 1",
+		{`level=info msg="hook begun" service=web generation=4 reload=1 hook=before_start`, lifecycle.Event{Kind: lifecycle.KindHookBegun, Generation: 4, Hook: config.HookBeforeStart}},
+		{`level=warn msg="hook failed" service=web generation=3 reload=1 hook=before_stop err="exited with status 1"`, lifecycle.Event{
+			Kind: lifecycle.KindHookFailed, Generation: 3, Hook: config.HookBeforeStop, Reason: "exited with status 1",
 		}},
-		{`level=info msg="waiting for others" service=web reload=1 for="redis, db"`, lifecycle.Event{Kind: lifecycle.KindAwaits, Reason: "redis, db"}},
+		{`level=info msg="waiting for others" service=web reload=1 for="redis, db"`, lifecycle.Event{Kind: lifecycle.KindAwaits, Names: []string{"redis", "db"}}},
 	} {
 		var line bytes.Buffer
 		c.event.Service, c.event.Reloads = "web", []uint64{1}

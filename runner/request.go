@@ -3,7 +3,6 @@ package runner
 import (
 	"maps"
 	"slices"
-	"strings"
 	"syscall"
 
 	"hupwatch/config"
@@ -138,12 +137,12 @@ func (finish) effect()     {}
 type verb string
 
 const (
-	verbReload  verb = "reload"
-	verbStart   verb = "start"
-	verbStop    verb = "stop"
-	verbRestart verb = "restart"
-	verbSignal  verb = "signal"
-	verbBack    verb = "rollback"
+	verbReload  verb = control.VerbReload
+	verbStart   verb = control.VerbStart
+	verbStop    verb = control.VerbStop
+	verbRestart verb = control.VerbRestart
+	verbSignal  verb = control.VerbSignal
+	verbBack    verb = control.VerbRollback
 )
 
 // demand is what somebody asks for.
@@ -173,14 +172,6 @@ func (d demand) forService(id uint64, s *config.Service) lifecycle.Input {
 	}
 	unnamed := d.names == nil && s.ReloadWhen == config.ReloadChanged
 	return lifecycle.Reload{ID: id, Config: s, Changed: d.changed || unnamed}
-}
-
-// cause is how events say what was asked if it is no reload.
-func (d demand) cause() lifecycle.Cause {
-	if d.what == verbReload {
-		return ""
-	}
-	return lifecycle.Cause(d.what)
 }
 
 // request is what somebody asked for, until every service it concerns has
@@ -215,8 +206,8 @@ func (r *request) summary() lifecycle.Event {
 		Kind:    lifecycle.KindRequestDone,
 		Reloads: []uint64{r.id},
 		By:      r.by,
-		Cause:   r.cause(),
+		Verb:    string(r.what),
 		Counts:  maps.Clone(r.results),
-		Reason:  strings.Join(r.broken, ","),
+		Names:   r.broken,
 	}
 }

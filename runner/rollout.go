@@ -375,7 +375,7 @@ func (r *rollout) begin(a asked) (*request, []effect) {
 	r.lastID++
 	q := newRequest(r.lastID, a.demand)
 	r.requests[q.id] = q
-	effects := []effect{emit{lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{q.id}, By: a.by, Cause: a.cause(), Reason: strings.Join(a.names, ",")}}}
+	effects := []effect{emit{lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{q.id}, By: a.by, Verb: string(a.what), Names: a.names}}}
 	if a.token != 0 {
 		effects = append(effects, accepted{a.token, q.id})
 	}

@@ -146,7 +146,7 @@ func TestAReloadIsDoneWhenAllHaveAnswered(t *testing.T) {
 		t.Fatalf("after both answers: %v, want a summary", effects)
 	}
 	e := effects[0].(emit).event
-	if e.Kind != lifecycle.KindRequestDone || e.Reason != "b" || e.Counts[lifecycle.ResultPromoted] != 1 || e.Counts[lifecycle.ResultKeptOld] != 1 {
+	if e.Kind != lifecycle.KindRequestDone || strings.Join(e.Names, ",") != "b" || e.Counts[lifecycle.ResultPromoted] != 1 || e.Counts[lifecycle.ResultKeptOld] != 1 {
 		t.Errorf("the summary is %+v", e)
 	}
 }

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"hupwatch/config"
@@ -189,11 +188,9 @@ func eventOf(e *lifecycle.Event) control.Event {
 	c := control.Event{
 		Seq: e.Seq, At: control.Time{Time: e.At}, Kind: string(e.Kind),
 		Service: e.Service, Instance: e.Instance, Generation: e.Generation, PID: e.PID,
-		Reloads: e.Reloads, By: e.By, Cause: string(e.Cause), Result: string(e.Result), Error: e.Reason, Tail: e.Tail,
+		Role: string(e.Role), Reloads: e.Reloads, Verb: e.Verb, By: e.By, Services: e.Names, Cause: string(e.Cause), Result: string(e.Result), Error: e.Reason, Tail: e.Tail,
+		Hook: string(e.Hook), Path: e.Path, Version: e.Version,
 		Release: e.Release, Serving: e.Serving, ServingRelease: e.ServingRelease, Seconds: e.Elapsed.Seconds(),
-	}
-	if e.Reason != "" {
-		sayReason(&c, e)
 	}
 	if e.Signal != 0 {
 		c.Signal = config.SignalName(e.Signal)
@@ -212,25 +209,6 @@ func eventOf(e *lifecycle.Event) control.Event {
 		c.Counts[string(result)] = n
 	}
 	return c
-}
-
-// sayReason says what the reason of an event is, if it is none.
-func sayReason(c *control.Event, e *lifecycle.Event) {
-	switch e.Kind {
-	case lifecycle.KindRequest:
-		c.Services, c.Error = strings.Split(e.Reason, ","), ""
-	case lifecycle.KindAwaits:
-		c.Services, c.Error = strings.Split(e.Reason, ", "), ""
-	case lifecycle.KindRequestDone:
-		c.Error = "not done: " + e.Reason
-	case lifecycle.KindHookBegun:
-		c.Hook, c.Error = e.Reason, ""
-	case lifecycle.KindHookFailed:
-		if hook, why, ok := strings.Cut(e.Reason, ": "); ok {
-			c.Hook, c.Error = hook, why
-		}
-	default:
-	}
 }
 
 // never is longer than anybody waits.

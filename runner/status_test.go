@@ -142,18 +142,20 @@ func TestInstancesThatDoNotServeAreToldApartFromThoseThatDo(t *testing.T) {
 	}
 }
 
-func TestAReasonThatIsNoneIsToldAsWhatItIs(t *testing.T) {
+func TestAnEventHasAFieldForEachThingItTells(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		kind         lifecycle.Kind
-		reason, want string
+		event lifecycle.Event
+		want  string
 	}{
-		{lifecycle.KindAwaits, "redis, db", `{"at":"","kind":"waiting for others","services":["redis","db"]}`},
-		{lifecycle.KindHookBegun, "before_start", `{"at":"","kind":"hook begun","hook":"before_start"}`},
-		{lifecycle.KindHookFailed, "before_stop: exited with status 1", `{"at":"","kind":"hook failed","error":"exited with status 1","hook":"before_stop"}`},
-		{lifecycle.KindHookFailed, "odd", `{"at":"","kind":"hook failed","error":"odd"}`},
+		{lifecycle.Event{Kind: lifecycle.KindAwaits, Names: []string{"redis", "db"}}, `{"at":"","kind":"waiting for others","services":["redis","db"]}`},
+		{lifecycle.Event{Kind: lifecycle.KindHookBegun, Hook: config.HookBeforeStart}, `{"at":"","kind":"hook begun","hook":"before_start"}`},
+		{lifecycle.Event{Kind: lifecycle.KindHookFailed, Hook: config.HookBeforeStop, Reason: "exited with status 1"}, `{"at":"","kind":"hook failed","error":"exited with status 1","hook":"before_stop"}`},
+		{lifecycle.Event{Kind: lifecycle.KindPutBack, Path: "/run/a, b", Reason: "why"}, `{"at":"","kind":"socket put back","error":"why","path":"/run/a, b"}`},
+		{lifecycle.Event{Kind: lifecycle.KindRequest, Verb: "stop", Names: []string{"db"}}, `{"at":"","kind":"reload asked","verb":"stop","services":["db"]}`},
+		{lifecycle.Event{Kind: lifecycle.KindStarted, Role: lifecycle.RoleIncoming}, `{"at":"","kind":"generation started","role":"incoming"}`},
 	} {
-		text, err := json.Marshal(eventOf(&lifecycle.Event{Kind: c.kind, Reason: c.reason}))
+		text, err := json.Marshal(eventOf(&c.event))
 		if err != nil || string(text) != c.want {
 			t.Errorf("%s, %v; want %s", text, err, c.want)
 		}

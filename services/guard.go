@@ -113,9 +113,9 @@ func (w *Watcher) putBack(what string) {
 	if !w.mention(what) {
 		return
 	}
-	e := lifecycle.Event{Kind: lifecycle.KindPutBack, Service: w.machine.Name, Reason: what}
+	e := lifecycle.Event{Kind: lifecycle.KindPutBack, Service: w.machine.Name, Path: what}
 	if slices.Contains(w.guarding.Kept, what) {
-		e.Reason += ", which the server opens itself, and its other generation had taken away; to be safe give it to listen, or use publish"
+		e.Reason = "the server opens it itself, and its other generation had taken it away; to be safe give it to listen, or use publish"
 	}
 	w.host.Events.Publish(e)
 }

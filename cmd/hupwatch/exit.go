@@ -74,7 +74,7 @@ func exitOfError(verb string, err error) int {
 func exitOfService(verb string, s control.ServiceReload) int {
 	good := false
 	switch s.Result {
-	case "promoted", "started", "stopped", "signalled", "skipped":
+	case control.ResultPromoted, control.ResultStarted, control.ResultStopped, control.ResultSignalled, control.ResultSkipped:
 		good = true
 	}
 	switch {
@@ -82,11 +82,11 @@ func exitOfService(verb string, s control.ServiceReload) int {
 		return exitDone
 	case verb != control.VerbReload:
 		return exitOther
-	case s.Result == "aborted" && s.Wanted == "down": // somebody stopped it meanwhile
+	case s.Result == control.ResultAborted && s.Wanted == control.WantedDown: // somebody stopped it meanwhile
 		return exitUnknown
-	case s.Result == "aborted": // hupwatch ends
+	case s.Result == control.ResultAborted: // hupwatch ends
 		return exitLost
-	case s.Result == "failed", s.Wanted == "up" && !serves(s.State):
+	case s.Result == control.ResultFailed, s.Wanted == control.WantedUp && !serves(s.State):
 		return exitDown
 	case good:
 		return exitDone
@@ -96,13 +96,15 @@ func exitOfService(verb string, s control.ServiceReload) int {
 
 // serves reports whether a service in this state does what it is there for: so does
 // one that ended as its restart says it may.
-func serves(state string) bool { return state == "running" || state == "exited" || state == "" }
+func serves(state string) bool {
+	return state == control.StateRunning || state == control.StateExited || state == ""
+}
 
 // exitOfStatus reports whether these services run: with names all of them, else
 // those wanted up.
 func exitOfStatus(found []control.Service, byName bool) int {
 	for _, svc := range found {
-		if (byName || svc.Wanted == "up") && svc.State != "running" {
+		if (byName || svc.Wanted == control.WantedUp) && svc.State != control.StateRunning {
 			return exitUnknown
 		}
 	}

@@ -114,7 +114,7 @@ func TestBeforeStopThatTakesTooLongIsKilledAndTheStopGoesOn(t *testing.T) {
 	d.up("web", 1)
 	d.asks(exitDone, "stop", "web")
 	d.goneAll(d.says("hook", "web", 1), d.says("child", "web", 1))
-	wants(t, d.sees("msg=hook failed", "service=web")["err"], "before_stop: it took longer than stop_timeout (8s)")
+	wants(t, d.sees("msg=hook failed", "service=web", "hook=before_stop")["err"], "it took longer than stop_timeout (8s)")
 	d.order([]string{"msg=hook failed"}, []string{"msg=stop signal sent"})
 	d.says("got TERM", "web", 1)
 	d.neverKilled()
@@ -129,7 +129,7 @@ func TestAfterReloadThatTakesTooLongIsKilledAndDelaysNothing(t *testing.T) {
 	pids := []int{d.says("hook", "web", 2), d.says("child", "web", 2)}
 	d.signal(syscall.SIGHUP)
 	d.sees("msg=reload done", "reload=2", "promoted=1")
-	wants(t, d.sees("msg=hook failed", "service=web")["err"], "after_reload: it took longer than start_timeout")
+	wants(t, d.sees("msg=hook failed", "service=web", "hook=after_reload")["err"], "it took longer than start_timeout")
 	d.goneAll(pids...)
 }
 

@@ -111,7 +111,7 @@ func statusBefore(ctx context.Context, client *control.Client) control.Status {
 func wantedUp(st control.Status) []string {
 	var names []string
 	for _, svc := range st.Services {
-		if svc.Wanted == "up" {
+		if svc.Wanted == control.WantedUp {
 			names = append(names, svc.Name)
 		}
 	}

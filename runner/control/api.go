@@ -214,14 +214,18 @@ type Event struct {
 	Instance   int      `json:"instance,omitempty"`
 	Generation int      `json:"generation,omitempty"`
 	PID        int      `json:"pid,omitempty"`
+	Role       string   `json:"role,omitempty"`    // of the generation: incoming, active or old
 	Reloads    []uint64 `json:"reloads,omitempty"` // the ids of the requests it belongs to
+	Verb       string   `json:"verb,omitempty"`    // what was asked for, as in Reload.What
 	By         string   `json:"by,omitempty"`
-	Services   []string `json:"services,omitempty"` // those asked for, none means all; or those waited for
-	Cause      string   `json:"cause,omitempty"`    // start, reload, restart
-	Result     string   `json:"result,omitempty"`
-	Error      string   `json:"error,omitempty"` // or a reason that is no error
-	Tail       []string `json:"tail,omitempty"`
-	Release    string   `json:"release,omitempty"`
+	// Services are those asked for, none means all; when all is over, those for which
+	// it was not done; or those that one waits for.
+	Services []string `json:"services,omitempty"`
+	Cause    string   `json:"cause,omitempty"` // why the generation was started: start, reload, restart
+	Result   string   `json:"result,omitempty"`
+	Error    string   `json:"error,omitempty"` // or a reason that is no error
+	Tail     []string `json:"tail,omitempty"`
+	Release  string   `json:"release,omitempty"`
 	// Serving is the generation that serves after a reload, and ServingRelease where it
 	// runs, or where that does which is started instead of Release.
 	Serving        int    `json:"serving,omitempty"`
@@ -229,6 +233,8 @@ type Event struct {
 	Signal         string `json:"signal,omitempty"`
 	Exit           *Exit  `json:"exit,omitempty"`
 	Hook           string `json:"hook,omitempty"` // before_start, before_stop, after_reload
+	Path           string `json:"path,omitempty"` // of a socket that was put back
+	Version        string `json:"version,omitempty"`
 	// Phase and Status are those of an incoming generation; what it lacks is the
 	// Error.
 	Phase  string `json:"phase,omitempty"`

@@ -131,15 +131,6 @@ func (r *entry) replaced() bool {
 	return r.Result == lifecycle.ResultPromoted || r.Result == lifecycle.ResultStarted || r.Result == lifecycle.ResultPartial
 }
 
-// mistaken takes it back that the stop signal to the generation that failed was
-// taken for one to an old one.
-func (r *entry) mistaken(generation int) {
-	if r.Old == int32(generation) && r.Old != 0 {
-		r.Old, r.OldRelease, r.Signalled = 0, "", 0
-		r.Draining--
-	}
-}
-
 // exit takes note of how a generation ended.
 func (r *entry) exit(e *lifecycle.Exit) {
 	if e == nil {

@@ -79,9 +79,9 @@ func (f *fold) asked(id uint64, e *lifecycle.Event) *request {
 	if id <= f.lastID {
 		return f.request(id)
 	}
-	q := &request{ID: id, Who: &asked{What: cmp.Or(string(e.Cause), whatReload), By: e.By}, Started: e.At.UnixNano()}
+	q := &request{ID: id, Who: &asked{What: cmp.Or(e.Verb, whatReload), By: e.By}, Started: e.At.UnixNano()}
 	if e.Kind == lifecycle.KindRequest {
-		q.Only = e.Reason
+		q.Names = e.Names
 	}
 	f.insert(q)
 	return q
@@ -116,12 +116,12 @@ func (f *fold) done(q *request, e *lifecycle.Event) {
 		return
 	}
 	q.Ended, q.Cut, q.Counts = e.At.UnixNano(), false, e.Counts
-	for _, name := range names(e.Reason) {
+	for _, name := range e.Names {
 		if r := f.find(name, q.ID); r == nil || r.open() {
 			f.settle(q, name, lifecycle.ResultAborted)
 		}
 	}
-	for _, name := range names(q.Only) {
+	for _, name := range q.Names {
 		if f.find(name, q.ID) == nil && q.Counts[lifecycle.ResultSkipped] > 0 {
 			f.settle(q, name, lifecycle.ResultSkipped)
 		}
@@ -317,11 +317,10 @@ func (r *entry) incoming(e *lifecycle.Event) {
 	r.Generation, r.PID, r.Release = int32(e.Generation), int32(e.PID), e.Release
 }
 
-// signalled takes note of the stop signal to an old generation. One that is no
-// good gets it too, and may do so before anything else was said of it; its number
-// is not smaller than that of the new one.
+// signalled takes note of the stop signal to an old generation. One that is no good
+// gets it too.
 func (r *entry) signalled(e *lifecycle.Event) {
-	if r.Generation != 0 && int32(e.Generation) >= r.Generation {
+	if e.Role != lifecycle.RoleOld {
 		return
 	}
 	r.Signalled = e.At.UnixNano()
@@ -332,7 +331,6 @@ func (r *entry) signalled(e *lifecycle.Event) {
 // undoing takes note of why what had taken the place of the old one is taken back,
 // which the result is still to come of.
 func (r *entry) undoing(e *lifecycle.Event) {
-	r.mistaken(e.Generation)
 	r.incoming(e)
 	r.Undoing, r.HasExit, r.Exited = true, false, 0 // how an old one ended says less
 	r.Instance = int32(e.Instance)
@@ -353,8 +351,7 @@ func (r *entry) reloaded(e *lifecycle.Event) {
 	}
 	r.end(at, e.Result, e.Reason, e.Tail)
 	r.Current = e.Result == lifecycle.ResultSkipped
-	if r.failed() { // signalled may have taken it for the old one
-		r.mistaken(e.Generation)
+	if r.failed() {
 		r.Instance = int32(e.Instance)
 	}
 	if e.Generation != 0 {
@@ -374,7 +371,6 @@ func (r *entry) undone(e *lifecycle.Event) {
 	r.Undoing = false
 	tail := r.More.Tail
 	if e.Generation != 0 && e.Result != lifecycle.ResultRolledBack {
-		r.mistaken(e.Generation)
 		r.incoming(e)
 		r.Instance, r.HasExit, r.Exited = int32(e.Instance), false, 0
 		if e.Exit != nil {
@@ -404,7 +400,7 @@ func (r *entry) exited(e *lifecycle.Event) {
 		if r.HasExit {
 			return // what was left of it
 		}
-	case r.Draining > 0 && (r.Generation == 0 || int32(e.Generation) < r.Generation):
+	case r.Draining > 0 && e.Role == lifecycle.RoleOld:
 		r.Draining--
 		r.Drain = max(r.Drain, e.Elapsed)
 		if r.failed() {
@@ -508,7 +504,7 @@ func (f *fold) whole() *request {
 	var found *request
 	for _, q := range f.requests {
 		switch {
-		case q.Ended != 0 || q.Only != "":
+		case q.Ended != 0 || len(q.Names) > 0:
 		case found != nil:
 			return nil
 		default:

@@ -38,21 +38,34 @@ func (s *story) tell(events ...lifecycle.Event) *story {
 func begun() lifecycle.Event { return lifecycle.Event{Kind: lifecycle.KindBegun} }
 
 func request(id uint64, only ...string) lifecycle.Event {
-	return lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{id}, By: "signal HUP", Reason: strings.Join(only, ",")}
+	return lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{id}, Verb: "reload", By: "signal HUP", Names: only}
 }
 
 func done(id uint64, result lifecycle.Result, broken ...string) lifecycle.Event {
 	return lifecycle.Event{
-		Kind: lifecycle.KindRequestDone, Reloads: []uint64{id}, By: "signal HUP", Reason: strings.Join(broken, ","),
+		Kind: lifecycle.KindRequestDone, Reloads: []uint64{id}, Verb: "reload", By: "signal HUP", Names: broken,
 		Counts: map[lifecycle.Result]int{result: 1},
 	}
 }
 
+// of is something that happened to a generation: to an old one if it is told to end, or
+// is gone.
 func of(service string, kind lifecycle.Kind, generation int, ids ...uint64) lifecycle.Event {
+	role := lifecycle.RoleIncoming
+	if kind == lifecycle.KindStopSignalled || kind == lifecycle.KindExited {
+		role = lifecycle.RoleOld
+	}
 	return lifecycle.Event{
+		Role: role,
 		Kind: kind, Service: service, Generation: generation, PID: 100 * generation, Reloads: ids,
 		Cause: lifecycle.CauseReload, Release: fmt.Sprintf("/srv/%s/%d", service, generation),
 	}
+}
+
+// incoming is the same of one that was no good.
+func incoming(e lifecycle.Event) lifecycle.Event {
+	e.Role = lifecycle.RoleIncoming
+	return e
 }
 
 func with(e lifecycle.Event, change func(*lifecycle.Event)) lifecycle.Event {
@@ -182,9 +195,9 @@ func TestStopSignalToTheFailedOneIsNotTakenForADrain(t *testing.T) {
 			if started {
 				s.tell(of("web", lifecycle.KindStarted, 3, 1))
 			}
-			s.tell(of("web", lifecycle.KindStopSignalled, 3, 1),
+			s.tell(incoming(of("web", lifecycle.KindStopSignalled, 3, 1)),
 				with(ended("web", 3, lifecycle.ResultKeptOld, "late", nil, 1), func(e *lifecycle.Event) { e.Serving = 2 }),
-				exited("web", 3, lifecycle.Exit{Signal: syscall.SIGTERM}, time.Second, 1))
+				incoming(exited("web", 3, lifecycle.Exit{Signal: syscall.SIGTERM}, time.Second, 1)))
 			both(t, s, func(t *testing.T, j *journal.Journal) {
 				r := last(t, j, "web")
 				if r.Old != 2 || r.Generation != 3 || !r.Signalled.IsZero() || r.Drain != 0 {
@@ -223,10 +236,10 @@ func TestARollBackIsTheResultOfTheReloadItUndoesWhateverComesOfIt(t *testing.T) 
 		with(of("web", lifecycle.KindRolledBack, 3, 1), func(e *lifecycle.Event) {
 			e.Exit, e.Reason, e.Tail, e.ServingRelease = &lifecycle.Exit{Code: 3}, "probation", []string{"no memory"}, "/srv/web/2"
 		}),
-		of("web", lifecycle.KindStarted, 4, 1), of("web", lifecycle.KindStopSignalled, 4, 1),
+		of("web", lifecycle.KindStarted, 4, 1), incoming(of("web", lifecycle.KindStopSignalled, 4, 1)),
 		with(of("web", lifecycle.KindStartFailed, 4, 1), func(e *lifecycle.Event) { e.Cause, e.Reason = lifecycle.CauseRestart, "late" }),
 		with(of("web", lifecycle.KindRolledBack, 4, 1), func(e *lifecycle.Event) { e.Reason, e.ServingRelease = "late", "/srv/web/1" }),
-		exited("web", 4, lifecycle.Exit{Signal: syscall.SIGTERM}, time.Second, 1),
+		incoming(exited("web", 4, lifecycle.Exit{Signal: syscall.SIGTERM}, time.Second, 1)),
 		of("web", lifecycle.KindStarted, 5, 1), of("web", lifecycle.KindReady, 5, 1), of("web", lifecycle.KindPromoted, 5, 1),
 		exited("web", 2, lifecycle.Exit{}, 2*time.Second, 1))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
@@ -353,9 +366,9 @@ func TestPartialReloadDrainsWhatItReplaced(t *testing.T) {
 	s := newStory().tell(request(1)).tell(promotion("web", 4, 1)[:3]...)
 	s.tell(of("web", lifecycle.KindStopSignalled, 2, 1))
 	signalled := s.now
-	s.tell(of("web", lifecycle.KindStopSignalled, 5, 1), // of the second instance: it did not even start
+	s.tell(incoming(of("web", lifecycle.KindStopSignalled, 5, 1)), // of the second instance: it did not even start
 		with(ended("web", 5, lifecycle.ResultPartial, "late", nil, 1), func(e *lifecycle.Event) { e.Serving = 3 }),
-		exited("web", 5, lifecycle.Exit{Signal: syscall.SIGTERM}, 5*time.Second, 1),
+		incoming(exited("web", 5, lifecycle.Exit{Signal: syscall.SIGTERM}, 5*time.Second, 1)),
 		exited("web", 2, lifecycle.Exit{}, time.Second, 1))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		r := last(t, j, "web")

@@ -115,6 +115,9 @@ func (r *reader) read(line []byte) error {
 		return err
 	case l.Request != nil && !unbelievable(l.Request.ID) && l.Request.Who != nil:
 		r.share(&l.Request.Who.By)
+		if l.Request.Only != "" {
+			l.Request.Names, l.Request.Only = split(l.Request.Only, ","), ""
+		}
 		r.fold.insert(l.Request)
 		return nil
 	case l.Reload != nil && l.Reload.Who != nil && l.Reload.Service != "" && !slices.ContainsFunc(l.Reload.ids(), unbelievable):
@@ -141,6 +144,9 @@ func (r *reader) event(line []byte) error {
 	}
 	for _, s := range []*string{&e.Service, &e.By, &e.Release, &e.ServingRelease, (*string)(&e.Result)} {
 		r.share(s)
+	}
+	if e.Role == "" {
+		e.Role = r.fold.roleOf(&e)
 	}
 	r.fold.take(&e)
 	return nil
@@ -249,11 +255,17 @@ func appendEvent(b []byte, e *lifecycle.Event) []byte {
 	b = appendNumber(b, "instance", int64(e.Instance))
 	b = appendNumber(b, "generation", int64(e.Generation))
 	b = appendNumber(b, "pid", int64(e.PID))
+	b = appendText(b, "role", string(e.Role))
 	b = appendList(b, "reloads", e.Reloads, appendID)
+	b = appendText(b, "verb", e.Verb)
 	b = appendText(b, "cause", string(e.Cause))
 	b = appendText(b, "result", string(e.Result))
 	b = appendText(b, "reason", e.Reason)
 	b = appendText(b, "by", e.By)
+	b = appendList(b, "names", e.Names, appendString)
+	b = appendText(b, "hook", string(e.Hook))
+	b = appendText(b, "path", e.Path)
+	b = appendText(b, "version", e.Version)
 	b = appendCounts(b, e.Counts)
 	b = appendText(b, "config", e.Config)
 	b = appendNumber(b, "services", int64(e.Services))
@@ -277,6 +289,7 @@ func parseEvent(line []byte) (lifecycle.Event, error) {
 	if slices.ContainsFunc(e.Reloads, unbelievable) {
 		return e, errLine
 	}
+	renew(&e)
 	return e, nil
 }
 

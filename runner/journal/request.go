@@ -13,7 +13,8 @@ import (
 type request struct {
 	ID      uint64                   `json:"id"`
 	Who     *asked                   `json:"who"`
-	Only    string                   `json:"only,omitempty"` // the names, with commas
+	Names   []string                 `json:"names,omitempty"` // of the services it was for; none for all
+	Only    string                   `json:"only,omitempty"`  // the same with commas, as they were written before
 	Started int64                    `json:"started,omitempty"`
 	Ended   int64                    `json:"ended,omitempty"`
 	Cut     bool                     `json:"cut,omitempty"` // it Ended since hupwatch did
@@ -27,7 +28,7 @@ func (q *request) underWay() bool { return q.Ended == 0 || q.Cut }
 
 func (q *request) public() Request {
 	p := Request{
-		ID: q.ID, What: q.Who.What, By: q.Who.By, Only: names(q.Only),
+		ID: q.ID, What: q.Who.What, By: q.Who.By, Only: q.Names,
 		Started: moment(q.Started), Ended: moment(q.Ended), Done: !q.underWay(),
 		Services: make([]Reload, 0, len(q.entries)), Counts: maps.Clone(q.Counts),
 	}
@@ -41,10 +42,10 @@ func (q *request) public() Request {
 	return p
 }
 
-// names are those in a list with commas.
-func names(list string) []string {
+// split are the names in a list with commas.
+func split(list, comma string) []string {
 	if list == "" {
 		return nil
 	}
-	return strings.Split(list, ",")
+	return strings.Split(list, comma)
 }

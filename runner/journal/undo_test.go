@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"hupwatch/config"
 	"hupwatch/runner/journal"
 	"hupwatch/services/lifecycle"
 )
@@ -15,11 +16,11 @@ import (
 func stopFirst(s *story) {
 	s.tell(begun(), request(1), lifecycle.Event{Kind: lifecycle.KindReloadBegun, Service: "web", Reloads: []uint64{1}},
 		of("web", lifecycle.KindStopSignalled, 2, 1), exited("web", 2, lifecycle.Exit{}, 90*time.Millisecond, 1),
-		of("web", lifecycle.KindStarted, 3, 1), of("web", lifecycle.KindStopSignalled, 3, 1),
+		of("web", lifecycle.KindStarted, 3, 1), incoming(of("web", lifecycle.KindStopSignalled, 3, 1)),
 		with(of("web", lifecycle.KindRolledBack, 3, 1), func(e *lifecycle.Event) {
 			e.Reason, e.Tail, e.ServingRelease = "not ready", []string{"no module"}, "/srv/web/2"
 		}),
-		of("web", lifecycle.KindStarted, 4), exited("web", 3, lifecycle.Exit{Signal: syscall.SIGTERM}, time.Second, 1))
+		of("web", lifecycle.KindStarted, 4), incoming(exited("web", 3, lifecycle.Exit{Signal: syscall.SIGTERM}, time.Second, 1)))
 }
 
 func TestARollBackOfStopFirstIsOneReloadThatTellsOfTheFailedOne(t *testing.T) {
@@ -118,7 +119,7 @@ func TestReadyIsWhenItWasSeenToBeReady(t *testing.T) {
 
 func TestAReloadBySignalIsALastReloadAndASignalIsNone(t *testing.T) {
 	s := newStory().tell(request(1)).tell(failure("web", 3, nil, 1)...).tell(done(1, lifecycle.ResultKeptOld, "web"))
-	s.tell(with(request(2), func(e *lifecycle.Event) { e.Cause = "signal" }),
+	s.tell(with(request(2), func(e *lifecycle.Event) { e.Verb = "signal" }),
 		with(of("web", lifecycle.KindAnswered, 2, 2), func(e *lifecycle.Event) { e.Result = lifecycle.ResultSignalled }), done(2, lifecycle.ResultSignalled))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		if r := last(t, j, "web"); r.Result != lifecycle.ResultKeptOld {
@@ -137,7 +138,7 @@ func TestAReloadBySignalIsALastReloadAndASignalIsNone(t *testing.T) {
 func TestAFailedHookIsToldWithItsLastLines(t *testing.T) {
 	tail := []string{"migrate: no such table"}
 	s := newStory().tell(request(1), lifecycle.Event{Kind: lifecycle.KindReloadBegun, Service: "web", Reloads: []uint64{1}},
-		with(of("web", lifecycle.KindHookBegun, 3, 1), func(e *lifecycle.Event) { e.Reason, e.PID = "before_start", 0 }),
+		with(of("web", lifecycle.KindHookBegun, 3, 1), func(e *lifecycle.Event) { e.Hook, e.PID = config.HookBeforeStart, 0 }),
 		with(ended("web", 3, lifecycle.ResultKeptOld, "before_start: exited with status 1", tail, 1), func(e *lifecycle.Event) { e.Serving, e.PID = 2, 0 }),
 		done(1, lifecycle.ResultKeptOld, "web"))
 	both(t, s, func(t *testing.T, j *journal.Journal) {

@@ -3,6 +3,8 @@ package lifecycle
 import (
 	"syscall"
 	"time"
+
+	"hupwatch/config"
 )
 
 // Event is one thing that happened to a service. The log, and whatever else
@@ -18,16 +20,23 @@ type Event struct {
 	Instance   int
 	Generation int
 	PID        int
+	Role       Role     // of the generation, at that moment
 	Reloads    []uint64 // the ids of the requests it belongs to
-	Cause      Cause
+	Cause      Cause    // why the generation was started
 	Result     Result
-	Reason     string
-	By         string         // who asked
-	Counts     map[Result]int // how the services of a whole request ended
-	Config     string         // the file hupwatch was started with
-	Services   int            // how many services are in it
-	Code       int            // hupwatch's own exit code
-	Release    string         // the directory the generation runs in
+	// Reason is a sentence for people: no program takes it apart.
+	Reason   string
+	Verb     string         // what was asked for
+	By       string         // who asked
+	Names    []string       // services: see the Kind
+	Hook     config.Hook    // which one
+	Path     string         // of a socket
+	Counts   map[Result]int // how the services of a whole request ended
+	Config   string         // the file hupwatch was started with
+	Services int            // how many services are in it
+	Version  string         // of hupwatch
+	Code     int            // hupwatch's own exit code
+	Release  string         // the directory the generation runs in
 	// Serving is the generation that serves after a reload, and where it runs.
 	Serving        int
 	ServingRelease string
@@ -65,10 +74,10 @@ const (
 	KindStartFailed   Kind = "start failed"       // with no reload to answer for it
 	KindReady         Kind = "generation ready"   // Wait is the warm-up
 	KindPublished     Kind = "generation published"
-	KindHookBegun     Kind = "hook begun" // Reason says which
+	KindHookBegun     Kind = "hook begun"
 	KindHookFailed    Kind = "hook failed"
-	KindPutBack       Kind = "socket put back"                    // Reason says which
-	KindAwaits        Kind = "waiting for others"                 // Reason names them
+	KindPutBack       Kind = "socket put back"                    // at Path
+	KindAwaits        Kind = "waiting for others"                 // Names are those
 	KindPromoted      Kind = "generation promoted"                //
 	KindStopSignalled Kind = "stop signal sent"                   //
 	KindMainGone      Kind = "main process gone"                  // others of its group live on
@@ -88,9 +97,9 @@ const (
 	KindTrouble       Kind = "trouble"                            // Reason says what hupwatch could not do
 
 	KindBegun       Kind = "hupwatch started" // Config and Services say with what
-	KindRequest     Kind = "reload asked"     // Cause says what else it was that was asked
+	KindRequest     Kind = "reload asked"     // or what else Verb says; Names are the services, none for all
 	KindAnswered    Kind = "answered"         // for one service, if nothing else said so
-	KindRequestDone Kind = "reload done"      // the last service has answered
+	KindRequestDone Kind = "reload done"      // the last service has answered; Names are those that did not get it
 	KindRefused     Kind = "reload refused"   // nothing was changed; Reason says why
 	KindConfigError Kind = "config error"
 	KindIgnored     Kind = "signal ignored"

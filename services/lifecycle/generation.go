@@ -38,6 +38,16 @@ const (
 	CauseRestart Cause = "restart" // the one before it ended by itself
 )
 
+// Role is what a generation is to its service.
+type Role string
+
+// The roles.
+const (
+	RoleIncoming Role = "incoming" // it is to take the place of another one, or is the first
+	RoleActive   Role = "active"   // it serves, or has ended by itself
+	RoleOld      Role = "old"      // it is told to stop, or is about to be
+)
+
 // Generation is one started process of a service.
 type Generation struct {
 	// Number counts the generations of the service from 1. It is 0 while
@@ -45,6 +55,7 @@ type Generation struct {
 	Number  int
 	Attempt int
 	Phase   Phase
+	Role    Role
 	Cause   Cause
 	// PID is 0 until the process is there.
 	PID     int

@@ -24,7 +24,7 @@ func (s *step) runHook(kind config.Hook, command []string, limit time.Duration, 
 	if r := s.Current; r != nil && r.Begun {
 		h.Reloads = r.IDs
 	}
-	s.emit(sl, g, Event{Kind: KindHookBegun, Reason: string(kind), Reloads: h.Reloads})
+	s.emit(sl, g, Event{Kind: KindHookBegun, Hook: kind, Reloads: h.Reloads})
 	s.do(RunHook{Hook: h, Command: command, Generation: g.Number, Instance: sl.Instance, PID: g.PID, Release: g.Release})
 	return &h
 }
@@ -86,7 +86,7 @@ func (s *step) hookEnded(sl *Slot, g *Generation, failure string, tail []string)
 	}
 	g.MayStop = true
 	if failure != "" {
-		s.emit(sl, g, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail, Reloads: h.Reloads})
+		s.emit(sl, g, Event{Kind: KindHookFailed, Hook: h.Kind, Reason: failure, Tail: tail, Reloads: h.Reloads})
 	}
 	switch in := sl.Incoming; {
 	case g.Phase == PhaseDraining:
@@ -140,7 +140,7 @@ func (s *step) afterExpired() {
 
 func (s *step) afterEnded(h Hook, failure string, tail []string) {
 	if failure != "" {
-		s.emit(nil, nil, Event{Kind: KindHookFailed, Reason: string(h.Kind) + ": " + failure, Tail: tail, Reloads: h.Reloads})
+		s.emit(nil, nil, Event{Kind: KindHookFailed, Hook: h.Kind, Reason: failure, Tail: tail, Reloads: h.Reloads})
 	}
 }
 

@@ -17,9 +17,9 @@ type Machine struct {
 	WantedUp  bool
 	Commanded bool
 	Slots     []Slot
-	// Since is when the service came into its state, Was.
-	Since Instant
-	Was   State
+	// Since is when the service came into a state, and Entered which one that is.
+	Since   Instant
+	Entered State
 
 	// Current is the reload under way, or waiting to begin; nil if there is none. Next
 	// answers the requests that came after it had begun.
@@ -66,7 +66,7 @@ func NewMachine(c *config.Service, known Record) *Machine {
 		Name:     c.Name,
 		Config:   c,
 		WantedUp: c.Autostart,
-		Was:      StateStopped,
+		Entered:  StateStopped,
 		Slots:    []Slot{{Backoff: Backoff{NextStart: Never}, History: known.History}},
 		Refused:  known.Refused,
 		Waiting:  known.Waiting,
@@ -88,8 +88,8 @@ func (m *Machine) Step(now Instant, in Input) []Effect {
 	if s.keep {
 		s.do(Remember{m.record()})
 	}
-	if state := m.State(); state != m.Was {
-		m.Was, m.Since = state, now
+	if state := m.State(); state != m.Entered {
+		m.Entered, m.Since = state, now
 	}
 	return s.effects
 }
@@ -199,7 +199,7 @@ func (s *step) emit(sl *Slot, g *Generation, e Event) {
 		e.Instance = sl.Instance
 	}
 	if g != nil {
-		e.Generation, e.PID, e.Cause = g.Number, g.PID, g.Cause
+		e.Generation, e.PID, e.Role, e.Cause = g.Number, g.PID, g.Role, g.Cause
 		if g.Release != nil && e.Release == "" {
 			e.Release = g.Release.Dir
 		}

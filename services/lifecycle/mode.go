@@ -15,7 +15,7 @@ func (s *step) otherwise(sl *Slot, g *Generation) bool {
 	switch g.service().Reload {
 	case config.ReloadStopFirst:
 		old := sl.Active
-		sl.Active = nil
+		sl.Active, old.Role = nil, RoleOld
 		s.replaced(sl, old, g.Release)
 		old.Reloads = g.Reloads
 		s.retire(sl, old, old.service().StopTimeout)

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"slices"
-	"strings"
 )
 
 // await takes the services that are to be ready before this one comes up. What is
@@ -23,7 +22,7 @@ func (s *step) await(in Await) {
 
 // tellAwaits says what it waits for, and who waits for it.
 func (s *step) tellAwaits(requests []uint64) {
-	s.emit(nil, nil, Event{Kind: KindAwaits, Reason: strings.Join(s.Awaits, ", "), Reloads: requests})
+	s.emit(nil, nil, Event{Kind: KindAwaits, Names: slices.Clone(s.Awaits), Reloads: requests})
 }
 
 // held reports whether others are to be ready first.

@@ -106,6 +106,7 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *release.Release) {
 	sl.Incoming = &Generation{
 		Attempt:  s.Attempts,
 		Phase:    PhaseResolving,
+		Role:     RoleIncoming,
 		Cause:    cause,
 		BegunAt:  s.now,
 		Deadline: s.now.Add(c.StartTimeout),
@@ -323,7 +324,7 @@ func (s *step) promote(sl *Slot) {
 	g, old := sl.Incoming, sl.Active
 	sl.Incoming, sl.Active = nil, g
 	s.remember(sl, g, old)
-	g.Phase = PhaseActive
+	g.Phase, g.Role = PhaseActive, RoleActive
 	g.ActiveAt = s.now
 	g.Deadline, g.Proof.Next = Never, Never
 	if old == nil {
@@ -336,7 +337,7 @@ func (s *step) promote(sl *Slot) {
 	if old != nil {
 		s.show(sl)
 		old.Reloads = g.Reloads
-		old.MayStop = true
+		old.MayStop, old.Role = true, RoleOld
 		s.retire(sl, old, old.service().StopTimeout)
 	}
 	switch {

@@ -105,12 +105,12 @@ func (s *step) stopSlot(sl *Slot) {
 	sl.Good = nil
 	sl.Probation, sl.Undone = Probation{}, nil
 	if g := sl.Incoming; g != nil {
-		sl.Incoming = nil
+		sl.Incoming, g.Role = nil, RoleOld
 		g.Reloads = asked
 		s.drop(sl, g)
 	}
 	if g := sl.Active; g != nil {
-		sl.Active = nil
+		sl.Active, g.Role = nil, RoleOld
 		sl.History, s.keep = sl.History.served(g.Release), true
 		g.Reloads = asked
 		s.retire(sl, g, g.service().StopTimeout)

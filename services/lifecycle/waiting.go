@@ -170,12 +170,6 @@ func (s *step) seen(c *config.Service, addresses []string) {
 	s.keep = s.keep || len(w.Seen) > known
 }
 
-// UnseenText says that what a new generation does cannot be seen, why, and what to do
-// about it.
-func UnseenText(why string) string {
-	return "what a new generation does cannot be seen, only its warm-up tells a good release from a bad one: " + why + sayInReady
-}
-
 // sayInReady is the remedy if something cannot be seen.
 const sayInReady = "; say in ready how it can be seen, by notify, fd or exec"
 

@@ -31,7 +31,7 @@ func otherText(e control.Event) string {
 		text += ", " + generationText(e.Instance, e.Generation)
 	}
 	for _, part := range []string{
-		cmp.Or(words(e.Result), countText(e.Counts)), signalText(e.Signal), by(e.By), Safe(e.Error),
+		cmp.Or(words(e.Result), countText(e.Counts)), signalText(e.Signal), by(e.By), notDone(e), Safe(e.Path), Safe(e.Version), Safe(e.Error),
 	} {
 		if part != "" {
 			text += ", " + part
@@ -41,10 +41,18 @@ func otherText(e control.Event) string {
 		text += ", in " + took(e.WaitSeconds)
 	}
 	if len(e.Reloads) > 0 && e.Service == "" {
-		what := cmp.Or(Safe(e.Cause), "reload") // which stands for all that can be asked
+		what := cmp.Or(Safe(e.Verb), "reload") // which stands for all that can be asked
 		text = strings.Replace(text, "reload", fmt.Sprintf("%s %d", what, e.Reloads[0]), 1)
 	}
 	return text
+}
+
+// notDone names the services for which what was asked was not done.
+func notDone(e control.Event) string {
+	if len(e.Services) == 0 || e.Kind != control.KindRequestDone {
+		return ""
+	}
+	return "not done: " + Safe(strings.Join(e.Services, ","))
 }
 
 func signalText(signal string) string {

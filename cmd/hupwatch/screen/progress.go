@@ -189,9 +189,9 @@ func (p *Progress) list(now time.Time, s Style, shown func(*row) bool, stories b
 // servesOn says what serves after a failure.
 func (p *Progress) servesOn(r *row) string {
 	switch {
-	case r.outcome.result == "partial" && r.done > 0 && r.many > 1:
+	case r.outcome.result == control.ResultPartial && r.done > 0 && r.many > 1:
 		return fmt.Sprintf("%d of %d instances have the new release", r.done, r.many)
-	case r.outcome.generation == 0, r.outcome.result == "failed":
+	case r.outcome.generation == 0, r.outcome.result == control.ResultFailed:
 		return ""
 	}
 	return generationText(0, r.outcome.generation) + " serves"

@@ -32,7 +32,7 @@ func deployment() []control.Event {
 		at(ms(40), control.Event{Kind: "generation started", Service: "web", Generation: 13, PID: 101, WaitSeconds: 2}),
 		at(ms(600), control.Event{Kind: "reload ended", Service: "api", Generation: 4, Serving: 3, Result: "kept_old", Error: "exited with status 1 570ms after its start, before its warm-up of 2s was over", Tail: tail, Exit: &control.Exit{Code: 1}}),
 		at(ms(2040), control.Event{Kind: "generation promoted", Service: "web", Generation: 13, PID: 101, Seconds: 2.04}),
-		at(ms(2050), control.Event{Kind: "stop signal sent", Service: "web", Generation: 12, PID: 90, Signal: "TERM", WaitSeconds: 30}),
+		at(ms(2050), control.Event{Kind: "stop signal sent", Service: "web", Generation: 12, Role: "old", PID: 90, Signal: "TERM", WaitSeconds: 30}),
 		at(ms(2060), control.Event{Kind: "reload ended", Service: "web", Generation: 13, Result: "promoted", Seconds: 2.05}),
 		at(ms(3000), control.Event{Kind: "draining", Service: "web", Generation: 12, PID: 90, Connections: &seven}),
 		at(ms(6000), control.Event{Kind: "generation exited", Service: "web", Generation: 12, PID: 90, Seconds: 3.95, Exit: &control.Exit{}}),
@@ -118,7 +118,7 @@ func TestTheStopOfABadReleaseIsNoDrain(t *testing.T) {
 	for _, e := range []control.Event{
 		{Kind: "reload begun", Service: "web"},
 		{Kind: "generation started", Service: "web", Generation: 2, WaitSeconds: 3},
-		{Kind: "stop signal sent", Service: "web", Generation: 2, WaitSeconds: 5},
+		{Kind: "stop signal sent", Service: "web", Generation: 2, Role: "incoming", WaitSeconds: 5},
 	} {
 		p.Add(at(0, e))
 	}

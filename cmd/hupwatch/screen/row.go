@@ -7,9 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"hupwatch/config"
 	"hupwatch/runner/control"
-	"hupwatch/services/lifecycle"
 )
 
 // row is one service while something is done to it.
@@ -93,48 +91,48 @@ func (r *row) add(e control.Event) {
 	if e.Instance > 0 { // there are more than were known
 		r.many = max(r.many, e.Instance+1)
 	}
-	switch lifecycle.Kind(e.Kind) {
-	case lifecycle.KindReloadWaits:
+	switch e.Kind {
+	case control.KindReloadWaits:
 		r.why = cmp.Or(e.Error, "an old generation has to end first")
-	case lifecycle.KindAwaits:
+	case control.KindAwaits:
 		r.awaits = awaited(e)
-	case lifecycle.KindReloadBegun:
+	case control.KindReloadBegun:
 		r.step, r.why, r.awaits = stepStarting, "", ""
-	case lifecycle.KindHookBegun:
+	case control.KindHookBegun:
 		r.hooked(e)
-	case lifecycle.KindHookFailed:
+	case control.KindHookFailed:
 		r.notes = append(r.notes, note{hookText(e), e.Tail})
-	case lifecycle.KindStarted:
+	case control.KindStarted:
 		r.begun(e)
-	case lifecycle.KindReady:
+	case control.KindReady:
 		r.warm(e)
 	case control.KindIncoming:
 		r.incoming(e)
-	case lifecycle.KindPublished:
+	case control.KindPublished:
 		if r.started && !r.until.After(e.At.Time) {
 			r.step = stepBoth
 		}
-	case lifecycle.KindPromoted:
+	case control.KindPromoted:
 		r.promoted(e)
-	case lifecycle.KindForwarded:
+	case control.KindForwarded:
 		r.step, r.instance, r.generation = stepWatching, e.Instance, e.Generation
-	case lifecycle.KindStopSignalled:
+	case control.KindStopSignalled:
 		r.signalled(e)
 	case control.KindDraining:
 		if d := r.drain(e); d != nil {
 			d.connections = e.Connections
 		}
-	case lifecycle.KindKilled:
+	case control.KindKilled:
 		if d := r.drain(e); d != nil {
 			d.killed = true
 		}
-	case lifecycle.KindExited, lifecycle.KindEnded, lifecycle.KindAbandoned:
+	case control.KindExited, control.KindEnded, control.KindAbandoned:
 		r.gone(e)
-	case lifecycle.KindReloadEnded, lifecycle.KindAnswered:
+	case control.KindReloadEnded, control.KindAnswered:
 		r.ended(e)
-	case lifecycle.KindRolledBack:
+	case control.KindRolledBack:
 		r.rolledBack(e)
-	case lifecycle.KindSettled:
+	case control.KindSettled:
 		r.settles = time.Time{}
 	default:
 	}
@@ -150,7 +148,7 @@ func awaited(e control.Event) string {
 func (r *row) hooked(e control.Event) {
 	r.hook, r.until = e.Hook, time.Time{}
 	switch {
-	case e.Hook == string(config.HookBeforeStart):
+	case e.Hook == control.HookBeforeStart:
 		r.step, r.instance, r.generation = stepPreparing, e.Instance, e.Generation
 	case r.started:
 		r.step = stepHandover
@@ -178,20 +176,20 @@ func (r *row) warm(e control.Event) {
 func (r *row) incoming(e control.Event) {
 	r.instance, r.generation = e.Instance, cmp.Or(e.Generation, r.generation)
 	r.until, r.lacks, r.says = after(e.At.Time, e.WaitSeconds), e.Error, e.Status
-	switch lifecycle.Phase(e.Phase) {
-	case lifecycle.PhasePreparing:
-		r.step, r.hook = stepPreparing, string(config.HookBeforeStart)
-	case lifecycle.PhaseWaiting:
+	switch e.Phase {
+	case control.PhasePreparing:
+		r.step, r.hook = stepPreparing, control.HookBeforeStart
+	case control.PhaseWaiting:
 		r.step = stepStopping
-	case lifecycle.PhaseProving:
+	case control.PhaseProving:
 		r.step, r.started = stepStarting, true
 		r.lacks = cmp.Or(r.lacks, "no answer so far")
-	case lifecycle.PhaseWarming:
+	case control.PhaseWarming:
 		r.step, r.started = stepWarming, true
-	case lifecycle.PhaseOverlapping:
+	case control.PhaseOverlapping:
 		r.step = stepBoth
-	case lifecycle.PhaseHandover:
-		r.step, r.hook = stepHandover, string(config.HookBeforeStop)
+	case control.PhaseHandover:
+		r.step, r.hook = stepHandover, control.HookBeforeStop
 	default:
 		r.step = stepStarting
 	}
@@ -201,7 +199,7 @@ func (r *row) incoming(e control.Event) {
 // incoming one that is no good.
 func (r *row) signalled(e control.Event) {
 	switch {
-	case e.Generation == r.generation && e.Instance == r.instance && r.started:
+	case e.Role == control.RoleIncoming:
 		r.step = stepTaken
 		return
 	case r.step != stepPromoted || e.Instance != r.instance: // it stops first
@@ -234,7 +232,7 @@ func (r *row) promoted(e control.Event) {
 func (r *row) rolledBack(e control.Event) {
 	further := r.undone
 	if !further { // else it goes back further, and what was asked for failed first
-		r.failure = &outcome{result: "rolled_back", reason: e.Error, tail: e.Tail, exit: e.Exit, instance: e.Instance}
+		r.failure = &outcome{result: control.ResultRolledBack, reason: e.Error, tail: e.Tail, exit: e.Exit, instance: e.Instance}
 	}
 	if r.outcome != nil {
 		r.undone, r.outcome = true, nil
@@ -502,7 +500,7 @@ func (o *outcome) text(r *row) string {
 		parts = append(parts, strings.Join(serves, " "))
 	}
 	switch {
-	case o.drained > 0 && o.result == "stopped":
+	case o.drained > 0 && o.result == control.ResultStopped:
 		parts = append(parts, "gone after "+took(o.drained))
 	case o.drained > 0 && r.many > 1:
 		parts = append(parts, "the old ones gone after "+took(o.drained))

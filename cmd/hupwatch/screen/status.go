@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
-	"hupwatch/services/lifecycle"
 )
 
 // The columns of the status.
@@ -70,7 +69,7 @@ func RestlessFirst(st control.Status) control.Status {
 
 // rest is 1 for a service there is nothing to tell about, else 0.
 func rest(svc control.Service) int {
-	still := svc.State == "running" && svc.Wanted == "up" || svc.State == "stopped" && svc.Wanted == "down"
+	still := svc.State == control.StateRunning && svc.Wanted == control.WantedUp || svc.State == control.StateStopped && svc.Wanted == control.WantedDown
 	refused := svc.LastReload.Result != "" && ofResult(svc.LastReload.Result) == red
 	if still && !refused && svc.Instead == "" && len(svc.Incoming) == 0 && len(svc.Draining) == 0 {
 		return 1
@@ -110,7 +109,7 @@ func (v *statusView) service(svc control.Service) {
 		{text: "-"},
 		{text: "-"},
 	}
-	if svc.State == "running" && !svc.Since.IsZero() {
+	if svc.State == control.StateRunning && !svc.Since.IsZero() {
 		row[columnUptime].text = span(v.now.Sub(svc.Since.Time))
 	}
 	if svc.MemoryBytes > 0 {
@@ -143,7 +142,7 @@ func (v *statusView) known(svc control.Service) {
 			cmp.Or(Safe(svc.Refused.Release), "the configured one"), Safe(svc.Instead), Safe(svc.Name)))
 	}
 	if svc.Unseen != "" {
-		v.note(lifecycle.UnseenText(Safe(svc.Unseen)), nil)
+		v.note(control.UnseenText(Safe(svc.Unseen)), nil)
 	}
 	if !v.full {
 		return
@@ -174,7 +173,7 @@ func many(svc control.Service) bool { return len(svc.Instances)+len(svc.Lacking)
 // differ reports whether there is more to say about its instances than how many there
 // are.
 func differ(svc control.Service) bool {
-	return len(svc.Lacking) > 0 || svc.LastReload.Result == "partial" || slices.ContainsFunc(svc.Instances, func(i control.Instance) bool { return i.Release != svc.Instances[0].Release })
+	return len(svc.Lacking) > 0 || svc.LastReload.Result == control.ResultPartial || slices.ContainsFunc(svc.Instances, func(i control.Instance) bool { return i.Release != svc.Instances[0].Release })
 }
 
 // together makes the row of a service one of all its instances.
@@ -198,7 +197,7 @@ func (v *statusView) together(svc control.Service, row []cell) {
 // instances are a line for each.
 func (v *statusView) instances(svc control.Service) {
 	for _, i := range svc.Instances {
-		row := []cell{{text: nameOf("instance", i.Instance)}, {"running", green}, {text: number(i.Generation)}, {text: number(i.PID)}, {}, {}, {}, {}}
+		row := []cell{{text: nameOf("instance", i.Instance)}, {control.StateRunning, green}, {text: number(i.Generation)}, {text: number(i.PID)}, {}, {}, {}, {}}
 		if !i.Since.IsZero() {
 			row[columnUptime].text = span(v.now.Sub(i.Since.Time))
 		}
@@ -236,7 +235,7 @@ func (v *statusView) incoming(svc control.Service) {
 			name = nameOf("incoming", g.Instance)
 		}
 		v.row(cell{text: name}, cell{words(g.Phase), yellow}, cell{text: number(g.Generation)}, cell{text: number(g.PID)}, cell{text: v.phaseText(g)})
-		if g.Phase == string(lifecycle.PhaseProving) && g.Why+g.Status != "" {
+		if g.Phase == control.PhaseProving && g.Why+g.Status != "" {
 			v.note(lacksText(g.Why, g.Status), nil)
 		}
 	}
@@ -245,16 +244,16 @@ func (v *statusView) incoming(svc control.Service) {
 // phaseText says what an incoming generation waits for, and how long at most.
 func (v *statusView) phaseText(g control.Incoming) string {
 	text := ""
-	switch lifecycle.Phase(g.Phase) {
-	case lifecycle.PhasePreparing:
+	switch g.Phase {
+	case control.PhasePreparing:
 		text = "before_start runs"
-	case lifecycle.PhaseWaiting:
+	case control.PhaseWaiting:
 		text = "for the old one to be gone"
-	case lifecycle.PhaseProving:
+	case control.PhaseProving:
 		text = "not ready yet"
-	case lifecycle.PhaseOverlapping:
+	case control.PhaseOverlapping:
 		text = "both serve"
-	case lifecycle.PhaseHandover:
+	case control.PhaseHandover:
 		text = "before_stop of the old one runs"
 	default:
 	}
@@ -284,7 +283,7 @@ func (v *statusView) draining(svc control.Service) {
 
 // ended says why a service that should run does not, and what comes next.
 func (v *statusView) ended(svc control.Service) {
-	if svc.State != "backoff" && svc.State != "failed" && svc.State != "exited" {
+	if svc.State != control.StateBackoff && svc.State != control.StateFailed && svc.State != control.StateExited {
 		return
 	}
 	v.note(v.endText(svc.Name, svc.State, svc.LastExit, svc.Restarts, svc.NextStartAt), lastTail(svc))
@@ -311,7 +310,7 @@ func (v *statusView) endText(name, state string, last control.Exit, restarts int
 	switch {
 	case !next.IsZero():
 		parts = append(parts, "next start in "+left(v.now, next.Time))
-	case state == "failed":
+	case state == control.StateFailed:
 		parts = append(parts, "given up: hupwatch reload "+Safe(name)+" tries again")
 	}
 	return strings.Join(parts, "; ")
@@ -321,7 +320,7 @@ func (v *statusView) endText(name, state string, last control.Exit, restarts int
 // of it.
 func (v *statusView) refused(svc control.Service) {
 	last := svc.LastReload
-	partly := last.Result == "signalled" && last.Error != ""
+	partly := last.Result == control.ResultSignalled && last.Error != ""
 	if last.Result == "" || ofResult(last.Result) != red && !partly {
 		return
 	}

@@ -95,7 +95,7 @@ func TestWhatComesFromElsewhereCannotCommandTheTerminal(t *testing.T) {
 	e := control.Event{
 		Kind: evil, Service: evil, By: evil, Error: evil, Result: evil, Signal: evil, Tail: []string{evil},
 		Exit: &control.Exit{Reason: evil}, Counts: map[string]int{evil: 1}, Release: evil, Generation: 2,
-		Hook: evil, Phase: "proving", Status: evil, Services: []string{evil},
+		Hook: evil, Phase: "proving", Status: evil, Services: []string{evil}, Verb: evil, Path: evil, Version: evil,
 	}
 	var lines []string
 	style := screen.Style{Width: 80}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"hupwatch/runner/control"
-	"hupwatch/services/lifecycle"
 )
 
 // Step is what happened in plain lines, nothing for what is not worth one.
@@ -15,22 +14,22 @@ func (p *Progress) Step(e control.Event) []string {
 	switch {
 	case e.Reload != nil:
 		return p.lastSteps(*e.Reload)
-	case lifecycle.Kind(e.Kind) == lifecycle.KindRequest:
+	case e.Kind == control.KindRequest:
 		return p.firstSteps(e)
-	case e.Service == "", lifecycle.Kind(e.Kind) == lifecycle.KindReloadBegun: // what comes of that says more
+	case e.Service == "", e.Kind == control.KindReloadBegun: // what comes of that says more
 		return nil
 	}
 	r := p.row(e.Service)
 	text := stepText(e, r.nameOf)
 	switch {
-	case text == "", lifecycle.Kind(e.Kind) == lifecycle.KindAwaits && r.awaits == awaited(e):
+	case text == "", e.Kind == control.KindAwaits && r.awaits == awaited(e):
 		return nil
 	case r.failure != nil && r.failure.result == e.Result: // why was said before
 		e.Error, e.Tail = "", nil
 		text = stepText(e, r.nameOf)
 	}
 	lines := []string{Safe(e.Service) + ": " + text}
-	if isOutcome(e) || lifecycle.Kind(e.Kind) == lifecycle.KindHookFailed {
+	if isOutcome(e) || e.Kind == control.KindHookFailed {
 		lines = append(lines, indent(Safe(e.Service)+": ", tailLines(e.Tail, len(e.Tail), 0))...)
 	}
 	return lines
@@ -56,8 +55,8 @@ func (p *Progress) lastSteps(result control.Reload) []string {
 		if r.outcome != nil && r.outcome.result == s.Result || s.Result == "" {
 			continue
 		}
-		e := control.Event{Kind: string(lifecycle.KindReloadEnded), Service: s.Name, Result: s.Result, Error: s.Error, Tail: s.Tail}
-		if s.Result == string(lifecycle.ResultRolledBack) {
+		e := control.Event{Kind: control.KindReloadEnded, Service: s.Name, Result: s.Result, Error: s.Error, Tail: s.Tail}
+		if s.Result == control.ResultRolledBack {
 			e.Serving = s.Generation
 		}
 		lines = append(lines, p.Step(e)...)
@@ -69,65 +68,65 @@ func (p *Progress) lastSteps(result control.Reload) []string {
 // like that.
 func stepText(e control.Event, name func(instance, generation int) string) string {
 	generation := name(e.Instance, e.Generation)
-	switch lifecycle.Kind(e.Kind) {
-	case lifecycle.KindReloadWaits:
+	switch e.Kind {
+	case control.KindReloadWaits:
 		return "waits: " + Safe(cmp.Or(e.Error, "an old generation has to end first"))
-	case lifecycle.KindAwaits:
+	case control.KindAwaits:
 		return "waits for " + Safe(awaited(e)) + " to be ready"
-	case lifecycle.KindReloadBegun:
+	case control.KindReloadBegun:
 		return "starting"
-	case lifecycle.KindHookBegun:
+	case control.KindHookBegun:
 		text := hookName(e.Hook) + " runs"
 		if e.Generation > 0 {
 			text = hookName(e.Hook) + " of " + generation + " runs"
 		}
 		return text
-	case lifecycle.KindHookFailed:
+	case control.KindHookFailed:
 		return hookText(e)
-	case lifecycle.KindReady:
+	case control.KindReady:
 		text := generation + " ready after " + took(e.Seconds)
 		if e.WaitSeconds > 0 {
 			text += ", warm-up " + took(e.WaitSeconds)
 		}
 		return text
-	case lifecycle.KindPublished:
+	case control.KindPublished:
 		return generation + " published"
-	case lifecycle.KindStarted:
+	case control.KindStarted:
 		text := fmt.Sprintf("%s started, pid %d", generation, e.PID)
 		if e.WaitSeconds > 0 {
 			text += ", warm-up " + took(e.WaitSeconds)
 		}
 		return text
-	case lifecycle.KindPromoted:
+	case control.KindPromoted:
 		return fmt.Sprintf("%s serves after %s", generation, took(e.Seconds))
-	case lifecycle.KindStopSignalled:
+	case control.KindStopSignalled:
 		text := generation + " got " + cmp.Or(Safe(e.Signal), "the stop signal")
 		if !after(e.At.Time, e.WaitSeconds).IsZero() {
 			text += ", KILL in " + took(e.WaitSeconds)
 		}
 		return text
-	case lifecycle.KindKilled:
+	case control.KindKilled:
 		return generation + " got KILL"
-	case lifecycle.KindExited:
+	case control.KindExited:
 		return generation + " gone after " + took(e.Seconds) + exitPart(e)
-	case lifecycle.KindEnded: // by itself, and others of its group may live on
+	case control.KindEnded: // by itself, and others of its group may live on
 		return generation + " ended after " + took(e.Seconds) + exitPart(e)
-	case lifecycle.KindMainGone:
+	case control.KindMainGone:
 		text := "others of the group of " + generation + " live on"
 		if !after(e.At.Time, e.WaitSeconds).IsZero() {
 			text += ", KILL in " + took(e.WaitSeconds)
 		}
 		return text
-	case lifecycle.KindRestart:
+	case control.KindRestart:
 		if e.WaitSeconds > 0 && e.WaitSeconds < never {
 			return "is started again in " + took(e.WaitSeconds)
 		}
 		return "is started again"
-	case lifecycle.KindSettled:
+	case control.KindSettled:
 		return "probation over"
-	case lifecycle.KindInstead:
+	case control.KindInstead:
 		return insteadText(e)
-	case lifecycle.KindForwarded:
+	case control.KindForwarded:
 		return generation + " got " + cmp.Or(Safe(e.Signal), "a signal")
 	default:
 		if isOutcome(e) {
@@ -154,8 +153,8 @@ func insteadText(e control.Event) string {
 
 // isOutcome reports whether an event says what a request came to for a service.
 func isOutcome(e control.Event) bool {
-	switch lifecycle.Kind(e.Kind) {
-	case lifecycle.KindReloadEnded, lifecycle.KindAnswered, lifecycle.KindRolledBack:
+	switch e.Kind {
+	case control.KindReloadEnded, control.KindAnswered, control.KindRolledBack:
 		return true
 	default:
 		return false
@@ -171,9 +170,9 @@ func exitPart(e control.Event) string {
 }
 
 func resultText(e control.Event, name func(instance, generation int) string) string {
-	text := words(cmp.Or(e.Result, "rolled_back"))
+	text := words(cmp.Or(e.Result, control.ResultRolledBack))
 	switch {
-	case lifecycle.Kind(e.Kind) == lifecycle.KindRolledBack:
+	case e.Kind == control.KindRolledBack:
 		if e.Generation > 0 {
 			text = name(e.Instance, e.Generation) + " rolled back"
 		}
@@ -183,9 +182,9 @@ func resultText(e control.Event, name func(instance, generation int) string) str
 		if e.Exit != nil && !strings.Contains(e.Error, exitText(e.Exit)) {
 			text += exitPart(e)
 		}
-	case e.Result == "rolled_back" && e.Serving > 0:
+	case e.Result == control.ResultRolledBack && e.Serving > 0:
 		text += ", " + name(e.Instance, e.Serving) + " serves"
-	case e.Result == "partial" && e.Generation > 0:
+	case e.Result == control.ResultPartial && e.Generation > 0:
 		text += ", " + name(e.Instance, e.Generation)
 	}
 	if e.Error != "" {

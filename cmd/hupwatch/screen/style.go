@@ -5,6 +5,8 @@
 // release among it: all of it goes through Safe before it becomes part of a line.
 package screen
 
+import "hupwatch/runner/control"
+
 // Style is what the place that lines are for can show.
 type Style struct {
 	Colour bool
@@ -34,11 +36,11 @@ func (s Style) paint(c colour, text string) string {
 // ofState and ofResult are the colours of the words of the same name.
 func ofState(state string) colour {
 	switch state {
-	case "running":
+	case control.StateRunning:
 		return green
-	case "failed", "backoff":
+	case control.StateFailed, control.StateBackoff:
 		return red
-	case "stopped", "exited":
+	case control.StateStopped, control.StateExited:
 		return dim
 	}
 	return yellow
@@ -46,9 +48,9 @@ func ofState(state string) colour {
 
 func ofResult(result string) colour {
 	switch result {
-	case "promoted", "started", "stopped", "signalled":
+	case control.ResultPromoted, control.ResultStarted, control.ResultStopped, control.ResultSignalled:
 		return green
-	case "skipped":
+	case control.ResultSkipped:
 		return dim
 	}
 	return red

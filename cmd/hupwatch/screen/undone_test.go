@@ -20,7 +20,7 @@ func undone() []control.Event {
 		{Kind: "reload begun", Service: "web"},
 		{Kind: "generation started", Service: "web", Generation: 8, PID: 80, WaitSeconds: 1},
 		{Kind: "generation promoted", Service: "web", Generation: 8, PID: 80, Seconds: 1},
-		{Kind: "stop signal sent", Service: "web", Generation: 7, PID: 70, Signal: "TERM", WaitSeconds: 30},
+		{Kind: "stop signal sent", Service: "web", Generation: 7, Role: "old", PID: 70, Signal: "TERM", WaitSeconds: 30},
 		{Kind: "reload ended", Service: "web", Generation: 8, Serving: 8, Result: "promoted", Seconds: 1, WaitSeconds: 10},
 		{Kind: "generation ended", Service: "web", Generation: 8, PID: 80, Seconds: 1.2, Exit: ended},
 		{Kind: "rolled back", Service: "web", Generation: 8, PID: 80, Error: died, ServingRelease: "/srv/web/7", Exit: ended, Tail: tail},

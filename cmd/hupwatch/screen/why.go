@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
-	"hupwatch/services/lifecycle"
 )
 
 // Why says of each service what is wrong, since when, what shows it, and what to do
@@ -66,11 +65,11 @@ func (w *whyView) service(svc control.Service) bool {
 	if svc.Instead != "" {
 		w.instead(svc)
 	}
-	begins := svc.State == "starting" && svc.Generation == 0 // the last reload was of what there was before
+	begins := svc.State == control.StateStarting && svc.Generation == 0 // the last reload was of what there was before
 	if last := svc.LastReload; svc.Instead == "" && !begins && last.Result != "" && ofResult(last.Result) == red {
 		w.reload(svc, last)
 	}
-	if svc.Wanted == "up" {
+	if svc.Wanted == control.WantedUp {
 		w.state(svc)
 	}
 	return len(w.lines) > before
@@ -80,14 +79,14 @@ func (w *whyView) service(svc control.Service) bool {
 func (w *whyView) well(svc control.Service) {
 	text := Safe(svc.Name) + ": nothing is wrong"
 	switch {
-	case svc.Wanted == "down":
+	case svc.Wanted == control.WantedDown:
 		text += ", it is wanted down: hupwatch start " + Safe(svc.Name) + " brings it up"
 	case svc.Generation > 0:
 		text += ", " + w.serving(svc)
 	}
 	w.lines = append(w.lines, Wrap(text, w.Width)...)
 	if svc.Unseen != "" {
-		w.say(lifecycle.UnseenText(Safe(svc.Unseen)))
+		w.say(control.UnseenText(Safe(svc.Unseen)))
 	}
 }
 
@@ -143,7 +142,7 @@ func (w *whyView) reload(svc control.Service, last control.Outcome) {
 
 // state says why a service that is wanted up does not serve, or not all of it.
 func (w *whyView) state(svc control.Service) {
-	if svc.State == "running" && len(svc.Lacking) == 0 || svc.State == "exited" {
+	if svc.State == control.StateRunning && len(svc.Lacking) == 0 || svc.State == control.StateExited {
 		return
 	}
 	name := Safe(svc.Name)
@@ -178,9 +177,9 @@ func (w *whyView) state(svc control.Service) {
 	}
 	w.tail(lastTail(svc))
 	switch svc.State {
-	case "failed":
+	case control.StateFailed:
 		w.remedy("correct it, then hupwatch reload " + name + ": it is not started again by itself")
-	case "backoff":
+	case control.StateBackoff:
 		w.remedy("correct it, then hupwatch reload " + name + ": that tries at once")
 	}
 }

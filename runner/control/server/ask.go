@@ -8,7 +8,6 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
-	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 )
 
@@ -150,7 +149,7 @@ func (t *follower) put(events []control.Event) error {
 		}
 	}
 	for _, e := range events {
-		if !t.progress.take(e) || e.Kind == string(lifecycle.KindRequest) {
+		if !t.progress.take(e) || e.Kind == control.KindRequest {
 			continue
 		}
 		if err := t.line(e); err != nil {
@@ -164,12 +163,12 @@ func (t *follower) put(events []control.Event) error {
 func (t *follower) asked(events []control.Event) control.Event {
 	id := t.progress.id
 	for _, e := range events {
-		if e.Kind == string(lifecycle.KindRequest) && slices.Contains(e.Reloads, id) {
+		if e.Kind == control.KindRequest && slices.Contains(e.Reloads, id) {
 			return e
 		}
 	}
 	r, _ := t.server.daemon.Reload(id)
-	return control.Event{Kind: string(lifecycle.KindRequest), At: r.StartedAt, By: r.By, Reloads: []uint64{id}}
+	return control.Event{Kind: control.KindRequest, At: r.StartedAt, By: r.By, Reloads: []uint64{id}}
 }
 
 func (t *follower) result() {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
-	"hupwatch/services/lifecycle"
 )
 
 // spot is where something may be incoming.
@@ -50,7 +49,7 @@ func (p *progress) incoming(now time.Time, all []control.Service, names []string
 				tell(state{g.Generation, g.Phase, g.Why, g.Status, g.Until.Round(time.Second)}, e)
 			}
 		case len(s.Awaits) > 0:
-			tell(state{why: strings.Join(s.Awaits, ",")}, control.Event{Kind: string(lifecycle.KindAwaits), Service: s.Name, Services: s.Awaits})
+			tell(state{why: strings.Join(s.Awaits, ",")}, control.Event{Kind: control.KindAwaits, Service: s.Name, Services: s.Awaits})
 		}
 	}
 	return events

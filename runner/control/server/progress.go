@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"hupwatch/runner/control"
-	"hupwatch/services/lifecycle"
 )
 
 // progress is how far a request is, as its events tell.
@@ -49,38 +48,38 @@ func (p *progress) take(e control.Event) bool {
 	g := generation{e.Service, e.Instance, e.Generation}
 	_, drains := p.drains[g]
 	mine := slices.Contains(e.Reloads, p.id)
-	switch lifecycle.Kind(e.Kind) {
-	case lifecycle.KindRequestDone:
+	switch e.Kind {
+	case control.KindRequestDone:
 		p.done = p.done || mine
-	case lifecycle.KindReloadBegun:
+	case control.KindReloadBegun:
 		p.begun[e.Service] = p.begun[e.Service] || mine
-	case lifecycle.KindReloadEnded, lifecycle.KindAnswered:
+	case control.KindReloadEnded, control.KindAnswered:
 		if mine {
 			p.ended(e)
 		}
-	case lifecycle.KindSettled:
+	case control.KindSettled:
 		if mine {
 			delete(p.settling, e.Service)
 		}
-	case lifecycle.KindStopped:
+	case control.KindStopped:
 		delete(p.settling, e.Service)
 		p.undone(e.Service)
-	case lifecycle.KindRolledBack:
+	case control.KindRolledBack:
 		if mine {
 			delete(p.settling, e.Service)
 			p.undoing[spot{e.Service, e.Instance}] = true
 		}
-	case lifecycle.KindPromoted, lifecycle.KindGivenUp:
+	case control.KindPromoted, control.KindGivenUp:
 		delete(p.undoing, spot{e.Service, e.Instance})
-	case lifecycle.KindRestart:
+	case control.KindRestart:
 		if e.WaitSeconds > 0 { // it is no good either
 			delete(p.undoing, spot{e.Service, e.Instance})
 		}
-	case lifecycle.KindStopSignalled:
+	case control.KindStopSignalled:
 		if mine {
 			p.drains[g] = drain{e.PID, killTime(e)}
 		}
-	case lifecycle.KindExited, lifecycle.KindEnded, lifecycle.KindAbandoned, lifecycle.KindLeft:
+	case control.KindExited, control.KindEnded, control.KindAbandoned, control.KindLeft:
 		delete(p.drains, g)
 	default:
 	}
@@ -90,11 +89,11 @@ func (p *progress) take(e control.Event) bool {
 // ended takes the result for a service.
 func (p *progress) ended(e control.Event) {
 	p.answered[e.Service] = true
-	if lifecycle.Kind(e.Kind) == lifecycle.KindReloadEnded && e.WaitSeconds > 0 && !p.undoes(e.Service) {
+	if e.Kind == control.KindReloadEnded && e.WaitSeconds > 0 && !p.undoes(e.Service) {
 		p.settling[e.Service] = true
 	}
-	switch lifecycle.Result(e.Result) {
-	case lifecycle.ResultFailed, lifecycle.ResultRolledBack: // whatever is tried next
+	switch e.Result {
+	case control.ResultFailed, control.ResultRolledBack: // whatever is tried next
 		p.undone(e.Service)
 	default:
 	}
@@ -158,12 +157,12 @@ func (p *progress) promoted(s control.ServiceReload, now control.Service) {
 	if s.Reload != now.LastReload.Reload {
 		return
 	}
-	switch lifecycle.Result(s.Result) {
-	case lifecycle.ResultRolledBack:
-		if state := lifecycle.State(now.State); state == lifecycle.StateStarting || state == lifecycle.StateBackoff {
+	switch s.Result {
+	case control.ResultRolledBack:
+		if state := now.State; state == control.StateStarting || state == control.StateBackoff {
 			p.undoing[spot{s.Name, s.Instance}] = true
 		}
-	case lifecycle.ResultPromoted, lifecycle.ResultStarted, lifecycle.ResultPartial:
+	case control.ResultPromoted, control.ResultStarted, control.ResultPartial:
 		if !now.ProbationUntil.IsZero() {
 			p.settling[s.Name] = true
 		}

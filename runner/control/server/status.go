@@ -120,7 +120,7 @@ func (s *Server) getReady(a *answer, r *http.Request, _ string) error {
 	}
 	var not []string
 	for _, service := range s.daemon.Status().Services {
-		if service.Wanted == "up" && service.State != "running" {
+		if service.Wanted == control.WantedUp && service.State != control.StateRunning {
 			text := service.Name + " is " + service.State
 			if len(service.Awaits) > 0 {
 				text += " for " + strings.Join(service.Awaits, " and ")

@@ -1,0 +1,55 @@
+package journal
+
+import (
+	"strings"
+
+	"hupwatch/config"
+	"hupwatch/services/lifecycle"
+)
+
+// What was written before events had a field for each thing that they tell is read
+// as if they had had it.
+
+// renew puts what Reason and Cause had into its field.
+func renew(e *lifecycle.Event) {
+	switch e.Kind {
+	case lifecycle.KindRequest, lifecycle.KindRequestDone:
+		if e.Verb == "" {
+			e.Verb, e.Cause = string(e.Cause), ""
+			e.Names, e.Reason = split(e.Reason, ","), ""
+		}
+	case lifecycle.KindAwaits:
+		if e.Names == nil {
+			e.Names, e.Reason = split(e.Reason, ", "), ""
+		}
+	case lifecycle.KindHookBegun:
+		if e.Hook == "" {
+			e.Hook, e.Reason = config.Hook(e.Reason), ""
+		}
+	case lifecycle.KindHookFailed:
+		if hook, failure, ok := strings.Cut(e.Reason, ": "); ok && e.Hook == "" {
+			e.Hook, e.Reason = config.Hook(hook), failure
+		}
+	case lifecycle.KindPutBack:
+		if e.Path == "" {
+			e.Path, e.Reason, _ = strings.Cut(e.Reason, ", ")
+		}
+	case lifecycle.KindBegun:
+		if e.Version == "" {
+			e.Version, e.Reason = e.Reason, ""
+		}
+	default:
+	}
+}
+
+// roleOf is what a generation was as far as the numbers tell: a new one has a higher
+// number than an old one.
+func (f *fold) roleOf(e *lifecycle.Event) lifecycle.Role {
+	if e.Generation == 0 || len(e.Reloads) == 0 {
+		return ""
+	}
+	if r := f.find(e.Service, e.Reloads[0]); r != nil && r.Generation != 0 && int32(e.Generation) >= r.Generation {
+		return lifecycle.RoleIncoming
+	}
+	return lifecycle.RoleOld
+}
