@@ -124,8 +124,8 @@ var plants = []planted{
 	{
 		name: "what is given up while it is being forked is forgotten",
 		file: "services/lifecycle/slot.go",
-		code: "		g.Killed = false\n",
-		bug:  "		g.Killed = g.Killed && PLANTED\n",
+		code: "		g.Killed, g.Abandoned = false, false\n",
+		bug:  "		g.Killed, g.Abandoned = g.Killed && PLANTED, g.Abandoned && PLANTED\n",
 		want: "has 2 incoming generations|has stopped, and its generation .* lives|cannot live twice",
 	},
 	{
@@ -335,8 +335,8 @@ var plants = []planted{
 	{
 		name: "a Tick takes every instance further",
 		file: "services/lifecycle/slot.go",
-		code: "	case g.Number == s.warmed:\n		s.takeOver(sl)\n",
-		bug:  "	case g.Number == s.warmed || PLANTED && s.ticked:\n		s.takeOver(sl)\n",
+		code: "	case alive:\n		s.takeOver(sl)\n",
+		bug:  "	case alive || PLANTED && s.ticked:\n		s.takeOver(sl)\n",
 		want: "is promoted after its end",
 	},
 	{
@@ -472,8 +472,8 @@ var plants = []planted{
 	{
 		name: "nobody wakes up for what reloads itself",
 		file: "services/lifecycle/machine.go",
-		code: "		next = min(next, m.Current.Watching)\n",
-		bug:  "		if !PLANTED {\n			next = min(next, m.Current.Watching)\n		}\n",
+		code: "		next = min(next, m.Current.WatchedUntil)\n",
+		bug:  "		if !PLANTED {\n			next = min(next, m.Current.WatchedUntil)\n		}\n",
 		want: "never answered|did not recover",
 	},
 	{
@@ -570,8 +570,8 @@ var plants = []planted{
 	{
 		name: "the probation of before ends while a release is gone back to",
 		file: "services/lifecycle/mode.go",
-		code: "		sl.Probation.Until = Never //",
-		bug:  "		if !PLANTED {\n			sl.Probation.Until = Never\n		} //",
+		code: "		sl.Probation.State = ProbationUndone //",
+		bug:  "		if !PLANTED {\n			sl.Probation.State = ProbationUndone\n		} //",
 		want: "can be taken back|goes back to|falls back|rolled back",
 	},
 	{
@@ -612,15 +612,15 @@ var plants = []planted{
 	{
 		name: "a probation outlives its time",
 		file: "services/lifecycle/history.go",
-		code: "func (p *Probation) on(now Instant) bool { return now < p.Until }",
-		bug:  "func (p *Probation) on(now Instant) bool { return now < p.Until || PLANTED && p.Until != 0 }",
+		code: "p.State == ProbationOn && now < p.Until\n",
+		bug:  "p.State == ProbationOn && (now < p.Until || PLANTED)\n",
 		want: "and nobody is told|nothing ever comes to rest",
 	},
 	{
 		name: "a roll back does not name the request it undoes",
 		file: "services/lifecycle/history.go",
-		code: "Probation{Until: s.now.Add(d), Requests: g.Reloads}",
-		bug:  "Probation{Until: s.now.Add(d), Requests: map[bool][]uint64{false: g.Reloads}[PLANTED]}",
+		code: "Probation{State: ProbationOn, Until: s.now.Add(d), Requests: g.Reloads}",
+		bug:  "Probation{State: ProbationOn, Until: s.now.Add(d), Requests: map[bool][]uint64{false: g.Reloads}[PLANTED]}",
 		want: "takes back what the requests",
 	},
 	{

@@ -105,7 +105,7 @@ func entered(phase string, a *actor, was before) bool {
 	case "stopping":
 		return m.Stopping != nil && !was.ending
 	case "watching":
-		return r != nil && r.Watching != 0
+		return r != nil && r.Watching != ""
 	case "between":
 		return r != nil && r.Between
 	case "falling back":

@@ -206,7 +206,7 @@ func (w *world) checkDemand(a *actor, was before, in lifecycle.Input, effects []
 	for _, e := range effects {
 		switch e := e.(type) {
 		case lifecycle.Pass:
-			if r := a.machine.Current; r == nil || r.Watching == 0 || a.made == nil || a.made.Service.ReloadSignal != e.Signal {
+			if r := a.machine.Current; r == nil || r.Watching == "" || a.made == nil || a.made.Service.ReloadSignal != e.Signal {
 				w.violated("generation %d of %s is passed a signal that nobody asked for", e.Generation, name)
 			}
 		case lifecycle.Emit:

@@ -237,7 +237,7 @@ func full(m *lifecycle.Machine, sl *lifecycle.Slot) bool { return drains(sl) >= 
 func drains(sl *lifecycle.Slot) int {
 	n := 0
 	for _, g := range sl.Draining {
-		if !g.Killed || g.KilledAt != lifecycle.Never {
+		if !g.Abandoned {
 			n++
 		}
 	}
@@ -275,7 +275,7 @@ func (w *world) checkDrains(a *actor, sl *lifecycle.Slot) {
 func (w *world) checkReloads(a *actor) {
 	m := a.machine
 	r, sl := m.Current, &m.Slots[m.Current.Slot]
-	if sl.Incoming == nil && r.Watching == 0 && !(r.Between && full(m, sl)) {
+	if sl.Incoming == nil && r.Watching == "" && !(r.Between && full(m, sl)) {
 		w.violated("%s reloads instance %d, and nothing will ever end that", m.Name, r.Slot)
 	}
 }

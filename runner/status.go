@@ -66,7 +66,8 @@ func addKnown(s *control.Service, m *lifecycle.Machine, c clock) {
 		s.Unseen = m.Waiting.Unseen
 	}
 	for i := range m.Slots {
-		if until := c.at(m.Slots[i].Probation.Until); until.After(s.ProbationUntil.Time) {
+		p := &m.Slots[i].Probation
+		if until := c.at(p.Until); p.State == lifecycle.ProbationOn && until.After(s.ProbationUntil.Time) {
 			s.ProbationUntil = until
 		}
 	}
@@ -137,7 +138,10 @@ func (c clock) hookEnd(g *lifecycle.Generation) control.Time {
 
 func drainingOf(sl *lifecycle.Slot, g *lifecycle.Generation, c clock) control.Draining {
 	d := control.Draining{Instance: sl.Instance, Generation: g.Number, PID: g.PID, Since: c.at(g.StoppedAt), KillAt: c.at(g.KillAt), Reloads: g.Reloads}
-	if g.Killed {
+	switch {
+	case g.Abandoned:
+		d.KillAt = control.Time{}
+	case g.Killed:
 		d.KillAt = c.at(g.KilledAt)
 	}
 	if g.Hook != nil {

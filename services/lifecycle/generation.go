@@ -78,12 +78,13 @@ type Generation struct {
 	Deadline   Instant // when starting takes too long, or the warm-up ends
 	ReadyAt    Instant
 	ActiveAt   Instant
-	StoppedAt  Instant        // when its end was decided
-	KillAt     Instant        // when its group gets KILL
-	KilledAt   Instant        // Never once it is waited for no more
+	StoppedAt  Instant // when its end was decided
+	KillAt     Instant // when its group gets KILL
+	KilledAt   Instant
 	Signalled  syscall.Signal // the stop signal it was sent
 	Passed     syscall.Signal // the last signal that somebody asked for
 	Killed     bool
+	Abandoned  bool // it is waited for no more after its KILL
 	Aborted    bool // it never became the active one
 	MainGone   bool // its main process ended; others of its group live on
 	LastStatus Exit
@@ -93,9 +94,6 @@ type Generation struct {
 
 // Service is the configuration the generation was started with.
 func (g *Generation) service() *config.Service { return g.Release.Service }
-
-// abandoned reports whether it has been waited for long enough after its KILL.
-func (g *Generation) abandoned() bool { return g.Killed && g.KilledAt == Never }
 
 // Exit is how a process ended.
 type Exit struct {

@@ -118,22 +118,32 @@ func (h History) String() string {
 // Probation is the time, from the stop signal to the old generation on, in which a
 // release that was promoted can still be taken back.
 type Probation struct {
-	// Until is Never while it is being taken back, 0 if there is nothing to go back
-	// to.
+	State ProbationState
 	Until Instant
 	// Requests are those that promoted it.
 	Requests []uint64
 }
 
+// ProbationState says whether a release can be taken back.
+type ProbationState string
+
+// The states; if there is nothing to go back to it is the empty one.
+const (
+	ProbationOn     ProbationState = "on"
+	ProbationUndone ProbationState = "undone" // it is being taken back
+)
+
 // on reports whether the release can still be taken back.
-func (p *Probation) on(now Instant) bool { return now < p.Until }
+func (p *Probation) on(now Instant) bool {
+	return p.State == ProbationUndone || p.State == ProbationOn && now < p.Until
+}
 
 // deadline is when it cannot be taken back any more.
 func (p *Probation) deadline() Instant {
-	if p.Until == 0 {
-		return Never
+	if p.State == ProbationOn {
+		return p.Until
 	}
-	return p.Until
+	return Never
 }
 
 // Refusal is the release that was found to be no good last.
@@ -172,11 +182,11 @@ func (s *step) remember(sl *Slot, g, old *Generation) {
 	switch d := g.service().Probation; {
 	case !asked && len(sl.Undone) == 0: // a crash does not begin it anew
 	case onTrial && d > 0 && sl.History.before(bad) != nil:
-		sl.Probation = Probation{Until: s.now.Add(d), Requests: g.Reloads}
+		sl.Probation = Probation{State: ProbationOn, Until: s.now.Add(d), Requests: g.Reloads}
 	default:
 		sl.Probation, sl.Undone = Probation{}, nil
 	}
-	if sl.Probation.Until == 0 {
+	if sl.Probation.State == "" {
 		sl.History = sl.History.served(g.Release)
 	}
 	s.keep = true
@@ -194,7 +204,7 @@ func (s *step) replaced(sl *Slot, old *Generation, by *release.Release) {
 // sockets went when it was replaced: an address that moves to another service must be
 // free for that.
 func (s *step) endProbation(sl *Slot) {
-	if sl.Probation.Until == 0 || sl.Probation.on(s.now) {
+	if sl.Probation.State == "" || sl.Probation.on(s.now) {
 		return
 	}
 	sl.Probation, sl.Undone = Probation{}, nil
@@ -239,7 +249,7 @@ func (s *step) goBack(sl *Slot, g *Generation, reason string) bool {
 		sl.Probation, sl.Undone = Probation{}, nil
 		return false
 	}
-	sl.Good, sl.Probation.Until = good, Never
+	sl.Good, sl.Probation.State = good, ProbationUndone
 	if !s.fellBack(sl) { // else it is told with the result
 		s.afterReload(sl, g, ResultRolledBack, reason)
 	}
@@ -308,7 +318,7 @@ func (s *step) refusedBefore(sl *Slot, configured *release.Release) bool {
 
 // settled tells who waits for it when nothing of a reload can be taken back any more.
 func (s *step) settled() {
-	if !slices.ContainsFunc(s.Slots, func(sl Slot) bool { return sl.Probation.Until != 0 }) {
+	if !slices.ContainsFunc(s.Slots, func(sl Slot) bool { return sl.Probation.State != "" }) {
 		s.reportSettled()
 	}
 }
@@ -325,7 +335,7 @@ func (s *step) mayUndo() time.Duration {
 	longest := time.Duration(0)
 	for i := range s.Slots {
 		if p := &s.Slots[i].Probation; p.on(s.now) {
-			longest = max(longest, p.Until.Sub(s.now))
+			longest = max(longest, p.deadline().Sub(s.now))
 		}
 	}
 	return longest

@@ -104,8 +104,8 @@ func (m *Machine) Deadline() Instant {
 	for _, h := range m.After {
 		next = min(next, h.Deadline)
 	}
-	if m.Current != nil && m.Current.Watching != 0 {
-		next = min(next, m.Current.Watching)
+	if m.Current != nil && m.Current.Watching == WatchAlive {
+		next = min(next, m.Current.WatchedUntil)
 	}
 	return next
 }

@@ -36,7 +36,7 @@ func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
 	}
 	r.FellBack, sl.Probation.Requests = reason, r.IDs
 	if !sl.Good.Same(g.Release) {
-		sl.Probation.Until = Never // that of the one before does not end meanwhile
+		sl.Probation.State = ProbationUndone // that of the one before does not end meanwhile
 		sl.Undone = append(slices.Clone(sl.Undone), g.Release)
 	}
 	s.emit(sl, g, Event{Kind: KindRolledBack, ServingRelease: sl.Good.Dir, Reason: reason})
@@ -71,16 +71,16 @@ func (s *step) reloadBySignal(sl *Slot, made *Generation) {
 	case active.Release.Starts(made.Release):
 		s.amend(sl, made.Release)
 	}
-	r.Watching = s.now.Add(made.service().Warmup)
+	r.Watching, r.WatchedUntil = WatchAlive, s.now.Add(made.service().Warmup)
 }
 
 // watched goes on when what reloaded itself has been watched for long enough.
 func (s *step) watched() {
 	r := s.Current
-	if r == nil || r.Watching == 0 || r.Watching > s.now || !s.ticked {
+	if r == nil || r.Watching != WatchAlive || r.WatchedUntil > s.now || !s.ticked {
 		return
 	}
-	r.Watching = Never
+	r.Watching = WatchProbe
 	sl := &s.Slots[r.Slot]
 	if ready := sl.Active.ready(); ready != nil && !notifies(ready) {
 		sl.Active.Proof.Asked = true
@@ -93,7 +93,7 @@ func (s *step) watched() {
 // signalled ends the reload of an instance that reloaded itself.
 func (s *step) signalled(sl *Slot, failure string) {
 	r := s.Current
-	r.Watching = 0
+	r.Watching = ""
 	if failure != "" {
 		s.finish(ResultFailed, fmt.Sprintf("after %s it was not ready: %s", config.SignalName(sl.Active.Passed), failure), sl, sl.Active)
 		return
@@ -105,9 +105,9 @@ func (s *step) signalled(sl *Slot, failure string) {
 
 // signalledEnded ends the reload of an instance that did not survive it.
 func (s *step) signalledEnded(sl *Slot, g *Generation) {
-	if r := s.Current; r == nil || r.Watching == 0 || &s.Slots[r.Slot] != sl {
+	if r := s.Current; r == nil || r.Watching == "" || &s.Slots[r.Slot] != sl {
 		return
 	}
-	s.Current.Watching = 0
+	s.Current.Watching = ""
 	s.finish(ResultFailed, fmt.Sprintf("%s after %s", g.LastStatus, config.SignalName(g.Passed)), sl, g)
 }

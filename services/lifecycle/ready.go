@@ -269,7 +269,7 @@ func (s *step) proved(in Proved) {
 	}
 	g.Proof.Asked = false
 	if g == sl.Active {
-		if r := s.Current; r != nil && r.Watching == Never && &s.Slots[r.Slot] == sl {
+		if r := s.Current; r != nil && r.Watching == WatchProbe && &s.Slots[r.Slot] == sl {
 			s.signalled(sl, in.Failure)
 		}
 		return

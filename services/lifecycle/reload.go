@@ -29,10 +29,12 @@ type Reloading struct {
 	// FellBack is why the last good release is started again, if the old
 	// generation had been stopped first.
 	FellBack string
-	// Watching is until when a program that reloads itself is watched, and Note what
+	// Watching is how far it is watched how a program reloads itself, WatchedUntil when
+	// that is enough, and Note what
 	// there is to say about that.
-	Watching Instant
-	Note     string
+	Watching     Watch
+	WatchedUntil Instant
+	Note         string
 	// Made is the release that all instances get.
 	Made *release.Release
 	// Back is set for a release that served before: Made is known.
@@ -45,6 +47,15 @@ type Reloading struct {
 	Served  bool
 	BegunAt Instant
 }
+
+// Watch is how far it is watched how a program reloads itself.
+type Watch string
+
+// The steps; not at all is the empty one.
+const (
+	WatchAlive Watch = "alive" // it has to stay alive for the warm-up
+	WatchProbe Watch = "probe" // and then has to be ready
+)
 
 // TurnState says whether a reload may go on as far as other services are
 // concerned.
@@ -286,7 +297,7 @@ func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 		s.shrink(r.Instances)
 	}
 	for i := range s.Slots {
-		if done := &s.Slots[i]; done.Active != nil && done.Probation.Until == 0 {
+		if done := &s.Slots[i]; done.Active != nil && done.Probation.State == "" {
 			done.Active.Reloads = nil // what becomes of it now is no part of the reload
 		}
 	}

@@ -65,7 +65,7 @@ func (sl *Slot) generations() []*Generation {
 func (sl *Slot) draining() int {
 	n := 0
 	for _, g := range sl.Draining {
-		if !g.abandoned() {
+		if !g.Abandoned {
 			n++
 		}
 	}
@@ -84,11 +84,13 @@ func (sl *Slot) deadline(startable bool) Instant {
 	}
 	for _, g := range sl.Draining {
 		next = min(next, g.hookDeadline())
-		if g.Killed {
+		switch {
+		case g.Abandoned:
+		case g.Killed:
 			next = min(next, g.KilledAt.Add(abandonAfter))
-			continue
+		default:
+			next = min(next, g.KillAt)
 		}
-		next = min(next, g.KillAt)
 	}
 	return next
 }
@@ -207,7 +209,7 @@ func (s *step) spawned(in Spawned) {
 	}
 	g.PID = in.PID
 	if g.Phase == PhaseDraining { // it was told to end before it was there
-		g.Killed = false
+		g.Killed, g.Abandoned = false, false
 		s.kill(sl, g, "not wanted any more")
 		s.keepSockets() // it has its own by now
 	}
@@ -272,8 +274,8 @@ func (s *step) expire(sl *Slot) {
 		switch {
 		case !g.Killed && g.KillAt <= s.now:
 			s.kill(sl, g, "still there when its time was over")
-		case g.Killed && !g.abandoned() && g.KilledAt.Add(abandonAfter) <= s.now:
-			g.KilledAt = Never
+		case g.Killed && !g.Abandoned && g.KilledAt.Add(abandonAfter) <= s.now:
+			g.Abandoned = true
 			s.emit(sl, g, Event{Kind: KindAbandoned})
 		}
 	}
@@ -286,34 +288,58 @@ func (s *step) expire(sl *Slot) {
 func (s *step) advance(sl *Slot) {
 	g := sl.Incoming
 	late := g.Deadline <= s.now
+	alive := g.Number == s.warmed // else its process may have ended
 	limit := g.service().StartTimeout
-	switch {
-	case !late && (g.Phase == PhaseProving || g.Phase == PhaseWarming && g.Proof.Again):
-		s.proveOn(sl)
-	case g.Phase == PhaseWaiting:
+	switch g.Phase {
+	case PhaseResolving:
+		if late {
+			s.fail(sl, fmt.Sprintf("its directory, env files or binary could not be read within start_timeout (%s): does the file system answer?", limit))
+		}
+	case PhasePreparing: // the hook has a deadline of its own
+	case PhaseWaiting:
 		if sl.draining() == 0 {
 			s.prepared(sl, g)
 		}
-	case !late, g.Phase == PhasePreparing:
-	case g.Phase == PhaseOverlapping:
-		if g.Number == s.warmed { // else its process may have ended
+	case PhaseStarting:
+		if late {
+			s.fail(sl, fmt.Sprintf("its command did not begin within start_timeout (%s)", limit))
+		}
+	case PhaseProving:
+		if late {
+			s.outOfTime(sl)
+		} else {
+			s.proveOn(sl)
+		}
+	case PhaseWarming:
+		s.advanceWarming(sl, late, alive)
+	case PhasePublishing:
+		if late {
+			s.fail(sl, fmt.Sprintf("publish: the file system did not answer within start_timeout (%s)", limit))
+		}
+	case PhaseOverlapping:
+		if late && alive {
 			s.handOver(sl)
 		}
-	case g.Phase == PhaseHandover:
-		if g.Number == s.warmed {
+	case PhaseHandover:
+		if late && alive {
 			s.promote(sl)
 		}
-	case g.Phase == PhaseResolving:
-		s.fail(sl, fmt.Sprintf("its directory, env files or binary could not be read within start_timeout (%s): does the file system answer?", limit))
-	case g.Phase == PhaseStarting:
-		s.fail(sl, fmt.Sprintf("its command did not begin within start_timeout (%s)", limit))
-	case g.Phase == PhaseProving, g.Phase == PhaseWarming && g.Proof.Again && !s.proven(sl):
+	case PhaseActive, PhaseDraining: // no incoming one is
+	}
+}
+
+// advanceWarming looks once more whether a generation is ready when its warm-up is over.
+func (s *step) advanceWarming(sl *Slot, late, alive bool) {
+	again := sl.Incoming.Proof.Again
+	switch {
+	case !late && again:
+		s.proveOn(sl)
+	case !late:
+	case again && !s.proven(sl):
 		s.outOfTime(sl)
-	case g.Phase == PhasePublishing:
-		s.fail(sl, fmt.Sprintf("publish: the file system did not answer within start_timeout (%s)", limit))
 	case !s.proven(sl):
 		s.proveAgain(sl)
-	case g.Number == s.warmed:
+	case alive:
 		s.takeOver(sl)
 	}
 }

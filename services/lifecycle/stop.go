@@ -120,8 +120,8 @@ func (s *step) stopSlot(sl *Slot) {
 			break
 		}
 		g.KillAt = min(g.KillAt, s.Stopping.Until)
-		if g.PID == 0 && g.abandoned() { // its process may be there by now
-			g.KilledAt = s.now
+		if g.PID == 0 && g.Abandoned { // its process may be there by now
+			g.KilledAt, g.Abandoned = s.now, false
 		}
 	}
 }
@@ -273,7 +273,7 @@ func (s *step) finishEnding() {
 func (s *step) allGone() bool {
 	for i := range s.Slots {
 		for _, g := range s.Slots[i].generations() {
-			if !g.abandoned() {
+			if !g.Abandoned {
 				return false
 			}
 		}
