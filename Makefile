@@ -22,11 +22,11 @@ test: # installs what the tests need if it is missing and this is root on Debian
 	@.ci/packages $(TESTED)
 	go vet ./...
 	go test -race -shuffle=on -parallel=4 -timeout=20m ./...
-	go test -run '^TestSimulation(ReplaysASeedExactly)?$$' ./runner -simulation.seeds=1000
+	go test -run '^TestSimulation(ReplaysASeedExactly)?$$' ./runner/rollout -simulation.seeds=1000
 
 long: # what make test does a little of, for an hour
 	go test -race -timeout=1h -run '^TestReloadsOfGunicorn' ./cmd/hupwatch -reloads=50
-	go test -timeout=1h -run '^TestSimulation$$' ./runner -simulation.seeds=100000
+	go test -timeout=1h -run '^TestSimulation$$' ./runner/rollout -simulation.seeds=100000
 
 race: # whatever depends on timing, ten times over
 	go test -race -shuffle=on -count=10 -timeout=1h ./...

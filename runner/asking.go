@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"hupwatch/runner/control"
+	"hupwatch/runner/rollout"
 )
 
 // asking are the clients that wait to hear whether what they asked for is
@@ -64,12 +65,12 @@ func errEnding() error {
 	return &control.Error{Message: "hupwatch ends", Reason: control.ReasonEnding}
 }
 
-// ask asks for something and returns the id of the request. It waits until the
+// request asks for something and returns the id of the request. It waits until the
 // file was read if that is due, or until ctx is done: then the request may
 // still be accepted.
-func (f *supervisor) request(ctx context.Context, d demand) (id uint64, err error) {
-	token, heard := f.asking.begin()
-	f.inbox.Put(asked{token, d})
+func (s *supervisor) request(ctx context.Context, d rollout.Demand) (id uint64, err error) {
+	token, heard := s.asking.begin()
+	s.inbox.Put(rollout.Asked{Token: token, Demand: d})
 	select {
 	case v := <-heard:
 		return v.id, v.err

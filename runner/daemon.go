@@ -2,15 +2,15 @@
 // running and reloads them.
 //
 //	signals ──▶ supervisor ◀──▶ rollout: who reloads, when, with which configuration
-//	              │ ▲
-//	              ▼ │                    (one of each per service)
-//	           watcher ◀──▶ machine: what happens to the service
-//	              │ ▲
-//	              ▼ │
-//	     process.Table, sockets.Set, state.Store
+//	               │ ▲
+//	               ▼ │                    (one of each per service)
+//	            watcher ◀──▶ lifecycle: what happens to the service
+//	               │ ▲
+//	               ▼ │
+//	      process.Table, sockets.Set, state.Store
 //
 // What happens goes into one stream of events, which the log renders. rollout
-// and machine are pure functions; supervisor and watcher are the goroutines around
+// and lifecycle are pure functions; supervisor and watcher are the goroutines around
 // them and decide nothing.
 package runner
 
@@ -29,7 +29,9 @@ import (
 	"hupwatch/config"
 	"hupwatch/runner/control/server"
 	"hupwatch/runner/journal"
+	"hupwatch/runner/rollout"
 	"hupwatch/runner/state"
+	"hupwatch/runner/view"
 	"hupwatch/services"
 	"hupwatch/services/lifecycle"
 	"hupwatch/services/mistake"
@@ -99,8 +101,8 @@ func Run(o Options) (code int, err error) {
 	}
 	told := func(err error) { trouble("", err.Error()) }
 	record := journal.Open(cmp.Or(kept.file("journal"), dir.file("journal")), told)
-	feed := startFeed(record, events, mistakes)
-	defer feed.wait(logPatience)
+	feed := view.StartFeed(record, events, mistakes)
+	defer feed.Wait(logPatience)
 	defer events.Close()
 	hub, err := output.New(output.Options{Dir: dir.file("output"), Stdout: o.Stdout, Stderr: o.Log, Trouble: trouble, Mistakes: mistakes})
 	if err != nil {
@@ -140,27 +142,27 @@ func Run(o Options) (code int, err error) {
 		Mark:      dir.ledger.Mark(),
 		Now:       monotonic,
 	}
-	begin := boot{config: o.Config, wanted: dir.wanted}
+	begin := rollout.Boot{Config: o.Config, Wanted: dir.wanted}
 	if path := kept.file(archiveFile); path != "" {
 		var archive *state.Archive
-		archive, begin.known = state.OpenArchive(path, o.Config.File, told)
+		archive, begin.Known = state.OpenArchive(path, o.Config.File, told)
 		defer archive.Close(archivePatience)
 		host.Archive = archive
 	}
-	f := newSupervisor(host, o.Config, o.Load)
-	f.rollout.lastID = record.LastID()
-	a := newAPI(o.Version, f, feed)
+	s := newSupervisor(host, o.Config, o.Load)
+	s.rollout.LastID = record.LastID()
+	a := view.New(o.Version, view.Source{Host: host, Load: o.Load, Front: &s.front, Request: s.request}, feed)
 	var control *server.Server
 	if path := dir.file("control.sock"); path != "" {
 		control = server.New(path, a, func(err error) { trouble("", err.Error()) })
 	}
-	f.apply = func(d config.Daemon) {
+	s.apply = func(d config.Daemon) {
 		eventLog.apply(d)
-		a.admit(d.ControlGroup, control)
+		a.Admit(d.ControlGroup, control)
 	}
-	err = group(table, f, o, begin, control).Run()
-	events.Publish(lifecycle.Event{Kind: lifecycle.KindEndedAll, Code: f.code})
-	return f.code, err
+	err = group(table, s, o, begin, control).Run()
+	events.Publish(lifecycle.Event{Kind: lifecycle.KindEndedAll, Code: s.code})
+	return s.code, err
 }
 
 // watchPaths returns what tells that the path of a socket was removed; nil if the
@@ -187,25 +189,25 @@ func watchPaths(trouble func(service, text string), mistakes mistake.Report) (*s
 // group puts together what runs. Only the supervisor returns by itself, when
 // everything has ended; the others go on until then, so that signals are heard
 // and processes reaped to the last.
-func group(table *process.Table, f *supervisor, o Options, begin boot, control *server.Server) *run.Group {
+func group(table *process.Table, s *supervisor, o Options, begin rollout.Boot, control *server.Server) *run.Group {
 	var g run.Group
 	reaping, stopReaping := context.WithCancel(context.Background())
 	g.Add(func() error { return table.Run(reaping) }, func(error) { stopReaping() })
 	listening, stopListening := context.WithCancel(context.Background())
 	tty := openTerminal(o.HUPIgnored)
-	g.Add(func() error { return o.Signals.dispatch(listening, f, tty, o.OneService) }, func(error) { stopListening() })
+	g.Add(func() error { return o.Signals.dispatch(listening, s, tty, o.OneService) }, func(error) { stopListening() })
 	if control != nil {
 		serving, stopServing := context.WithCancel(context.Background())
 		g.Add(func() error {
 			select { // nobody is let in before everything can be answered
-			case <-f.booted:
+			case <-s.booted:
 			case <-serving.Done():
 			}
 			return control.Serve(serving)
 		}, func(error) { stopServing() })
 	}
 	// Only a broken invariant of another actor can interrupt the supervisor.
-	g.Add(func() error { return f.run(begin) }, func(error) { f.stop("TERM") })
+	g.Add(func() error { return s.run(begin) }, func(error) { s.stop("TERM") })
 	return &g
 }
 

@@ -1,19 +1,16 @@
 package runner
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
+
+	"hupwatch/runner/rollout"
 
 	"golang.org/x/sys/unix"
-
-	"hupwatch/config"
 )
 
 // nameFileMax is more than a thousand services of the longest name need.
@@ -44,7 +41,7 @@ func claimNameFile(path string) ([]string, error) {
 	if readErr != nil {
 		return nil, fmt.Errorf("name file %s: %w", path, readErr)
 	}
-	names, err := parseNames(text)
+	names, err := rollout.ParseNames(text)
 	if err != nil {
 		return nil, fmt.Errorf("name file %s: %w", path, err)
 	}
@@ -94,25 +91,4 @@ func orMyself(euid int) string {
 		return ""
 	}
 	return fmt.Sprintf(" or as uid %d", euid)
-}
-
-// parseNames reads one name a line. Blank lines and what follows a # do not
-// count, nor does a carriage return at the end of a line.
-func parseNames(text []byte) ([]string, error) {
-	var names []string
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		line, _, _ = bytes.Cut(line, []byte("#"))
-		name := string(bytes.TrimSpace(line))
-		switch {
-		case name == "":
-		case config.CheckServiceName(name) != nil:
-			return nil, fmt.Errorf("line %d: %q is no name of a service; write one name a line", i+1, strings.ToValidUTF8(name, "?"))
-		case !slices.Contains(names, name):
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
-		return nil, errors.New("it names no service; write their names into it, one a line")
-	}
-	return names, nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
+	"hupwatch/runner/rollout"
+	"hupwatch/runner/view"
 	"hupwatch/services"
 	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
@@ -26,12 +28,12 @@ type supervisor struct {
 	// load reads the configuration file; it may block.
 	load  func() (*config.Config, config.Problems)
 	apply func(config.Daemon)
-	inbox *mailbox.Box[input]
+	inbox *mailbox.Box[rollout.Input]
 	asking
-	view atomic.Pointer[view]
+	front atomic.Pointer[view.Front]
 
 	// Owned by run.
-	rollout  *rollout
+	rollout  *rollout.Rollout
 	watchers map[string]*services.Watcher
 	nameFile string
 	booted   chan struct{}   // closed once every service has a watcher
@@ -41,64 +43,68 @@ type supervisor struct {
 }
 
 func newSupervisor(host *services.Host, c *config.Config, load func() (*config.Config, config.Problems)) *supervisor {
-	f := &supervisor{
+	s := &supervisor{
 		host:     host,
 		load:     load,
-		inbox:    mailbox.New[input](0),
-		rollout:  newRollout(),
+		inbox:    mailbox.New[rollout.Input](0),
+		rollout:  rollout.New(),
 		watchers: make(map[string]*services.Watcher),
 		booted:   make(chan struct{}),
 	}
-	f.view.Store(&view{config: c})
-	return f
+	s.front.Store(&view.Front{Config: c})
+	return s
 }
 
-// hangup, usr2, stop and kill are what the signals ask for. None blocks.
-func (f *supervisor) hangup()            { f.inbox.Put(hangup{}) }
-func (f *supervisor) names()             { f.inbox.Put(namesAsked{}) }
-func (f *supervisor) stop(signal string) { f.inbox.Put(stop{signal, f.host.Now()}) }
-func (f *supervisor) kill()              { f.inbox.Put(kill{}) }
+// hangup, names, stop and kill are what the signals ask for. None blocks.
+func (s *supervisor) hangup() { s.inbox.Put(rollout.Hangup{}) }
+func (s *supervisor) names()  { s.inbox.Put(rollout.NamesAsked{}) }
+func (s *supervisor) stop(signal string) {
+	s.inbox.Put(rollout.Stop{Signal: signal, Now: s.host.Now()})
+}
+func (s *supervisor) kill() { s.inbox.Put(rollout.Kill{}) }
 
-// TurnAsked, TurnReturned, Answered and Ended implement services.Rollout.
-func (f *supervisor) TurnAsked(service string, ticket int) {
-	f.inbox.Put(turnAsked{turn{service, ticket}})
+// TurnAsked implements services.Coordinator.
+func (s *supervisor) TurnAsked(service string, ticket int) {
+	s.inbox.Put(rollout.TurnAsked{Turn: rollout.Turn{Service: service, Ticket: ticket}})
 }
 
-// TurnReturned implements services.Rollout.
-func (f *supervisor) TurnReturned(service string, ticket int) {
-	f.inbox.Put(turnReturned{turn{service, ticket}})
+// TurnReturned implements services.Coordinator.
+func (s *supervisor) TurnReturned(service string, ticket int) {
+	s.inbox.Put(rollout.TurnReturned{Turn: rollout.Turn{Service: service, Ticket: ticket}})
 }
 
-// Answered implements services.Rollout.
-func (f *supervisor) Answered(service string, a lifecycle.Answer) { f.inbox.Put(answered{service, a}) }
-
-// DownForGood implements services.Rollout.
-func (f *supervisor) DownForGood(service string, code int) {
-	f.inbox.Put(downForGood{service, code, f.host.Now()})
+// Answered implements services.Coordinator.
+func (s *supervisor) Answered(service string, a lifecycle.Answer) {
+	s.inbox.Put(rollout.Answered{Service: service, Answer: a})
 }
 
-// Standing implements services.Rollout.
-func (f *supervisor) DependencyReady(service string, ready bool) {
-	f.inbox.Put(standing{service, ready})
+// DownForGood implements services.Coordinator.
+func (s *supervisor) DownForGood(service string, code int) {
+	s.inbox.Put(rollout.DownForGood{Service: service, Code: code, Now: s.host.Now()})
 }
 
-// Ended implements services.Rollout.
-func (f *supervisor) Ended(service string) { f.inbox.Put(ended{service}) }
+// DependencyReady implements services.Coordinator.
+func (s *supervisor) DependencyReady(service string, ready bool) {
+	s.inbox.Put(rollout.DependencyReady{Service: service, Ready: ready})
+}
+
+// Ended implements services.Coordinator.
+func (s *supervisor) Ended(service string) { s.inbox.Put(rollout.Ended{Service: service}) }
 
 // run brings the services up and returns when everything has ended after stop.
-func (f *supervisor) run(b boot) error {
-	defer f.asking.end()
+func (s *supervisor) run(b rollout.Boot) error {
+	defer s.asking.end()
 	ctx, cancel := context.WithCancel(context.Background())
-	f.ending = ctx
-	defer f.cohorts.Wait()
+	s.ending = ctx
+	defer s.cohorts.Wait()
 	defer cancel()
-	done := f.step(b)
-	close(f.booted)
+	done := s.step(b)
+	close(s.booted)
 	for !done {
-		<-f.inbox.Wake
-		inputs, _, _ := f.inbox.Take()
+		<-s.inbox.Wake
+		inputs, _, _ := s.inbox.Take()
 		for _, in := range inputs {
-			f.host.Mistakes.Do("decide who reloads", func() { done = f.step(in) || done })
+			s.host.Mistakes.Do("decide who reloads", func() { done = s.step(in) || done })
 		}
 	}
 	return nil
@@ -106,85 +112,69 @@ func (f *supervisor) run(b boot) error {
 
 // step carries one input through the rollout and reports whether nothing is left
 // to do.
-func (f *supervisor) step(in input) (done bool) {
+func (s *supervisor) step(in rollout.Input) (done bool) {
 	var added []*services.Watcher
-	for _, e := range f.rollout.step(in) {
+	for _, e := range s.rollout.Step(in) {
 		switch e := e.(type) {
-		case add:
-			w := services.NewWatcher(e.config, e.known, f.host, f)
-			f.watchers[e.config.Name] = w
+		case rollout.Add:
+			w := services.NewWatcher(e.Config, e.Known, s.host, s)
+			s.watchers[e.Config.Name] = w
 			added = append(added, w)
-		case tell:
-			f.watchers[e.service].Post(e.input)
-		case readConfig:
+		case rollout.Tell:
+			s.watchers[e.Service].Post(e.Input)
+		case rollout.ReadConfig:
 			go func() { // ends when the file system answers
-				var read configRead
-				if !f.host.Mistakes.Do("read the configuration", func() { read.config, read.problems = f.load() }) {
-					read = configRead{problems: config.Problems{{Text: "hupwatch met a mistake of its own when it read the file, its log has the details"}}}
+				var read rollout.ConfigRead
+				if !s.host.Mistakes.Do("read the configuration", func() { read.Config, read.Problems = s.load() }) {
+					read = rollout.ConfigRead{Problems: config.Problems{{Text: "hupwatch met a mistake of its own when it read the file, its log has the details"}}}
 				}
-				f.inbox.Put(read)
+				s.inbox.Put(read)
 			}()
-		case claimNames:
-			path := f.nameFile
+		case rollout.ClaimNames:
+			path := s.nameFile
 			go func() { // likewise
-				claimed := namesClaimed{err: errors.New("hupwatch met a mistake of its own when it read the name file, its log has the details")}
-				f.host.Mistakes.Do("claim the name file", func() { claimed.names, claimed.err = claimNameFile(path) })
-				f.inbox.Put(claimed)
+				claimed := rollout.NamesClaimed{Err: errors.New("hupwatch met a mistake of its own when it read the name file, its log has the details")}
+				s.host.Mistakes.Do("claim the name file", func() { claimed.Names, claimed.Err = claimNameFile(path) })
+				s.inbox.Put(claimed)
 			}()
-		case accepted:
-			f.asking.tell(e.token, verdict{id: e.id})
-		case rejected:
-			f.asking.tell(e.token, verdict{err: &control.Error{Message: e.text, Reason: e.reason, Problems: e.problems}})
-		case apply:
-			f.nameFile = e.daemon.NameFile
-			f.apply(e.daemon)
-		case emit:
-			f.host.Events.Publish(e.event)
-		case finish:
-			f.code, done = e.code, true
+		case rollout.Accepted:
+			s.asking.tell(e.Token, verdict{id: e.Id})
+		case rollout.Rejected:
+			s.asking.tell(e.Token, verdict{err: &control.Error{Message: e.Text, Reason: e.Reason, Problems: e.Problems}})
+		case rollout.Apply:
+			s.nameFile = e.Daemon.NameFile
+			s.apply(e.Daemon)
+		case rollout.Emit:
+			s.host.Events.Publish(e.Event)
+		case rollout.Finish:
+			s.code, done = e.Code, true
 		}
 	}
-	f.startWatchers(added)
-	f.show(len(added) > 0)
+	s.startWatchers(added)
+	s.show(len(added) > 0)
 	return done
 }
 
-// view is what others see of the supervisor. It is not changed.
-type view struct {
-	config      *config.Config
-	configError string
-	watchers    []*services.Watcher // in the order of their names
-}
-
 // show lets others see what is new.
-func (f *supervisor) show(added bool) {
-	r, before := f.rollout, f.view.Load()
-	if !added && before.config == r.config && before.configError == r.configError {
+func (s *supervisor) show(added bool) {
+	r, before := s.rollout, s.front.Load()
+	if !added && before.Config == r.Config && before.ConfigError == r.ConfigError {
 		return
 	}
-	now := &view{config: r.config, configError: r.configError}
+	now := &view.Front{Config: r.Config, ConfigError: r.ConfigError}
 	if !added {
-		now.watchers = before.watchers
+		now.Watchers = before.Watchers
 	} else {
-		now.watchers = slices.SortedFunc(maps.Values(f.watchers), func(a, b *services.Watcher) int { return strings.Compare(a.Name(), b.Name()) })
+		now.Watchers = slices.SortedFunc(maps.Values(s.watchers), func(a, b *services.Watcher) int { return strings.Compare(a.Name(), b.Name()) })
 	}
-	f.view.Store(now)
+	s.front.Store(now)
 }
 
-// watcher returns the one of that name, or nil.
-func (f *view) watcher(name string) *services.Watcher {
-	i, found := slices.BinarySearchFunc(f.watchers, name, func(w *services.Watcher, name string) int { return strings.Compare(w.Name(), name) })
-	if !found {
-		return nil
-	}
-	return f.watchers[i]
-}
+var errWatched = errors.New("the watchers are ended")
 
-var errEnded = errors.New("the supervisor has ended")
-
-// watch runs new watchers. A run.Group cannot grow, so those that come up
+// startWatchers runs new watchers. A run.Group cannot grow, so those that come up
 // together form one of their own, a cohort, beside the earlier ones.
-func (f *supervisor) startWatchers(cohort []*services.Watcher) {
+func (s *supervisor) startWatchers(cohort []*services.Watcher) {
 	if len(cohort) == 0 {
 		return
 	}
@@ -194,6 +184,6 @@ func (f *supervisor) startWatchers(cohort []*services.Watcher) {
 	}
 	// The keeper: the first actor to return ends the group, and none of the
 	// watchers returns by itself.
-	g.Add(func() error { <-f.ending.Done(); return errEnded }, func(error) {})
-	f.cohorts.Go(func() { _ = g.Run() }) // always errEnded or nil
+	g.Add(func() error { <-s.ending.Done(); return errWatched }, func(error) {})
+	s.cohorts.Go(func() { _ = g.Run() }) // always errWatched or nil
 }

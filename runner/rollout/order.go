@@ -1,0 +1,99 @@
+package rollout
+
+import (
+	"slices"
+
+	"hupwatch/config"
+	"hupwatch/services/lifecycle"
+)
+
+// order is what depends_on says about who comes up after whom, and goes down before
+// whom. A reload takes no notice of it.
+type order struct {
+	// dependents are the services that depend on one.
+	dependents map[string][]string
+	// stands has the services that hold up nobody: they serve, have done what they
+	// had to, or are not wanted.
+	stands map[string]bool
+	// held are those that wait for others.
+	held map[string]bool
+}
+
+func newOrder() order {
+	return order{stands: make(map[string]bool), held: make(map[string]bool)}
+}
+
+// learn takes the order from a file.
+func (o *order) learn(c *config.Config) {
+	o.dependents = make(map[string][]string)
+	for _, s := range c.Services {
+		for _, name := range s.DependsOn {
+			o.dependents[name] = append(o.dependents[name], s.Name)
+		}
+	}
+}
+
+// awaits are the services that are to be ready before this one.
+func (r *Rollout) awaits(s *config.Service) []string {
+	var names []string
+	for _, name := range s.DependsOn {
+		_, inFile := r.Config.Service(name)
+		if inFile && !r.order.stands[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// hold has a service wait for those it depends on, before it is told to come up.
+func (r *Rollout) hold(s *config.Service) []effect {
+	names := r.awaits(s)
+	if len(names) == 0 && !r.order.held[s.Name] {
+		return nil
+	}
+	r.order.held[s.Name] = true
+	if len(names) == 0 {
+		delete(r.order.held, s.Name)
+	}
+	return []effect{Tell{s.Name, lifecycle.Await{Names: names}}}
+}
+
+// standing takes what a service is to those that depend on it.
+func (r *Rollout) standing(in DependencyReady) []effect {
+	r.order.stands[in.Service] = in.Ready
+	if !in.Ready { // what is up stays so
+		return nil
+	}
+	return r.unhold(r.order.dependents[in.Service])
+}
+
+// unhold looks again whether these services have to wait.
+func (r *Rollout) unhold(names []string) []effect {
+	var effects []effect
+	for _, name := range names {
+		if s, ok := r.Config.Service(name); ok && r.order.held[name] {
+			effects = append(effects, r.hold(s)...)
+		}
+	}
+	return effects
+}
+
+// unholdAll does so for all, since the file is another one; what is in it no more
+// waits for nobody.
+func (r *Rollout) unholdAll() []effect {
+	var effects []effect
+	for _, name := range sorted(r.order.held) {
+		if _, ok := r.Config.Service(name); ok {
+			effects = append(effects, r.unhold([]string{name})...)
+			continue
+		}
+		delete(r.order.held, name)
+		effects = append(effects, Tell{name, lifecycle.Await{}})
+	}
+	return effects
+}
+
+// inTheWay reports whether one of these depends on the service.
+func (o *order) inTheWay(of string, among map[string]bool) bool {
+	return slices.ContainsFunc(o.dependents[of], func(name string) bool { return among[name] })
+}

@@ -1,0 +1,613 @@
+// Package rollout decides who reloads, when, and with which configuration.
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"hupwatch/config"
+	"hupwatch/runner/control"
+	"hupwatch/services/lifecycle"
+)
+
+// Rollout is all that there is to decide it by. It is a pure function over plain data,
+// as a lifecycle.Machine is: Step takes one input and returns effects, and nothing
+// else changes it.
+type Rollout struct {
+	Config *config.Config
+	// runtimeDir and stateDir are those hupwatch began with, whatever the file says now.
+	runtimeDir, stateDir string
+	// known is what an earlier hupwatch knew of each service.
+	known map[string]lifecycle.Record
+
+	declared map[string]bool // every service that has a watcher, and whether the file names it
+
+	// readings are the reads of the file that are still to come; the first one
+	// is under way.
+	readings []reading
+	// configError is why the file was refused when it was last read.
+	ConfigError string
+	claiming    bool // a claim of the name file is under way
+	reclaim     bool // and another was asked for since
+
+	requests map[uint64]*request
+	LastID   uint64
+
+	order order
+
+	queue []Turn // asked for, in order
+	held  []Turn
+
+	ending    bool
+	code      int             // to end with
+	stopping  map[string]bool // services that have not ended yet
+	unstopped map[string]bool // of those, the ones that were not told to yet
+	last      lifecycle.Stop  // what they are told then
+}
+
+// reading is why the file is read: for a signal, or for all that clients asked
+// before it.
+type reading struct {
+	signal Demand
+	asked  []Asked
+}
+
+// by says who it is read for.
+func (p reading) by() string {
+	if len(p.asked) > 0 {
+		return p.asked[0].By
+	}
+	return p.signal.By
+}
+
+// nameFileDefault is where in runtime_dir the name file is by default.
+const nameFileDefault = "reload"
+
+func New() *Rollout {
+	return &Rollout{
+		declared: make(map[string]bool),
+		requests: make(map[uint64]*request),
+		stopping: make(map[string]bool),
+		order:    newOrder(),
+	}
+}
+
+func (r *Rollout) Step(in Input) []effect {
+	switch in := in.(type) {
+	case Boot:
+		return r.boot(in)
+	case Asked:
+		return r.asked(in)
+	case Hangup:
+		return r.hangup()
+	case NamesAsked:
+		return r.namesAsked()
+	case NamesClaimed:
+		return r.namesClaimed(in)
+	case ConfigRead:
+		return r.configRead(in)
+	case TurnAsked:
+		r.queue = append(r.queue, in.Turn)
+		return r.grant()
+	case TurnReturned:
+		is := func(t Turn) bool { return t == in.Turn }
+		r.queue = slices.DeleteFunc(r.queue, is)
+		r.held = slices.DeleteFunc(r.held, is)
+		return r.grant()
+	case Answered:
+		return r.answered(in)
+	case Ended:
+		delete(r.stopping, in.Service)
+		return append(r.endNext(), r.finishIfDone()...)
+	case DependencyReady:
+		return r.standing(in)
+	case DownForGood:
+		return r.downForGood(in)
+	case Stop:
+		return r.stop(in)
+	case Kill:
+		return r.kill()
+	}
+	return nil
+}
+
+// boot brings up the services: all at once, for max_parallel is about reloads.
+func (r *Rollout) boot(in Boot) []effect {
+	c := in.Config
+	r.known = in.Known
+	r.Config, r.runtimeDir, r.stateDir = c, c.Daemon.RuntimeDir, c.Daemon.StateDir
+	r.order.learn(c)
+	effects := []effect{Apply{c.Daemon}}
+	for _, s := range c.Services {
+		r.declared[s.Name] = true
+		wanted := in.Wanted[s.Name]
+		if wanted == lifecycle.WantedDown { // nothing else tells why it does not come up
+			effects = append(effects, Emit{lifecycle.Event{
+				Kind: lifecycle.KindAdvice, Service: s.Name, Reason: "it was stopped on request and stays so: hupwatch start " + s.Name + " brings it up",
+			}})
+		}
+		effects = append(effects, Add{s, r.known[s.Name]})
+		effects = append(effects, r.hold(s)...)
+		effects = append(effects, Tell{s.Name, lifecycle.Start{Wanted: wanted}})
+	}
+	return effects
+}
+
+func (r *Rollout) hangup() []effect {
+	if r.ending {
+		return []effect{ignored("signal HUP", "hupwatch ends")}
+	}
+	return r.readFile(reading{signal: Demand{What: VerbReload, By: "signal HUP"}})
+}
+
+// asked takes what a client asks for. To stop a service, to signal it or to roll it
+// back takes no look at the file.
+func (r *Rollout) asked(in Asked) []effect {
+	switch {
+	case r.ending:
+		return []effect{tooLate(in)}
+	case in.What == VerbStop, in.What == VerbSignal, in.What == VerbRollback:
+		return r.directly(in)
+	}
+	return r.readFile(reading{asked: []Asked{in}})
+}
+
+// directly asks the services that have a watcher.
+func (r *Rollout) directly(in Asked) []effect {
+	names := in.Names
+	if names == nil {
+		for _, name := range sorted(r.declared) {
+			if r.declared[name] {
+				names = append(names, name)
+			}
+		}
+	}
+	var unknown []string
+	for _, name := range names {
+		if !r.declared[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		return []effect{unknownTo(r.Config, in, unknown)}
+	}
+	q, effects := r.begin(in)
+	for _, name := range names {
+		if q.waiting[name] {
+			continue // named twice
+		}
+		q.waiting[name] = true
+		q.later = append(q.later, name)
+	}
+	effects = append(effects, r.askNext(q)...)
+	return append(effects, r.doneIfAnswered(q)...)
+}
+
+// askNext asks those of a request that are not in the way of others any more: what
+// depends on a service is stopped before it.
+func (r *Rollout) askNext(q *request) []effect {
+	var effects []effect
+	q.later = slices.DeleteFunc(q.later, func(name string) bool {
+		if q.What == VerbStop && r.order.inTheWay(name, q.waiting) {
+			return false
+		}
+		effects = append(effects, Tell{name, q.forService(q.id, nil)})
+		return true
+	})
+	return effects
+}
+
+// readFile has the file read once for each purpose, one after the other. What has
+// not begun yet covers a later one of the same kind.
+func (r *Rollout) readFile(p reading) []effect {
+	for i := 1; i < len(r.readings); i++ {
+		q := &r.readings[i]
+		switch {
+		case len(p.asked) > 0 && len(q.asked) > 0:
+			q.asked = append(q.asked, p.asked...)
+			return nil
+		case len(p.asked)+len(q.asked) == 0 && p.signal.Names == nil && q.signal.Names == nil:
+			return nil
+		}
+	}
+	r.readings = append(r.readings, p)
+	if len(r.readings) > 1 {
+		return nil
+	}
+	return []effect{ReadConfig{}}
+}
+
+func (r *Rollout) namesAsked() []effect {
+	switch {
+	case r.ending:
+		return []effect{ignored("signal USR2", "hupwatch ends")}
+	case r.claiming:
+		r.reclaim = true
+		return nil
+	}
+	r.claiming = true
+	return []effect{ClaimNames{}}
+}
+
+func (r *Rollout) namesClaimed(in NamesClaimed) []effect {
+	r.claiming = false
+	var effects []effect
+	if r.reclaim {
+		r.reclaim, r.claiming = false, true
+		effects = append(effects, ClaimNames{})
+	}
+	switch {
+	case in.Err != nil:
+		return append(effects, refused("signal USR2", in.Err.Error()))
+	case r.ending:
+		return append(effects, ignored("signal USR2", "hupwatch ends"))
+	}
+	return append(effects, r.readFile(reading{signal: Demand{What: VerbReload, By: "signal USR2", Names: in.Names}})...)
+}
+
+// configRead goes on with what the file was read for.
+func (r *Rollout) configRead(in ConfigRead) []effect {
+	if r.ending {
+		return nil
+	}
+	p := r.readings[0]
+	r.readings = r.readings[1:]
+	var effects []effect
+	if in.Config == nil {
+		effects = r.badConfig(p, in.Problems)
+	} else {
+		r.ConfigError = ""
+		effects = r.serve(p, in.Config)
+	}
+	if len(r.readings) > 0 {
+		effects = append(effects, ReadConfig{})
+	}
+	return effects
+}
+
+// badConfig says what is wrong with the file. Nothing is changed.
+func (r *Rollout) badConfig(p reading, problems config.Problems) []effect {
+	var effects []effect
+	var texts []string
+	for _, problem := range problems {
+		if !problem.Warning {
+			texts = append(texts, problem.String())
+			effects = append(effects, Emit{lifecycle.Event{Kind: lifecycle.KindConfigError, By: p.by(), Reason: problem.String()}})
+		}
+	}
+	text := fmt.Sprintf("the configuration has %s, nothing was changed; hupwatch check -c %s tells them too", count(texts), r.Config.File)
+	r.ConfigError = text
+	if len(texts) > 0 {
+		r.ConfigError = texts[0]
+	}
+	effects = append(effects, refused(p.by(), text))
+	for _, a := range p.asked {
+		effects = append(effects, Rejected{a.Token, control.ReasonConfig, text, texts})
+	}
+	return effects
+}
+
+// rejectAll is for clients that were too late. They do not wait for a file system
+// that may never answer.
+func (r *Rollout) rejectAll() []effect {
+	var effects []effect
+	for _, p := range r.readings {
+		for _, a := range p.asked {
+			effects = append(effects, tooLate(a))
+		}
+	}
+	r.readings = nil
+	return effects
+}
+
+func tooLate(a Asked) effect {
+	return Rejected{Token: a.Token, Reason: control.ReasonEnding, Text: "hupwatch ends"}
+}
+
+// serve does what the file was read for, if it names all that is asked for.
+func (r *Rollout) serve(p reading, c *config.Config) []effect {
+	all := p.asked
+	if len(all) == 0 {
+		all = []Asked{{Demand: p.signal}}
+	}
+	var effects []effect
+	applied := false
+	for _, a := range all {
+		if unknown := missing(a.Names, c); len(unknown) > 0 {
+			effects = append(effects, unknownTo(c, a, unknown))
+			continue
+		}
+		if !applied {
+			applied = true
+			effects = append(effects, r.applyDaemon(c)...)
+		}
+		effects = append(effects, r.applyTo(a, c)...)
+	}
+	return effects
+}
+
+func missing(names []string, c *config.Config) []string {
+	var found []string
+	for _, name := range names {
+		if _, ok := c.Service(name); !ok {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+func unknownTo(c *config.Config, a Asked, names []string) effect {
+	text := noSuchService(c, names)
+	if a.Token != 0 {
+		return Rejected{Token: a.Token, Reason: control.ReasonUnknown, Text: text}
+	}
+	return refused(a.By, text)
+}
+
+func noSuchService(c *config.Config, names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+	return fmt.Sprintf("no such service in %s: %s; nothing was reloaded; it has %s", c.File, strings.Join(quoted, ", "), some(c.Services))
+}
+
+// applyTo makes the file so read come true for the services it was read for.
+func (r *Rollout) applyTo(a Asked, c *config.Config) []effect {
+	q, effects := r.begin(a)
+	if a.Names == nil && a.What == VerbReload {
+		effects = append(effects, r.remove(q, c)...)
+	}
+	for _, s := range c.Services {
+		if a.Names == nil || slices.Contains(a.Names, s.Name) {
+			effects = append(effects, r.askService(q, s)...)
+		}
+	}
+	return append(effects, r.doneIfAnswered(q)...)
+}
+
+// begin makes a request of what was asked.
+func (r *Rollout) begin(a Asked) (*request, []effect) {
+	r.LastID++
+	q := newRequest(r.LastID, a.Demand)
+	r.requests[q.id] = q
+	effects := []effect{Emit{lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{q.id}, By: a.By, Verb: string(a.What), Names: a.Names}}}
+	if a.Token != 0 {
+		effects = append(effects, Accepted{a.Token, q.id})
+	}
+	return q, effects
+}
+
+func (r *Rollout) doneIfAnswered(q *request) []effect {
+	if len(q.waiting) > 0 {
+		return nil
+	}
+	delete(r.requests, q.id)
+	return []effect{Emit{q.summary()}}
+}
+
+// ask asks one service for what it is in the file for.
+func (r *Rollout) askService(q *request, s *config.Service) []effect {
+	var effects []effect
+	named, known := r.declared[s.Name]
+	switch {
+	case !known:
+		effects = append(effects, Add{s, r.known[s.Name]})
+	case !named:
+		effects = append(effects, Tell{s.Name, lifecycle.Declare{Config: s}})
+	}
+	r.declared[s.Name] = true
+	q.waiting[s.Name] = true
+	if !known || !named || q.What != VerbReload {
+		effects = append(effects, r.hold(s)...)
+	}
+	return append(effects, Tell{s.Name, q.forService(q.id, s)})
+}
+
+// remove stops the services that the file names no more.
+func (r *Rollout) remove(q *request, c *config.Config) []effect {
+	var effects []effect
+	for _, name := range sorted(r.declared) {
+		if _, ok := c.Service(name); ok || !r.declared[name] {
+			continue
+		}
+		r.declared[name] = false
+		q.waiting[name] = true
+		effects = append(effects, Tell{name, lifecycle.Stop{ID: q.id, Until: lifecycle.Never, Why: lifecycle.StopRemoved}})
+	}
+	return effects
+}
+
+// applyDaemon puts the daemon's keys into force; runtime_dir and state_dir stay what
+// they are, and so does a name file that is in the first by default.
+func (r *Rollout) applyDaemon(c *config.Config) []effect {
+	var effects []effect
+	daemon := c.Daemon
+	stays := func(key, held string) {
+		r.ConfigError = "daemon." + key + " cannot be changed while hupwatch runs; it stays " + cmp.Or(held, "none") + " until hupwatch is started again"
+		effects = append(effects, Emit{lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: r.ConfigError}})
+	}
+	if r.stateDir != daemon.StateDir {
+		stays("state_dir", r.stateDir)
+	}
+	if held := r.runtimeDir; held != daemon.RuntimeDir {
+		stays("runtime_dir", held)
+		if daemon.NameFile == filepath.Join(daemon.RuntimeDir, nameFileDefault) {
+			daemon.NameFile = filepath.Join(held, nameFileDefault)
+		}
+	}
+	r.Config = c
+	r.order.learn(c)
+	effects = append(effects, r.unholdAll()...)
+	effects = append(effects, Apply{daemon})
+	return append(effects, r.grant()...)
+}
+
+// grant gives turns to those who asked first, as many as max_parallel allows.
+func (r *Rollout) grant() []effect {
+	var effects []effect
+	for len(r.queue) > 0 && len(r.held) < r.Config.Daemon.MaxParallel {
+		t := r.queue[0]
+		r.queue = r.queue[1:]
+		r.held = append(r.held, t)
+		effects = append(effects, Tell{t.Service, lifecycle.Turn{Ticket: t.Ticket}})
+	}
+	return effects
+}
+
+func (r *Rollout) answered(in Answered) []effect {
+	var effects []effect
+	if a := in.Answer; !a.Told {
+		effects = append(effects, Emit{lifecycle.Event{
+			Kind: lifecycle.KindAnswered, Service: in.Service, Reloads: a.IDs, Result: a.Result, Reason: a.Reason, Generation: a.Generation, PID: a.PID,
+		}})
+	}
+	for _, id := range in.Answer.IDs {
+		q := r.requests[id]
+		if q == nil || !q.waiting[in.Service] { // a bug, but no reason to end what serves
+			effects = append(effects, Emit{lifecycle.Event{Kind: lifecycle.KindTrouble, Service: in.Service, Reason: fmt.Sprintf("answered reload %d, which did not wait for it", id)}})
+			continue
+		}
+		q.answer(in.Service, in.Answer)
+		effects = append(effects, r.askNext(q)...)
+		effects = append(effects, r.doneIfAnswered(q)...)
+	}
+	return effects
+}
+
+// stop ends every service, or lets go of them if at_exit says so.
+func (r *Rollout) stop(in Stop) []effect {
+	by := "signal " + in.Signal
+	if r.ending {
+		return []effect{ignored(by, "hupwatch ends already")}
+	}
+	leave := r.Config.Daemon.AtExit == config.AtExitLeave && in.Signal != "INT"
+	why, told := lifecycle.StopShutdown, lifecycle.Event{Kind: lifecycle.KindEnding, By: by}
+	if in.Signal == "INT" {
+		told.Reason = "a second INT kills what is left then"
+	}
+	if leave {
+		why, told.Kind = lifecycle.StopLeave, lifecycle.KindLeaving
+	}
+	return r.end(in.Now, why, told)
+}
+
+// downForGood ends everything since one service that is essential is down, with
+// the exit code of that.
+func (r *Rollout) downForGood(in DownForGood) []effect {
+	if r.ending {
+		return nil
+	}
+	r.code = in.Code
+	return r.end(in.Now, lifecycle.StopShutdown, lifecycle.Event{Kind: lifecycle.KindEnding, Reason: "the essential service " + in.Service + " is down for good"})
+}
+
+// end ends every service within shutdown_timeout.
+func (r *Rollout) end(now lifecycle.Instant, why lifecycle.StopCause, told lifecycle.Event) []effect {
+	r.ending = true
+	r.unstopped = make(map[string]bool)
+	for name := range r.declared {
+		r.stopping[name], r.unstopped[name] = true, true
+	}
+	effects := append([]effect{Emit{told}}, r.rejectAll()...)
+	effects = append(effects, r.abortLater()...)
+	r.last = lifecycle.Stop{Until: now.Add(r.Config.Daemon.ShutdownTimeout), Why: why}
+	effects = append(effects, r.endNext()...)
+	return append(effects, r.finishIfDone()...)
+}
+
+// abortLater answers for the services that were to be asked once others have
+// answered: they end by themselves now, in the same order.
+func (r *Rollout) abortLater() []effect {
+	var effects []effect
+	for _, id := range slices.Sorted(maps.Keys(r.requests)) {
+		q := r.requests[id]
+		names := q.later
+		q.later = nil
+		for _, name := range names {
+			effects = append(effects, r.answered(Answered{name, lifecycle.Answer{IDs: []uint64{id}, Result: lifecycle.ResultAborted, Reason: "hupwatch ends"}})...)
+		}
+	}
+	return effects
+}
+
+// endNext ends the services that nobody who lives depends on any more.
+func (r *Rollout) endNext() []effect {
+	var effects []effect
+	for _, name := range sorted(r.unstopped) {
+		if r.last.Why != lifecycle.StopLeave && r.order.inTheWay(name, r.stopping) {
+			continue
+		}
+		delete(r.unstopped, name)
+		effects = append(effects, Tell{name, r.last})
+	}
+	return effects
+}
+
+// kill ends everything at once.
+func (r *Rollout) kill() []effect {
+	var effects []effect
+	for _, name := range sorted(r.unstopped) {
+		effects = append(effects, Tell{name, r.last})
+	}
+	clear(r.unstopped)
+	return append(effects, r.tellAll(lifecycle.Kill{})...)
+}
+
+func (r *Rollout) tellAll(in lifecycle.Input) []effect {
+	var effects []effect
+	for _, name := range sorted(r.declared) {
+		effects = append(effects, Tell{name, in})
+	}
+	return effects
+}
+
+func (r *Rollout) finishIfDone() []effect {
+	if !r.ending || len(r.stopping) > 0 {
+		return nil
+	}
+	return []effect{Finish{r.code}}
+}
+
+func count(problems []string) string {
+	if len(problems) == 1 {
+		return "a problem"
+	}
+	return fmt.Sprintf("%d problems", len(problems))
+}
+
+// some names services, as many as a message can take.
+func some(all []*config.Service) string {
+	const enough = 20
+	var names []string
+	for _, s := range all[:min(enough, len(all))] {
+		names = append(names, s.Name)
+	}
+	text := strings.Join(names, ", ")
+	if len(all) > enough {
+		text += fmt.Sprintf(" and %d more", len(all)-enough)
+	}
+	return text
+}
+
+func ignored(by, reason string) effect {
+	return Emit{lifecycle.Event{Kind: lifecycle.KindIgnored, By: by, Reason: reason}}
+}
+
+func refused(by, reason string) effect {
+	return Emit{lifecycle.Event{Kind: lifecycle.KindRefused, By: by, Reason: reason}}
+}
+
+func sorted(set map[string]bool) []string {
+	names := make([]string, 0, len(set))
+	for name := range set {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,174 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"hupwatch/config"
+	"hupwatch/runner/control"
+	"hupwatch/services"
+	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
+)
+
+// What a HUP would do to a service.
+const (
+	actionReload = "reload"
+	actionStart  = "start"
+	actionStop   = "stop"
+	actionSkip   = "skip"
+)
+
+// plan says what a HUP would do with this configuration, and changes nothing. It
+// reads the host, and may block on a file system that does not answer.
+func plan(c *config.Config, seen []*services.Watcher, r release.Resolver) control.Plan {
+	p := control.Plan{Config: c.File}
+	known := make(map[string]*services.Watcher)
+	for _, w := range seen {
+		known[w.Name()] = w
+		s, ok := c.Service(w.Name())
+		w.Look(func(m *lifecycle.Machine) {
+			switch {
+			case ok:
+				p.Services = append(p.Services, planOf(m, s))
+			case !m.Removed():
+				p.Services = append(p.Services, control.PlanService{Name: m.Name, Action: actionStop, Why: "the file names it no more"})
+			}
+		})
+	}
+	for _, s := range c.Services {
+		if known[s.Name] == nil {
+			p.Services = append(p.Services, planNew(s))
+		}
+	}
+	for i := range p.Services {
+		if s, ok := c.Service(p.Services[i].Name); ok && p.Services[i].Action != actionSkip {
+			resolvePlan(&p.Services[i], s, r, known[s.Name])
+		}
+	}
+	slices.SortFunc(p.Services, func(a, b control.PlanService) int { return strings.Compare(a.Name, b.Name) })
+	return p
+}
+
+func planNew(s *config.Service) control.PlanService {
+	p := control.PlanService{Name: s.Name, Action: actionStart, Why: "it is new in the file"}
+	if !s.Autostart {
+		p.Action, p.Why = actionSkip, "it is new in the file, and autostart = false"
+	}
+	return p
+}
+
+// planOf says what a HUP would do to a service that has a machine.
+func planOf(m *lifecycle.Machine, s *config.Service) control.PlanService {
+	p := control.PlanService{Name: s.Name, Action: actionReload}
+	from := m.Config
+	active := serving(m)
+	if active != nil {
+		from = active.Release.Service
+	}
+	changes := config.Changes(from, s)
+	for _, c := range changes {
+		p.Changed = append(p.Changed, c.Key)
+	}
+	switch state := m.State(); {
+	case m.Removed() && s.Autostart:
+		p.Action, p.Why = actionStart, "it is in the file again"
+	case m.Removed(), !m.WantedUp:
+		p.Action, p.Why = actionSkip, "it is wanted down"
+	case state == lifecycle.StateWaiting:
+		p.Action, p.Why = actionStart, "it waits for "+strings.Join(m.Awaits, ", ")+", and starts then"
+	case active == nil:
+		p.Action, p.Why = actionStart, fmt.Sprintf("it is in state %s", state)
+	case len(changes) > 0:
+		p.Why = "changed: " + strings.Join(changesText(changes, from, s), ", ")
+	default:
+		p.Why = "nothing changed in the file"
+	}
+	if active != nil && p.Action == actionReload {
+		p.Notes = notesOf(s, changes)
+	}
+	return p
+}
+
+// serving is a generation that serves; nil if there is none.
+func serving(m *lifecycle.Machine) *lifecycle.Generation {
+	for i := range m.Slots {
+		if g := m.Slots[i].Active; g != nil {
+			return g
+		}
+	}
+	return nil
+}
+
+// changesText names the keys that changed; some say more when what they were and
+// will be stands beside them.
+func changesText(changes []config.Change, from, to *config.Service) []string {
+	var all []string
+	for _, c := range changes {
+		text := c.Key
+		switch c.Key {
+		case "instances":
+			text += fmt.Sprintf(" %d → %d", max(1, from.Instances), max(1, to.Instances))
+		case "publish":
+			text += fmt.Sprintf(" %s → %s", cmp.Or(from.Publish, "none"), cmp.Or(to.Publish, "none"))
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// notesOf is what to know before what serves is reloaded.
+func notesOf(s *config.Service, changes []config.Change) []string {
+	switch s.Reload {
+	case config.ReloadStopFirst:
+		return []string{`reload = "stop-first": it stops first, nothing serves until the new one does`}
+	case config.ReloadSignal:
+		notes := []string{fmt.Sprintf(`reload = "signal": it gets %s, there is no new process`, config.SignalName(s.ReloadSignal))}
+		var asleep []string
+		for _, c := range changes {
+			if !c.Live {
+				asleep = append(asleep, c.Key)
+			}
+		}
+		if len(asleep) > 0 {
+			notes = append(notes, fmt.Sprintf("not in force until it is started anew (hupwatch restart %s): %s", s.Name, strings.Join(asleep, ", ")))
+		}
+		return notes
+	case config.ReloadStartFirst:
+	}
+	return nil
+}
+
+// resolvePlan adds what the new release would be, as far as it is another one.
+func resolvePlan(p *control.PlanService, s *config.Service, r release.Resolver, w *services.Watcher) {
+	made, err := r.Resolve(s)
+	switch {
+	case err != nil:
+		p.Error = err.Error()
+	case w != nil:
+		w.Look(func(m *lifecycle.Machine) {
+			if g := serving(m); g != nil && g.Release.Dir != made.Dir {
+				p.Why = otherRelease(p, s, made.Dir, g.Release.Dir)
+			}
+			p.NothingNew = p.Action == actionReload && m.NothingNew(made)
+		})
+		if p.NothingNew && s.ReloadWhen == config.ReloadChanged {
+			p.Action, p.Notes = actionSkip, nil
+			p.Why = fmt.Sprintf(`nothing new, and reload_when = "changed"; to reload it all the same: hupwatch reload %s`, s.Name)
+		}
+	}
+}
+
+// otherRelease is why a service is reloaded that would run in another directory.
+func otherRelease(p *control.PlanService, s *config.Service, dir, now string) string {
+	if s.Reload == config.ReloadSignal {
+		return fmt.Sprintf("another release, which a signal does not put in place: %s, now %s", dir, now)
+	}
+	why := fmt.Sprintf("another release: %s, now %s", dir, now)
+	if len(p.Changed) > 0 {
+		why += "; " + p.Why
+	}
+	return why
+}
