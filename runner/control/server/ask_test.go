@@ -436,6 +436,25 @@ func TestTheSameKeyIsAskedOnce(t *testing.T) {
 	}
 }
 
+// Roll backs to two releases with the same key were one request.
+func TestTheSameKeyForAnotherReleaseIsAConflict(t *testing.T) {
+	s := start(t, &fake{})
+	to := func(release string) error {
+		events, err := s.client.Do(t.Context(), control.VerbRollback, "web", control.Request{Key: "k", To: release, NoWait: true})
+		if err == nil {
+			all(t, events)
+		}
+		return err
+	}
+	if err := to("/srv/1"); err != nil {
+		t.Fatal(err)
+	}
+	var refused *control.Error
+	if err := to("/srv/2"); !errors.As(err, &refused) || refused.Reason != control.ReasonConflict {
+		t.Errorf("another release with the key: %v, want a conflict", err)
+	}
+}
+
 // finishWhen finishes a request when it has begun.
 func (f *fake) finishWhen(t *testing.T, id uint64) {
 	t.Helper()

@@ -89,7 +89,7 @@ func (k *keys) done(key userKey, a *asked) {
 // fingerprint is the same for requests for the same. How the answer is wanted is
 // no part of it.
 func fingerprint(what, name string, q control.Request) [sha256.Size]byte {
-	q = control.Request{Services: q.Services, Changed: q.Changed, Signal: q.Signal}
+	q = control.Request{Services: q.Services, Changed: q.Changed, Signal: q.Signal, To: q.To}
 	text, err := json.Marshal([]any{what, name, q})
 	if err != nil {
 		panic(err) // text, lists of it and bools have no errors
