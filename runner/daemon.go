@@ -75,7 +75,7 @@ type Options struct {
 	OneService bool
 }
 
-// Reloading is the daemon: it returns when everything it started has ended, after a
+// Run is the daemon: it returns when everything it started has ended, after a
 // TERM, QUIT or INT, or since an essential service is down for good, with the
 // exit code for that. An error says why it did not start, or what went wrong
 // with it.

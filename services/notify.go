@@ -14,7 +14,7 @@ import (
 // which the kernel closes first: how it ended says more than that it fell silent.
 const exitGrace = 500 * time.Millisecond
 
-// ear is where a generation says how it is, if it does.
+// notification is where a generation says that it is ready, if it does.
 type notification struct {
 	socket *notify.Socket
 	pipe   *notify.Pipe

@@ -14,16 +14,16 @@ type resolving struct {
 	next *lifecycle.Resolve // the last one that asks the same
 }
 
-// resolution is what came of an inquiry.
+// resolution is what came of it.
 type resolution struct {
 	lifecycle.Input
 	of *resolving
 }
 
-// ask has a release made. A restart does not ask again what is being asked
-// already: if the file system hangs, that costs a thread that stays each time, and
-// a service that is tried for days would use up all there may be. A person who
-// reloads may have mended what hangs.
+// makeRelease asks for a release. A restart does not ask again for what is being made
+// already: if the file system hangs, each time would cost a thread for good, and a
+// service that is started again for days would use up all that there may be. A reload
+// does ask again: somebody may have mended what hangs.
 func (w *Watcher) makeRelease(e lifecycle.Resolve) {
 	for _, i := range w.resolving {
 		if e.Cause == lifecycle.CauseRestart && i.Reuse == e.Reuse && reflect.DeepEqual(i.Config, e.Config) {

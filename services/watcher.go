@@ -31,14 +31,14 @@ type Coordinator interface {
 	DependencyReady(service string, ready bool)
 }
 
-// Host is what a Watcher carries out effects with. All watchers share one.
+// Host is what watchers carry effects out with. All of them share one.
 type Host struct {
 	Table    *process.Table
 	Resolver release.Resolver
-	// Stepping, Resolving and Starting are the gates for these. With one for all,
-	// a thousand starts would wait for a thousand releases to be made first.
+	// Stepping, Resolving and Starting are the gates for these. With one gate for all,
+	// a thousand starts would wait until a thousand releases are made.
 	Stepping, Resolving, Starting *Gate
-	// Probing is the gate for probes, which wait for others: a wide one.
+	// Probing is the gate for probes. It is wide: a probe waits for others.
 	Probing *Gate
 	Ledger  Ledger
 	Archive Archive // nil for none
@@ -46,7 +46,7 @@ type Host struct {
 	Notify  *notify.Server
 	Watch   *sockets.Watch // nil if the system cannot watch paths
 	Events  *Stream
-	// Mistakes is told of what panics in a watcher; the watcher goes on.
+	// Mistakes is told what panics in a watcher. The watcher goes on.
 	Mistakes mistake.Report
 	// Mark tells this hupwatch's generations from all other processes, in
 	// HUPWATCH_MARK.
@@ -54,12 +54,12 @@ type Host struct {
 	Now  func() lifecycle.Instant
 }
 
-// pauseAfterMistake keeps a deadline whose handling panics from being handled again
-// and again.
+// pauseAfterMistake keeps a deadline that panics when it is handled from being handled
+// again and again.
 const pauseAfterMistake = time.Second
 
-// Watcher runs one service: it feeds what happens into its Machine and carries
-// out what that wants. It decides nothing.
+// Watcher runs one service: it feeds what happens into a Machine and carries out the
+// effects. It decides nothing.
 type Watcher struct {
 	mu      sync.Mutex // held while these change, which only turn does
 	machine *lifecycle.Machine
@@ -93,7 +93,7 @@ type Watcher struct {
 	bad       excerpt          // of the release that failed last; guarded by mu
 }
 
-// excerpt is the part of the output of a release that names the cause of its failure.
+// excerpt is the lines of a release that name the cause of its failure.
 type excerpt struct {
 	release string
 	lines   []string
@@ -119,7 +119,7 @@ func NewWatcher(c *config.Service, known lifecycle.Record, h *Host, r Coordinato
 	}
 }
 
-// Look shows the machine as it is, which is not to be kept.
+// Look calls at with the machine, which must not be kept.
 func (w *Watcher) Look(at func(*lifecycle.Machine)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -129,16 +129,15 @@ func (w *Watcher) Look(at func(*lifecycle.Machine)) {
 // Name returns the name of the service.
 func (w *Watcher) Name() string { return w.machine.Name }
 
-// LastTail returns what tells of how that generation ended which ended last without
-// having been told to.
+// LastTail returns the last lines of the generation that ended by itself last.
 func (w *Watcher) LastTail() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.last
 }
 
-// TailOf returns the lines that name the cause of the failure of a release, if no other
-// one has failed since.
+// TailOf returns the lines that name the cause of the failure of a release; nil if
+// another one has failed since.
 func (w *Watcher) TailOf(release string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,9 +167,9 @@ func (w *Watcher) Post(in lifecycle.Input) { w.inbox.Put(in) }
 // Interrupt ends Run.
 func (w *Watcher) Interrupt(error) { w.inbox.Close() }
 
-// Reloading is the life of the watcher, until Interrupt. It only waits: what there is
-// to do it has done behind a gate, for a goroutine that did it would keep a
-// stack several times as large, a thousand times.
+// Run is the goroutine of the watcher; Interrupt ends it. It only waits: the work is
+// done behind a gate. A goroutine that did it here would keep a stack several times as
+// large, a thousand times.
 func (w *Watcher) Run() error {
 	for range w.inbox.Wake {
 		inputs, _, closed := w.inbox.Take()
@@ -189,7 +188,7 @@ func (w *Watcher) Run() error {
 	return nil
 }
 
-// turn takes what came in, and does what is due.
+// turn takes the inputs that came in, and does what is due.
 func (w *Watcher) turn(inputs []lifecycle.Input) {
 	well, awaited := true, false
 	for _, in := range inputs {
@@ -207,14 +206,14 @@ func (w *Watcher) turn(inputs []lifecycle.Input) {
 	}
 }
 
-// safely reports whether do did not panic: then what else there is to do for the
-// service, and for all others, is done all the same.
+// safely reports whether do did not panic. If it did, the rest of the turn, and all
+// other services, go on.
 func (w *Watcher) safely(do func()) bool {
 	return w.host.Mistakes.Do("watch "+w.machine.Name, do)
 }
 
-// tick does what is due, unless the exit of what would be promoted is on the
-// way: that goes first.
+// tick does what is due, unless the generation that would be promoted has ended: its
+// exit goes first.
 func (w *Watcher) tick() bool {
 	for _, s := range slices.Clone(w.processes) {
 		w.catchUpWith(s.generation)
@@ -226,7 +225,7 @@ func (w *Watcher) tick() bool {
 	return true
 }
 
-// arm has the watcher woken when something is due.
+// arm lets the timer wake the watcher when something is due.
 func (w *Watcher) arm() {
 	next := w.machine.Deadline()
 	if next != lifecycle.Never {
@@ -247,15 +246,15 @@ func (w *Watcher) armAfter(d time.Duration) {
 	w.timer.Reset(d)
 }
 
-// ended reports whether the main process of a generation has ended, though
-// nobody may have been told: after a pause of all of hupwatch, and on a busy
-// host, its end and that of its warm-up come together.
+// ended reports whether the main process of a generation has ended. Nobody may have
+// been told: after a pause of all of hupwatch, and on a busy host, its end and that of
+// its warm-up come together.
 func (w *Watcher) ended(generation int) bool {
 	p := w.process(generation)
 	return p != nil && p.Ended()
 }
 
-// process returns that of a generation; nil for none.
+// process returns the process of a generation; nil if it has none.
 func (w *Watcher) process(generation int) *process.Process {
 	if s := w.started(generation); s != nil {
 		return s.process
@@ -279,7 +278,7 @@ func (w *Watcher) forget(generation int) {
 	w.processes = slices.DeleteFunc(w.processes, func(s started) bool { return s.generation == generation })
 }
 
-// arrival is a Spawned that brings along what was started.
+// arrival is a Spawned with what was started.
 type arrival struct {
 	lifecycle.Spawned
 	started
@@ -317,7 +316,7 @@ func (w *Watcher) step(in lifecycle.Input) {
 	}
 }
 
-// hear has the machine told what a generation has said by now.
+// catchUpWith tells the machine what a generation has said by now.
 func (w *Watcher) catchUpWith(generation int) {
 	if s := w.started(generation); s != nil {
 		if said, speaks := w.catchUp(s); speaks {
@@ -424,8 +423,7 @@ func (w *Watcher) publish(told lifecycle.Emit) {
 	w.host.Events.Publish(e)
 }
 
-// signal sends what the machine decided. A process that is gone already is none
-// to complain about: its exit is on the way.
+// signal sends a signal. A process that is gone is no error: its exit is on the way.
 func (w *Watcher) signal(e lifecycle.Signal) {
 	w.send(e)
 	if e.Signal != syscall.SIGKILL { // one that was stopped could not end
@@ -458,7 +456,7 @@ func (w *Watcher) trouble(err error) {
 	w.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Service: w.machine.Name, Reason: err.Error()})
 }
 
-// watch posts what happens to one generation's process.
+// processWatch posts what happens to the process of one generation.
 type processWatch struct {
 	watcher *Watcher
 	started // but for its process

@@ -46,7 +46,7 @@ func (r *Rollout) awaits(s *config.Service) []string {
 }
 
 // hold has a service wait for those it depends on, before it is told to come up.
-func (r *Rollout) hold(s *config.Service) []effect {
+func (r *Rollout) hold(s *config.Service) []Effect {
 	names := r.awaits(s)
 	if len(names) == 0 && !r.order.held[s.Name] {
 		return nil
@@ -55,11 +55,11 @@ func (r *Rollout) hold(s *config.Service) []effect {
 	if len(names) == 0 {
 		delete(r.order.held, s.Name)
 	}
-	return []effect{Tell{s.Name, lifecycle.Await{Names: names}}}
+	return []Effect{Tell{s.Name, lifecycle.Await{Names: names}}}
 }
 
-// standing takes what a service is to those that depend on it.
-func (r *Rollout) standing(in DependencyReady) []effect {
+// dependencyReady takes what a service is to those that depend on it.
+func (r *Rollout) dependencyReady(in DependencyReady) []Effect {
 	r.order.stands[in.Service] = in.Ready
 	if !in.Ready { // what is up stays so
 		return nil
@@ -68,8 +68,8 @@ func (r *Rollout) standing(in DependencyReady) []effect {
 }
 
 // unhold looks again whether these services have to wait.
-func (r *Rollout) unhold(names []string) []effect {
-	var effects []effect
+func (r *Rollout) unhold(names []string) []Effect {
+	var effects []Effect
 	for _, name := range names {
 		if s, ok := r.Config.Service(name); ok && r.order.held[name] {
 			effects = append(effects, r.hold(s)...)
@@ -80,8 +80,8 @@ func (r *Rollout) unhold(names []string) []effect {
 
 // unholdAll does so for all, since the file is another one; what is in it no more
 // waits for nobody.
-func (r *Rollout) unholdAll() []effect {
-	var effects []effect
+func (r *Rollout) unholdAll() []Effect {
+	var effects []Effect
 	for _, name := range sorted(r.order.held) {
 		if _, ok := r.Config.Service(name); ok {
 			effects = append(effects, r.unhold([]string{name})...)

@@ -91,7 +91,7 @@ type Turn struct {
 }
 
 // Effect is one thing the rollout wants done: the closed set of types below.
-type effect interface{ effect() }
+type Effect interface{ effect() }
 
 type (
 	// Tell tells a watcher something.
@@ -175,7 +175,7 @@ func (d Demand) forService(id uint64, s *config.Service) lifecycle.Input {
 	return lifecycle.Reload{ID: id, Config: s, Changed: d.Changed || unnamed}
 }
 
-// Request is what somebody asked for, until every service it concerns has
+// request is what somebody asked for, until every service it concerns has
 // answered.
 type request struct {
 	Demand

@@ -77,7 +77,7 @@ func New() *Rollout {
 	}
 }
 
-func (r *Rollout) Step(in Input) []effect {
+func (r *Rollout) Step(in Input) []Effect {
 	switch in := in.(type) {
 	case Boot:
 		return r.boot(in)
@@ -105,7 +105,7 @@ func (r *Rollout) Step(in Input) []effect {
 		delete(r.stopping, in.Service)
 		return append(r.endNext(), r.finishIfDone()...)
 	case DependencyReady:
-		return r.standing(in)
+		return r.dependencyReady(in)
 	case DownForGood:
 		return r.downForGood(in)
 	case Stop:
@@ -117,12 +117,12 @@ func (r *Rollout) Step(in Input) []effect {
 }
 
 // boot brings up the services: all at once, for max_parallel is about reloads.
-func (r *Rollout) boot(in Boot) []effect {
+func (r *Rollout) boot(in Boot) []Effect {
 	c := in.Config
 	r.known = in.Known
 	r.Config, r.runtimeDir, r.stateDir = c, c.Daemon.RuntimeDir, c.Daemon.StateDir
 	r.order.learn(c)
-	effects := []effect{Apply{c.Daemon}}
+	effects := []Effect{Apply{c.Daemon}}
 	for _, s := range c.Services {
 		r.declared[s.Name] = true
 		wanted := in.Wanted[s.Name]
@@ -138,19 +138,19 @@ func (r *Rollout) boot(in Boot) []effect {
 	return effects
 }
 
-func (r *Rollout) hangup() []effect {
+func (r *Rollout) hangup() []Effect {
 	if r.ending {
-		return []effect{ignored("signal HUP", "hupwatch ends")}
+		return []Effect{ignored("signal HUP", "hupwatch ends")}
 	}
 	return r.readFile(reading{signal: Demand{What: VerbReload, By: "signal HUP"}})
 }
 
 // asked takes what a client asks for. To stop a service, to signal it or to roll it
 // back takes no look at the file.
-func (r *Rollout) asked(in Asked) []effect {
+func (r *Rollout) asked(in Asked) []Effect {
 	switch {
 	case r.ending:
-		return []effect{tooLate(in)}
+		return []Effect{tooLate(in)}
 	case in.What == VerbStop, in.What == VerbSignal, in.What == VerbRollback:
 		return r.directly(in)
 	}
@@ -158,7 +158,7 @@ func (r *Rollout) asked(in Asked) []effect {
 }
 
 // directly asks the services that have a watcher.
-func (r *Rollout) directly(in Asked) []effect {
+func (r *Rollout) directly(in Asked) []Effect {
 	names := in.Names
 	if names == nil {
 		for _, name := range sorted(r.declared) {
@@ -174,7 +174,7 @@ func (r *Rollout) directly(in Asked) []effect {
 		}
 	}
 	if len(unknown) > 0 {
-		return []effect{unknownTo(r.Config, in, unknown)}
+		return []Effect{unknownTo(r.Config, in, unknown)}
 	}
 	q, effects := r.begin(in)
 	for _, name := range names {
@@ -190,8 +190,8 @@ func (r *Rollout) directly(in Asked) []effect {
 
 // askNext asks those of a request that are not in the way of others any more: what
 // depends on a service is stopped before it.
-func (r *Rollout) askNext(q *request) []effect {
-	var effects []effect
+func (r *Rollout) askNext(q *request) []Effect {
+	var effects []Effect
 	q.later = slices.DeleteFunc(q.later, func(name string) bool {
 		if q.What == VerbStop && r.order.inTheWay(name, q.waiting) {
 			return false
@@ -204,7 +204,7 @@ func (r *Rollout) askNext(q *request) []effect {
 
 // readFile has the file read once for each purpose, one after the other. What has
 // not begun yet covers a later one of the same kind.
-func (r *Rollout) readFile(p reading) []effect {
+func (r *Rollout) readFile(p reading) []Effect {
 	for i := 1; i < len(r.readings); i++ {
 		q := &r.readings[i]
 		switch {
@@ -219,24 +219,24 @@ func (r *Rollout) readFile(p reading) []effect {
 	if len(r.readings) > 1 {
 		return nil
 	}
-	return []effect{ReadConfig{}}
+	return []Effect{ReadConfig{}}
 }
 
-func (r *Rollout) namesAsked() []effect {
+func (r *Rollout) namesAsked() []Effect {
 	switch {
 	case r.ending:
-		return []effect{ignored("signal USR2", "hupwatch ends")}
+		return []Effect{ignored("signal USR2", "hupwatch ends")}
 	case r.claiming:
 		r.reclaim = true
 		return nil
 	}
 	r.claiming = true
-	return []effect{ClaimNames{}}
+	return []Effect{ClaimNames{}}
 }
 
-func (r *Rollout) namesClaimed(in NamesClaimed) []effect {
+func (r *Rollout) namesClaimed(in NamesClaimed) []Effect {
 	r.claiming = false
-	var effects []effect
+	var effects []Effect
 	if r.reclaim {
 		r.reclaim, r.claiming = false, true
 		effects = append(effects, ClaimNames{})
@@ -251,13 +251,13 @@ func (r *Rollout) namesClaimed(in NamesClaimed) []effect {
 }
 
 // configRead goes on with what the file was read for.
-func (r *Rollout) configRead(in ConfigRead) []effect {
+func (r *Rollout) configRead(in ConfigRead) []Effect {
 	if r.ending {
 		return nil
 	}
 	p := r.readings[0]
 	r.readings = r.readings[1:]
-	var effects []effect
+	var effects []Effect
 	if in.Config == nil {
 		effects = r.badConfig(p, in.Problems)
 	} else {
@@ -271,8 +271,8 @@ func (r *Rollout) configRead(in ConfigRead) []effect {
 }
 
 // badConfig says what is wrong with the file. Nothing is changed.
-func (r *Rollout) badConfig(p reading, problems config.Problems) []effect {
-	var effects []effect
+func (r *Rollout) badConfig(p reading, problems config.Problems) []Effect {
+	var effects []Effect
 	var texts []string
 	for _, problem := range problems {
 		if !problem.Warning {
@@ -294,8 +294,8 @@ func (r *Rollout) badConfig(p reading, problems config.Problems) []effect {
 
 // rejectAll is for clients that were too late. They do not wait for a file system
 // that may never answer.
-func (r *Rollout) rejectAll() []effect {
-	var effects []effect
+func (r *Rollout) rejectAll() []Effect {
+	var effects []Effect
 	for _, p := range r.readings {
 		for _, a := range p.asked {
 			effects = append(effects, tooLate(a))
@@ -305,17 +305,17 @@ func (r *Rollout) rejectAll() []effect {
 	return effects
 }
 
-func tooLate(a Asked) effect {
+func tooLate(a Asked) Effect {
 	return Rejected{Token: a.Token, Reason: control.ReasonEnding, Text: "hupwatch ends"}
 }
 
 // serve does what the file was read for, if it names all that is asked for.
-func (r *Rollout) serve(p reading, c *config.Config) []effect {
+func (r *Rollout) serve(p reading, c *config.Config) []Effect {
 	all := p.asked
 	if len(all) == 0 {
 		all = []Asked{{Demand: p.signal}}
 	}
-	var effects []effect
+	var effects []Effect
 	applied := false
 	for _, a := range all {
 		if unknown := missing(a.Names, c); len(unknown) > 0 {
@@ -341,7 +341,7 @@ func missing(names []string, c *config.Config) []string {
 	return found
 }
 
-func unknownTo(c *config.Config, a Asked, names []string) effect {
+func unknownTo(c *config.Config, a Asked, names []string) Effect {
 	text := noSuchService(c, names)
 	if a.Token != 0 {
 		return Rejected{Token: a.Token, Reason: control.ReasonUnknown, Text: text}
@@ -358,7 +358,7 @@ func noSuchService(c *config.Config, names []string) string {
 }
 
 // applyTo makes the file so read come true for the services it was read for.
-func (r *Rollout) applyTo(a Asked, c *config.Config) []effect {
+func (r *Rollout) applyTo(a Asked, c *config.Config) []Effect {
 	q, effects := r.begin(a)
 	if a.Names == nil && a.What == VerbReload {
 		effects = append(effects, r.remove(q, c)...)
@@ -372,28 +372,28 @@ func (r *Rollout) applyTo(a Asked, c *config.Config) []effect {
 }
 
 // begin makes a request of what was asked.
-func (r *Rollout) begin(a Asked) (*request, []effect) {
+func (r *Rollout) begin(a Asked) (*request, []Effect) {
 	r.LastID++
 	q := newRequest(r.LastID, a.Demand)
 	r.requests[q.id] = q
-	effects := []effect{Emit{lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{q.id}, By: a.By, Verb: string(a.What), Names: a.Names}}}
+	effects := []Effect{Emit{lifecycle.Event{Kind: lifecycle.KindRequest, Reloads: []uint64{q.id}, By: a.By, Verb: string(a.What), Names: a.Names}}}
 	if a.Token != 0 {
 		effects = append(effects, Accepted{a.Token, q.id})
 	}
 	return q, effects
 }
 
-func (r *Rollout) doneIfAnswered(q *request) []effect {
+func (r *Rollout) doneIfAnswered(q *request) []Effect {
 	if len(q.waiting) > 0 {
 		return nil
 	}
 	delete(r.requests, q.id)
-	return []effect{Emit{q.summary()}}
+	return []Effect{Emit{q.summary()}}
 }
 
 // ask asks one service for what it is in the file for.
-func (r *Rollout) askService(q *request, s *config.Service) []effect {
-	var effects []effect
+func (r *Rollout) askService(q *request, s *config.Service) []Effect {
+	var effects []Effect
 	named, known := r.declared[s.Name]
 	switch {
 	case !known:
@@ -410,8 +410,8 @@ func (r *Rollout) askService(q *request, s *config.Service) []effect {
 }
 
 // remove stops the services that the file names no more.
-func (r *Rollout) remove(q *request, c *config.Config) []effect {
-	var effects []effect
+func (r *Rollout) remove(q *request, c *config.Config) []Effect {
+	var effects []Effect
 	for _, name := range sorted(r.declared) {
 		if _, ok := c.Service(name); ok || !r.declared[name] {
 			continue
@@ -425,8 +425,8 @@ func (r *Rollout) remove(q *request, c *config.Config) []effect {
 
 // applyDaemon puts the daemon's keys into force; runtime_dir and state_dir stay what
 // they are, and so does a name file that is in the first by default.
-func (r *Rollout) applyDaemon(c *config.Config) []effect {
-	var effects []effect
+func (r *Rollout) applyDaemon(c *config.Config) []Effect {
+	var effects []Effect
 	daemon := c.Daemon
 	stays := func(key, held string) {
 		r.ConfigError = "daemon." + key + " cannot be changed while hupwatch runs; it stays " + cmp.Or(held, "none") + " until hupwatch is started again"
@@ -449,8 +449,8 @@ func (r *Rollout) applyDaemon(c *config.Config) []effect {
 }
 
 // grant gives turns to those who asked first, as many as max_parallel allows.
-func (r *Rollout) grant() []effect {
-	var effects []effect
+func (r *Rollout) grant() []Effect {
+	var effects []Effect
 	for len(r.queue) > 0 && len(r.held) < r.Config.Daemon.MaxParallel {
 		t := r.queue[0]
 		r.queue = r.queue[1:]
@@ -460,8 +460,8 @@ func (r *Rollout) grant() []effect {
 	return effects
 }
 
-func (r *Rollout) answered(in Answered) []effect {
-	var effects []effect
+func (r *Rollout) answered(in Answered) []Effect {
+	var effects []Effect
 	if a := in.Answer; !a.Told {
 		effects = append(effects, Emit{lifecycle.Event{
 			Kind: lifecycle.KindAnswered, Service: in.Service, Reloads: a.IDs, Result: a.Result, Reason: a.Reason, Generation: a.Generation, PID: a.PID,
@@ -481,10 +481,10 @@ func (r *Rollout) answered(in Answered) []effect {
 }
 
 // stop ends every service, or lets go of them if at_exit says so.
-func (r *Rollout) stop(in Stop) []effect {
+func (r *Rollout) stop(in Stop) []Effect {
 	by := "signal " + in.Signal
 	if r.ending {
-		return []effect{ignored(by, "hupwatch ends already")}
+		return []Effect{ignored(by, "hupwatch ends already")}
 	}
 	leave := r.Config.Daemon.AtExit == config.AtExitLeave && in.Signal != "INT"
 	why, told := lifecycle.StopShutdown, lifecycle.Event{Kind: lifecycle.KindEnding, By: by}
@@ -499,7 +499,7 @@ func (r *Rollout) stop(in Stop) []effect {
 
 // downForGood ends everything since one service that is essential is down, with
 // the exit code of that.
-func (r *Rollout) downForGood(in DownForGood) []effect {
+func (r *Rollout) downForGood(in DownForGood) []Effect {
 	if r.ending {
 		return nil
 	}
@@ -508,13 +508,13 @@ func (r *Rollout) downForGood(in DownForGood) []effect {
 }
 
 // end ends every service within shutdown_timeout.
-func (r *Rollout) end(now lifecycle.Instant, why lifecycle.StopCause, told lifecycle.Event) []effect {
+func (r *Rollout) end(now lifecycle.Instant, why lifecycle.StopCause, told lifecycle.Event) []Effect {
 	r.ending = true
 	r.unstopped = make(map[string]bool)
 	for name := range r.declared {
 		r.stopping[name], r.unstopped[name] = true, true
 	}
-	effects := append([]effect{Emit{told}}, r.rejectAll()...)
+	effects := append([]Effect{Emit{told}}, r.rejectAll()...)
 	effects = append(effects, r.abortLater()...)
 	r.last = lifecycle.Stop{Until: now.Add(r.Config.Daemon.ShutdownTimeout), Why: why}
 	effects = append(effects, r.endNext()...)
@@ -523,8 +523,8 @@ func (r *Rollout) end(now lifecycle.Instant, why lifecycle.StopCause, told lifec
 
 // abortLater answers for the services that were to be asked once others have
 // answered: they end by themselves now, in the same order.
-func (r *Rollout) abortLater() []effect {
-	var effects []effect
+func (r *Rollout) abortLater() []Effect {
+	var effects []Effect
 	for _, id := range slices.Sorted(maps.Keys(r.requests)) {
 		q := r.requests[id]
 		names := q.later
@@ -537,8 +537,8 @@ func (r *Rollout) abortLater() []effect {
 }
 
 // endNext ends the services that nobody who lives depends on any more.
-func (r *Rollout) endNext() []effect {
-	var effects []effect
+func (r *Rollout) endNext() []Effect {
+	var effects []Effect
 	for _, name := range sorted(r.unstopped) {
 		if r.last.Why != lifecycle.StopLeave && r.order.inTheWay(name, r.stopping) {
 			continue
@@ -550,8 +550,8 @@ func (r *Rollout) endNext() []effect {
 }
 
 // kill ends everything at once.
-func (r *Rollout) kill() []effect {
-	var effects []effect
+func (r *Rollout) kill() []Effect {
+	var effects []Effect
 	for _, name := range sorted(r.unstopped) {
 		effects = append(effects, Tell{name, r.last})
 	}
@@ -559,19 +559,19 @@ func (r *Rollout) kill() []effect {
 	return append(effects, r.tellAll(lifecycle.Kill{})...)
 }
 
-func (r *Rollout) tellAll(in lifecycle.Input) []effect {
-	var effects []effect
+func (r *Rollout) tellAll(in lifecycle.Input) []Effect {
+	var effects []Effect
 	for _, name := range sorted(r.declared) {
 		effects = append(effects, Tell{name, in})
 	}
 	return effects
 }
 
-func (r *Rollout) finishIfDone() []effect {
+func (r *Rollout) finishIfDone() []Effect {
 	if !r.ending || len(r.stopping) > 0 {
 		return nil
 	}
-	return []effect{Finish{r.code}}
+	return []Effect{Finish{r.code}}
 }
 
 func count(problems []string) string {
@@ -595,11 +595,11 @@ func some(all []*config.Service) string {
 	return text
 }
 
-func ignored(by, reason string) effect {
+func ignored(by, reason string) Effect {
 	return Emit{lifecycle.Event{Kind: lifecycle.KindIgnored, By: by, Reason: reason}}
 }
 
-func refused(by, reason string) effect {
+func refused(by, reason string) Effect {
 	return Emit{lifecycle.Event{Kind: lifecycle.KindRefused, By: by, Reason: reason}}
 }
 

@@ -27,7 +27,7 @@ func booted(c *config.Config) *Rollout {
 }
 
 // wants says in words what effects are, but for what only tells about it.
-func wants(effects []effect) []string {
+func wants(effects []Effect) []string {
 	var lines []string
 	for _, e := range effects {
 		switch e := e.(type) {
@@ -57,7 +57,7 @@ func wants(effects []effect) []string {
 	return lines
 }
 
-func want(t *testing.T, r *Rollout, in Input, lines ...string) []effect {
+func want(t *testing.T, r *Rollout, in Input, lines ...string) []Effect {
 	t.Helper()
 	effects := r.Step(in)
 	if got := wants(effects); !slices.Equal(got, lines) {

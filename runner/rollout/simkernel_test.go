@@ -368,7 +368,7 @@ func (w *world) exec(p *proc) {
 	}
 }
 
-// notifies has a process say how it is, where its service is one that does.
+// speaks has a process say how it is, where its service is one that does.
 func (w *world) speaks(p *proc) {
 	r := p.release.Service.Ready
 	if r == nil || r.Kind != config.ReadyNotify && r.Kind != config.ReadyFD {

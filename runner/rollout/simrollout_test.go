@@ -68,7 +68,7 @@ func (w *world) beforeRollout(in Input) {
 }
 
 // checkRollout holds what the rollout wants beside what it was told.
-func (w *world) checkRollout(in Input, effects []effect) {
+func (w *world) checkRollout(in Input, effects []Effect) {
 	v := &w.watch
 	w.checkVerdicts(in, effects)
 	for _, e := range effects {
@@ -110,7 +110,7 @@ func (w *world) checkRollout(in Input, effects []effect) {
 
 // checkAnswered: the world hears of every answer, once; and of the end of a
 // request with the last of its answers.
-func (w *world) checkAnswered(in Answered, effects []effect) {
+func (w *world) checkAnswered(in Answered, effects []Effect) {
 	v := &w.watch
 	told := 0
 	if in.Answer.Told {

@@ -18,12 +18,12 @@ type judged struct {
 	id    uint64 // 0 where it is refused
 	Demand
 	refusal control.Reason
-	effects []effect // that carry it out
+	effects []Effect // that carry it out
 }
 
 // judge takes apart what a step of the rollout wants; general are the effects that
 // are for nobody in particular.
-func judge(effects []effect) (all []judged, general []effect) {
+func judge(effects []Effect) (all []judged, general []Effect) {
 	for _, e := range effects {
 		switch e := e.(type) {
 		case Accepted:
@@ -58,7 +58,7 @@ func judge(effects []effect) (all []judged, general []effect) {
 
 // checkVerdicts: whoever asks for something is told once whether it is accepted,
 // and a file or a name that is no good changes nothing.
-func (w *world) checkVerdicts(in Input, effects []effect) {
+func (w *world) checkVerdicts(in Input, effects []Effect) {
 	all, general := judge(effects)
 	for i := range all {
 		w.recognise(&all[i], in)
@@ -166,7 +166,7 @@ func requestID(in lifecycle.Input) uint64 {
 
 // checkRead: a bad file changes nothing, nor does a name that is not in it; a good
 // file is carried out for all who asked, and for the services they asked it for.
-func (w *world) checkRead(read ConfigRead, all []judged, general []effect) {
+func (w *world) checkRead(read ConfigRead, all []judged, general []Effect) {
 	if len(all) == 0 {
 		w.violated("the file was read, and nobody hears what for")
 	}
@@ -197,7 +197,7 @@ func (w *world) checkRead(read ConfigRead, all []judged, general []effect) {
 
 // checkGeneral: the daemon's keys come into force, and services get their turns by
 // them, only if somebody is served with the file.
-func (w *world) checkGeneral(e effect, served bool) {
+func (w *world) checkGeneral(e Effect, served bool) {
 	ok := true
 	switch e := e.(type) {
 	case Add:

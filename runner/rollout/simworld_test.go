@@ -246,7 +246,7 @@ func (w *world) stepRollout(in Input) {
 	}
 }
 
-func (w *world) carryOutForRollout(e effect) {
+func (w *world) carryOutForRollout(e Effect) {
 	switch e := e.(type) {
 	case Add:
 		w.addActor(e.Config, e.Known)

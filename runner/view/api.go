@@ -58,7 +58,7 @@ func New(version string, from Source, feed *Feed) *API {
 	return a
 }
 
-// admit makes a group the control group: a name or a number, or empty for none.
+// Admit makes a group the control group: a name or a number, or empty for none.
 func (a *API) Admit(group string, s *server.Server) {
 	if s == nil {
 		return

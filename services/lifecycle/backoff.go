@@ -6,11 +6,11 @@ import (
 	"hupwatch/config"
 )
 
-// calm is how long a generation has to live, from when it was ready, for its
-// end to count as the first one.
+// calm is how long a generation must run, from when it was ready, for its end to count
+// as the first one.
 const calm = 10 * time.Second
 
-// Backoff decides when to start again what ended by itself: at once after a
+// Backoff decides when a generation is started again after its end: at once after a
 // calm run, then after restart_delay, which doubles up to restart_max_delay.
 type Backoff struct {
 	// Ends counts the ends in a row without a calm run.
@@ -21,8 +21,8 @@ type Backoff struct {
 	NextStart Instant
 }
 
-// end takes note of an end and returns the delay to the next start, or false
-// if restart_limit forbids one.
+// end takes note of an end and returns the delay until the next start, or false if
+// restart_limit forbids one.
 func (b *Backoff) end(now Instant, s *config.Service, calmRun bool) (time.Duration, bool) {
 	b.Ends++
 	if calmRun {
@@ -52,7 +52,7 @@ func (b *Backoff) delay(s *config.Service) time.Duration {
 	return min(delay, s.RestartMaxDelay)
 }
 
-// clear forgets everything: no start is due, and the next end is the first.
+// clear forgets the ends: no start is due, and the next end is the first.
 func (b *Backoff) clear() {
 	*b = Backoff{NextStart: Never}
 }

@@ -7,7 +7,7 @@ import (
 	"hupwatch/services/release"
 )
 
-// up brings the service up, and keeps it wanted up.
+// up starts the service, and keeps it wanted up.
 func (s *step) up(in Up) {
 	if s.isGone(in.ID) {
 		return
@@ -46,9 +46,9 @@ func (s *step) down(in Down) {
 	s.stopSlots()
 }
 
-// restart stops the service and starts it when all of it has gone. What was asked
-// meanwhile gets its answer from that start. If nothing lives it is stopped all
-// the same, lest it be started by itself before its turn comes.
+// restart stops the service and starts it when nothing of it is left. Requests that are
+// waiting are answered by that start. If nothing of it runs, the service is stopped all
+// the same: it must not be started by itself before its turn comes.
 func (s *step) restart(in Restart) {
 	if s.isGone(in.ID) {
 		return
@@ -72,7 +72,7 @@ func (s *step) restart(in Restart) {
 	s.stopSlots()
 }
 
-// rollBackTo asks for a release that served before, as a reload does for a new one.
+// rollBackTo asks for a release that served before, as a reload asks for a new one.
 func (s *step) rollBackTo(in RollBack) {
 	if s.isGone(in.ID) {
 		return
@@ -126,7 +126,8 @@ func (s *step) forward(in Forward) {
 	s.do(a)
 }
 
-// isGone answers a request to a service that cannot do anything any more.
+// isGone reports whether the service can do nothing any more, and aborts the request
+// then.
 func (s *step) isGone(id uint64) bool {
 	switch {
 	case s.Stopping == nil || s.Stopping.Why.asked():

@@ -12,9 +12,9 @@ import (
 type Effect interface{ effect() }
 
 type (
-	// Resolve asks for a release made of this configuration; or for Reuse, if it is
-	// set and its directory and binary are still there, or else for the first of the
-	// Older ones of which that is so. Only says that no other one will do. Resolved or
+	// Resolve asks for a release made of this configuration. If Reuse is set and its
+	// directory and binary are still there, it asks for that one, else for the first of
+	// Older of which that is so. Only says that no other one will do. Resolved or
 	// ResolveFailed answers it.
 	Resolve struct {
 		Attempt int
@@ -23,35 +23,35 @@ type (
 		Reuse   *release.Release
 		Older   []*release.Release
 		Only    bool
-		// Active is the generation that serves meanwhile, or 0, and Serving its release.
+		// Active is the generation that serves meanwhile, or 0; Serving is its release.
 		Active  int
 		Serving *release.Release
 	}
-	// Launch asks for the process of a generation. Spawned or SpawnFailed
-	// answers it, then Execed, Exited and Emptied follow.
+	// Launch asks for the process of a generation. Spawned or SpawnFailed answers it,
+	// then Execed, Exited and Emptied follow.
 	Launch struct {
 		Generation int
 		Instance   int
 		Release    *release.Release
 		// MayWait is set if something serves: then a start that cannot be written down
-		// first is none.
+		// first is not made.
 		MayWait bool
 	}
-	// Prove asks for a look at whether a generation is ready. Proved answers it.
+	// Prove asks whether a generation is ready. Proved answers it.
 	Prove struct {
 		Generation int
 		Instance   int
 		Release    *release.Release
 		Way        Way
-		// Others live beside it, and may answer for it.
+		// Others are generations that run beside it and may answer in its place.
 		Others []int
-		// Ready is how to probe it, with so many connections at once.
+		// Ready is how to probe it, AtOnce with how many connections at the same time.
 		Ready  *config.Ready
 		AtOnce int
-		// Waits are the sockets on which it has to wait for connections.
+		// Waits are the sockets on which it must wait for connections.
 		Waits []config.Listen
-		// Active is the generation whose addresses it has to listen on, but for Own, a
-		// path that only that one was to open.
+		// Active is the generation whose addresses it must listen on. Own is a path
+		// that only that one was to open.
 		Active int
 		Own    string
 	}
@@ -62,7 +62,7 @@ type (
 		Listen     []config.Listen
 		Others     []int
 	}
-	// RunHook asks for one of a service's own commands to be run. HookDone answers
+	// RunHook asks for one of the service's own commands to be run. HookDone answers
 	// it, unless KillHook comes first.
 	RunHook struct {
 		Hook
@@ -82,28 +82,26 @@ type (
 		Generation int
 		Path       string
 	}
-	// Retract removes what a generation that has gone was published as.
+	// Retract removes the own path of a published generation that is gone.
 	Retract struct {
 		Generation int
 		Path       string
 	}
-	// Guard sees to it that the paths of the service's sockets lead where they do
-	// now, until the next Guard. Kept are those that a generation opened itself which
-	// serves; at Staged an incoming one is going to, and until it is shown they lead
-	// to the active one.
+	// Guard keeps the paths of the sockets of the service leading where they lead now,
+	// until the next Guard. Kept are those that a generation that serves has opened
+	// itself. Held are those that an incoming one is going to open: until Show they
+	// lead to the active one.
 	Guard struct {
 		On         bool
 		Held, Kept []string
 	}
-	// Show has the paths lead to what the incoming generation opened, which waits
-	// until then.
+	// Show makes the paths lead to what the incoming generation has opened.
 	Show struct{}
-	// Restore has them lead to what they led to before that was started.
+	// Restore makes them lead to what they led to before that generation was started.
 	Restore struct{}
 	// TellDependents says whether the services that depend on this one may start.
 	TellDependents struct{ Ready bool }
-	// Signal sends a signal to the main process of a generation, or to its
-	// whole group.
+	// Signal sends a signal to the main process of a generation, or to its whole group.
 	Signal struct {
 		Generation int
 		Signal     syscall.Signal
@@ -116,31 +114,31 @@ type (
 		Signal     syscall.Signal
 		MainPID    int
 	}
-	// AskTurn asks for a turn among the services that want to reload; a Turn
-	// grants it.
+	// AskTurn asks for a turn among the services that are to be reloaded. Turn grants
+	// it.
 	AskTurn struct{ Ticket int }
-	// ReturnTurn gives the turn back, or takes back the asking for it.
+	// ReturnTurn returns the turn, or withdraws AskTurn.
 	ReturnTurn struct{ Ticket int }
-	// Answer gives the result of the requests of these ids.
+	// Answer gives the result of the requests with these ids.
 	Answer struct {
 		IDs []uint64
-		// Told is set if an event said so already.
+		// Told is set if an event has said so already.
 		Told       bool
 		Result     Result
 		Reason     string
 		Generation int
 		PID        int
 	}
-	// KeepSockets closes the listening sockets of the service that nobody
-	// needs any more: all but these, and the public paths but these.
+	// KeepSockets closes the listening sockets of the service but these, and removes
+	// its public paths but these.
 	KeepSockets struct {
 		Listen  []config.Listen
 		Publish []string
 	}
-	// Remember keeps over a reboot what is known of the service.
+	// Remember writes down what is known of the service, for after a reboot.
 	Remember struct{ Record Record }
-	// Amend says that what serves does so with this configuration from now on, and
-	// without a new process.
+	// Amend says that what serves has this configuration from now on, without a new
+	// process.
 	Amend struct{ Config *config.Service }
 	// Emit tells the world what happened. WithTail asks for the last lines that the
 	// generation wrote to be told too; Forget says that nobody is going to ask for what
@@ -150,11 +148,11 @@ type (
 		WithTail bool
 		Forget   bool
 	}
-	// DownForGood says that an essential service is not going to be started any
-	// more: hupwatch is to end with this exit code.
+	// DownForGood says that an essential service is not going to be started any more:
+	// hupwatch is to end with this exit code.
 	DownForGood struct{ Code int }
-	// Ended says that a final Stop is done: nothing of the service lives, or
-	// what does cannot be killed.
+	// Ended says that a final stop is done: nothing of the service runs, or what does
+	// cannot be killed.
 	Ended struct{}
 )
 
@@ -195,7 +193,7 @@ const (
 	ResultKeptOld   Result = "kept_old"  // the new generation was no good; the old one serves on
 	ResultPartial   Result = "partial"   // some instances have the new release, some were kept
 	ResultFailed    Result = "failed"    // the new generation was no good and nothing serves
-	// ResultRolledBack is said of a reload later.
+	// ResultRolledBack can be the result of a reload that was promoted.
 	ResultRolledBack Result = "rolled_back"
 	ResultAborted    Result = "aborted" // hupwatch ends, the service was removed, or somebody stopped it
 )

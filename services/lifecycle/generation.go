@@ -62,15 +62,16 @@ type Generation struct {
 	Release *release.Release
 
 	Proof Proof
-	// MainPID is the process that gets its signals instead of the main one, or 0.
+	// MainPID is the process that gets its signals instead of the one that was started,
+	// or 0: MAINPID of sd_notify(3).
 	MainPID int
-	// Hook is the command that runs before its start or its stop; nil for none.
+	// Hook is the command that runs before its start or its stop; nil if none does.
 	Hook *Hook
-	// MayStop is set once before_stop had its chance.
+	// MayStop is set once before_stop has ended, if there is one.
 	MayStop bool
 	// Published is set once the public path led to it.
 	Published bool
-	// Tail is what a command wrote last that its start failed of.
+	// Tail are the last lines of the command that its start failed at.
 	Tail []string
 
 	BegunAt    Instant // when its start was decided
@@ -88,11 +89,11 @@ type Generation struct {
 	Aborted    bool // it never became the active one
 	MainGone   bool // its main process ended; others of its group live on
 	LastStatus Exit
-	// Reloads are the requests it was started for, or told to stop for.
+	// Reloads are the requests that it was started for, or told to stop for.
 	Reloads []uint64
 }
 
-// Service is the configuration the generation was started with.
+// service is the configuration that the generation was started with.
 func (g *Generation) service() *config.Service { return g.Release.Service }
 
 // Exit is how a process ended.
@@ -101,11 +102,11 @@ type Exit struct {
 	Signal syscall.Signal
 	// Reason says why the program never ran, if that is what happened.
 	Reason string
-	// Rest tells that the main process is gone but its group is not empty.
+	// Rest is set if others of its group live on.
 	Rest bool
 }
 
-// String says it for people.
+// String is for people.
 func (e Exit) String() string {
 	switch {
 	case e.Reason != "":
@@ -116,7 +117,7 @@ func (e Exit) String() string {
 	return fmt.Sprintf("exited with status %d", e.Code)
 }
 
-// ShellCode is the exit code a shell would give it.
+// ShellCode is the exit code as a shell gives it.
 func (e Exit) ShellCode() int {
 	if e.Signal != 0 {
 		return 128 + int(e.Signal)
@@ -124,12 +125,11 @@ func (e Exit) ShellCode() int {
 	return e.Code
 }
 
-// Success reports whether it is that of a command that did well.
+// Success reports whether a command did well.
 func (e Exit) Success() bool { return e.Code == 0 && e.Signal == 0 && e.Reason == "" }
 
-// clean reports whether this is a proper end for a process that was sent the
-// signal sent (0 for none): a success code, or dying of that very signal, as
-// puma does after its drain.
+// clean reports whether a process that was sent the signal (0 for none) ended as it
+// should: with a success code, or of that very signal, as puma does after its drain.
 func (e Exit) clean(s *config.Service, sent syscall.Signal) bool {
 	if e.Reason != "" {
 		return false
@@ -140,7 +140,7 @@ func (e Exit) clean(s *config.Service, sent syscall.Signal) bool {
 	return slices.Contains(s.SuccessExitCodes, e.Code)
 }
 
-// early says why its end failed the start.
+// early says why the end of a generation failed its start.
 func (g *Generation) early(now Instant) string {
 	e := g.LastStatus
 	if e.Reason != "" {

@@ -2,9 +2,9 @@ package lifecycle
 
 import "slices"
 
-// guard has the paths of the service's sockets watched, while there is more than
-// one generation that may remove them, or open them anew. If nothing serves, what
-// ends may remove its own.
+// guard watches the paths of the sockets of the service while there is more than one
+// generation, which could remove them or open them anew. If nothing serves, a
+// generation that ends may remove its own.
 func (s *step) guard() {
 	g := Guard{On: true}
 	for i := range s.Slots {
@@ -20,7 +20,7 @@ func (s *step) guard() {
 	s.do(g)
 }
 
-// runs reports whether a generation has a process, or is about to.
+// runs reports whether a generation has a process, or is about to get one.
 func (g *Generation) runs() bool {
 	if g == nil {
 		return false
@@ -33,14 +33,14 @@ func (g *Generation) runs() bool {
 	}
 }
 
-// show has clients meet the incoming generation at the paths it opened itself.
+// show leads clients to the incoming generation at the paths that it opened itself.
 func (s *step) show(sl *Slot) {
 	if len(sl.Paths) > 0 {
 		s.do(Show{})
 	}
 }
 
-// unguard ends that once there is one generation only.
+// unguard ends the watching once there is only one generation.
 func (s *step) unguard() {
 	if !s.Guarded {
 		return
@@ -55,14 +55,15 @@ func (s *step) unguard() {
 	s.do(Guard{})
 }
 
-// retract removes what a generation that has gone was published as.
+// retract removes the own path of a published generation that is gone.
 func (s *step) retract(g *Generation) {
 	if path := g.service().Publish; path != "" {
 		s.do(Retract{Generation: g.Number, Path: path})
 	}
 }
 
-// keepSockets lets go of the sockets and public paths that nobody needs any more.
+// keepSockets closes the sockets and removes the public paths that are not needed any
+// more.
 func (s *step) keepSockets() {
 	s.do(KeepSockets{Listen: s.listens(), Publish: s.publishes()})
 }

@@ -2,16 +2,16 @@ package lifecycle
 
 import "hupwatch/config"
 
-// What is ready and has stayed so for its warm-up takes over in these steps, each
-// of which is left out if there is nothing to do:
+// A generation that is ready, and has stayed so for its warm-up, takes over in these
+// steps. A step with nothing to do is left out.
 //
 //	publishing    the public path leads to it; the old one has what came before
 //	overlapping   both serve
 //	handover      before_stop of the old one runs
 //	promote       the old one gets its stop signal: the point of no return
 //
-// Whatever goes wrong before that, the path is made to lead to the old one again,
-// and that serves on.
+// If anything goes wrong before that, the path leads to the old one again, and that
+// serves on.
 
 // takeOver begins it.
 func (s *step) takeOver(sl *Slot) {
@@ -25,22 +25,22 @@ func (s *step) takeOver(sl *Slot) {
 	s.publish(sl, g)
 }
 
-// publish makes the public path of a service lead to a generation. That is never one
-// of several: what is there of another instance is about to go.
+// publish makes the public path of a service lead to a generation. A service with
+// several instances has no public path: if there is a second one, it is about to go.
 func (s *step) publish(sl *Slot, g *Generation) {
 	if path := g.service().Publish; path != "" && sl.Instance == 0 {
 		s.do(Publish{Generation: g.Number, Path: path})
 	}
 }
 
-// publishEarly publishes what is ready but not warm: nothing else serves.
+// publishEarly publishes a generation during its warm-up if nothing else serves.
 func (s *step) publishEarly(sl *Slot) {
 	if g := sl.Incoming; g != nil && g.Phase == PhaseWarming && sl.Active == nil {
 		s.publish(sl, g)
 	}
 }
 
-// published goes on with what the public path leads to.
+// published goes on once the public path leads to a generation.
 func (s *step) published(in Published) {
 	sl, g := s.find(in.Generation)
 	switch {
@@ -67,7 +67,7 @@ func (s *step) published(in Published) {
 }
 
 // unopposed goes on with an incoming generation when the active one has ended by
-// itself: nothing else serves, and there is nothing to be done with that any more.
+// itself: nothing else serves.
 func (s *step) unopposed(sl *Slot) {
 	s.publishEarly(sl)
 	s.show(sl)
@@ -76,7 +76,7 @@ func (s *step) unopposed(sl *Slot) {
 	}
 }
 
-// handOver has before_stop of the old one run, if there is both.
+// handOver runs before_stop of the old generation, if there are both.
 func (s *step) handOver(sl *Slot) {
 	g, old := sl.Incoming, sl.Active
 	if old == nil || old.MayStop || len(old.service().BeforeStop) == 0 {
@@ -94,7 +94,7 @@ func (s *step) beforeStop(sl *Slot, g *Generation) {
 	}
 }
 
-// takeBack has the old one serve as before, if a part of that is done already.
+// takeBack lets the old generation serve as before, as far as that had been changed.
 func (s *step) takeBack(sl *Slot, g *Generation) {
 	old := sl.Active
 	if old == nil {

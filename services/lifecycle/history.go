@@ -15,14 +15,14 @@ const mostReleases = 5
 // Past is a release that was promoted once.
 type Past struct {
 	Release *release.Release
-	// Well is set once a generation of it served until it was told to stop.
+	// Well is set once a generation of it has served until it was told to stop.
 	Well bool
 }
 
 // History is the releases of a slot that were promoted, the newest first.
 type History []Past
 
-// promoted returns the history with a release as the newest. One that is promoted
+// promoted returns the history with a release as the newest. A release that is promoted
 // again is in it once.
 func (h History) promoted(r *release.Release) History {
 	well := false
@@ -34,8 +34,8 @@ func (h History) promoted(r *release.Release) History {
 	return h[:min(len(h), mostReleases)]
 }
 
-// served returns the history with the note that a release served until it was told
-// to stop.
+// served returns the history with the note that a release served until it was told to
+// stop.
 func (h History) served(r *release.Release) History {
 	h = slices.Clone(h)
 	for i := range h {
@@ -44,13 +44,13 @@ func (h History) served(r *release.Release) History {
 	return h
 }
 
-// without returns the history without a release that was no good.
+// without returns the history without a release that failed.
 func (h History) without(r *release.Release) History {
 	return slices.DeleteFunc(slices.Clone(h), func(p Past) bool { return p.Release.Same(r) })
 }
 
-// renewed returns the history with a release that was written down as it was made
-// anew: what is read from env files may be something else now.
+// renewed returns the history in which a release that was written down is replaced by
+// the same one made anew: its env files may have other contents now.
 func (h History) renewed(r *release.Release) History {
 	h = slices.Clone(h)
 	for i := range h {
@@ -67,8 +67,8 @@ func (h History) servedWell(rel *release.Release) bool {
 	return slices.ContainsFunc(h, func(p Past) bool { return p.Well && p.Release.Same(rel) })
 }
 
-// before returns the release to go back to when these are no good: the newest that
-// served well or, if none did, the newest at all; nil if there is no other.
+// before returns the release to go back to when these have failed: the newest that
+// served well or, if none did, the newest of all; nil if there is no other.
 func (h History) before(bad []*release.Release) *release.Release {
 	var any *release.Release
 	for _, p := range h {
@@ -83,8 +83,8 @@ func (h History) before(bad []*release.Release) *release.Release {
 	return any
 }
 
-// in returns the newest release that ran in a directory, which the end of its path
-// names too if it is that of no other; nil if there is none.
+// in returns the newest release that ran in a directory; nil if there is none. The end
+// of the path is enough if no other directory has the same end.
 func (h History) in(dir string) *release.Release {
 	var found *release.Release
 	for _, p := range h {
@@ -115,8 +115,8 @@ func (h History) String() string {
 	return strings.Join(dirs, ", ")
 }
 
-// Probation is the time, from the stop signal to the old generation on, in which a
-// release that was promoted can still be taken back.
+// Probation is the time after a promotion in which the release can still be rolled
+// back.
 type Probation struct {
 	State ProbationState
 	Until Instant
@@ -146,15 +146,15 @@ func (p *Probation) deadline() Instant {
 	return Never
 }
 
-// Refusal is the release that was found to be no good last.
+// Refusal is the release that failed last.
 type Refusal struct {
-	// Release has no more than its configuration if it could not even be made.
+	// Release has only its configuration if it could not even be made.
 	Release *release.Release
 	Reason  string
 }
 
-// remember takes the promotion of a generation into the history, and puts it on
-// probation if there is something to go back to.
+// remember takes the promotion of a generation into the history, and puts the release
+// on probation if there is one to go back to.
 func (s *step) remember(sl *Slot, g, old *Generation) {
 	known := sl.History.servedWell(g.Release)
 	if old != nil {
@@ -192,17 +192,16 @@ func (s *step) remember(sl *Slot, g, old *Generation) {
 	s.keep = true
 }
 
-// replaced notes that a generation served until it is told to stop, unless that is for
-// the same release while it can be taken back: then that is on trial still.
+// replaced notes that a generation served until it is told to stop. If it is stopped
+// for the same release while that is on probation, the probation goes on.
 func (s *step) replaced(sl *Slot, old *Generation, by *release.Release) {
 	if !old.Release.Same(by) || !sl.Probation.on(s.now) {
 		sl.History, s.keep = sl.History.served(old.Release), true
 	}
 }
 
-// endProbation lets go of what could be gone back to once the time is over. Its
-// sockets went when it was replaced: an address that moves to another service must be
-// free for that.
+// endProbation ends a probation whose time is over. The sockets of the release before
+// went when that was replaced: an address may have moved to another service.
 func (s *step) endProbation(sl *Slot) {
 	if sl.Probation.State == "" || sl.Probation.on(s.now) {
 		return
@@ -215,8 +214,8 @@ func (s *step) endProbation(sl *Slot) {
 	}
 }
 
-// rollBack goes back to a release before, if what ended by itself was on
-// probation. It reports whether there is one.
+// rollBack goes back to the release before if the one that ended by itself was on
+// probation. It reports whether it does.
 func (s *step) rollBack(sl *Slot, g *Generation) bool {
 	e := g.LastStatus
 	askedFor := e.Signal != 0 && e.Signal == g.Passed
@@ -233,9 +232,9 @@ func (s *step) rollBack(sl *Slot, g *Generation) bool {
 	return s.goBack(sl, g, reason)
 }
 
-// goBack makes the release before one that is no good the good one again, and tells
-// so; and so on, if that is none either. If no other one is left, the newest that
-// was good once is started again and again: then it reports false.
+// goBack makes the release before the failed one the good one again, and tells so; if
+// that fails too, the one before that. If none is left it reports false, and the newest
+// that was ever promoted is started again and again.
 func (s *step) goBack(sl *Slot, g *Generation, reason string) bool {
 	sl.Undone = append(slices.Clone(sl.Undone), g.Release)
 	if len(sl.Undone) == 1 {
@@ -262,8 +261,9 @@ func (s *step) goBack(sl *Slot, g *Generation, reason string) bool {
 	return true
 }
 
-// refuse notes that a release is no good: after a reboot too it is not the one to
-// start with. What got no process is no proof of that: that may be the host's fault.
+// refuse notes that a release has failed: it is not started after a reboot either. A
+// generation that got no process proves nothing against its release: the host may be at
+// fault.
 func (s *step) refuse(g *Generation, rel *release.Release, reason string) {
 	if g.MainGone && g.PID == 0 {
 		return
@@ -275,8 +275,8 @@ func (s *step) refuse(g *Generation, rel *release.Release, reason string) {
 	s.keep = true
 }
 
-// instead starts a service from the newest release that is known to be good, because
-// the configured one is not. It reports whether there is such.
+// instead starts a service from the newest good release, because the configured one has
+// failed. It reports whether there is one.
 func (s *step) instead(sl *Slot, g *Generation, bad *release.Release, reason string) bool {
 	if !s.Booting || sl.Instance > 0 { // the others follow the first one
 		return false
@@ -296,8 +296,8 @@ func (s *step) instead(sl *Slot, g *Generation, bad *release.Release, reason str
 	return true
 }
 
-// refusedBefore starts another release than the configured one if hupwatch begins,
-// and that was refused last time.
+// refusedBefore starts another release than the configured one if hupwatch is starting,
+// and the configured one had failed before.
 func (s *step) refusedBefore(sl *Slot, configured *release.Release) bool {
 	g, refused := sl.Incoming, s.Refused
 	if g.Cause != CauseStart || !s.Booting {
@@ -316,7 +316,7 @@ func (s *step) refusedBefore(sl *Slot, configured *release.Release) bool {
 	return true
 }
 
-// settled tells who waits for it when nothing of a reload can be taken back any more.
+// settled tells that nothing of a reload can be rolled back any more.
 func (s *step) settled() {
 	if !slices.ContainsFunc(s.Slots, func(sl Slot) bool { return sl.Probation.State != "" }) {
 		s.reportSettled()
@@ -330,7 +330,7 @@ func (s *step) reportSettled() {
 	}
 }
 
-// mayUndo is how long what is promoted can still be taken back.
+// mayUndo is how long a promoted release can still be rolled back.
 func (s *step) mayUndo() time.Duration {
 	longest := time.Duration(0)
 	for i := range s.Slots {
@@ -341,14 +341,14 @@ func (s *step) mayUndo() time.Duration {
 	return longest
 }
 
-// Record is what outlives a reboot of what is known of a service.
+// Record is what is known of a service that outlives a reboot.
 type Record struct {
 	History History
 	Refused *Refusal
 	Waiting Waiting
 }
 
-// record is that, of the first instance.
+// record is the Record of the service; its history is that of the first instance.
 func (m *Machine) record() Record {
 	return Record{History: m.Slots[0].History, Refused: m.Refused, Waiting: m.Waiting}
 }

@@ -17,7 +17,7 @@ type Hook struct {
 	Reloads []uint64
 }
 
-// runHook has a command run that is about a generation, within that time.
+// runHook runs a command that is about a generation, within that time.
 func (s *step) runHook(kind config.Hook, command []string, limit time.Duration, sl *Slot, g *Generation) *Hook {
 	s.Hooks++
 	h := Hook{Kind: kind, Token: s.Hooks, Deadline: s.now.Add(limit), Reloads: g.Reloads}
@@ -29,7 +29,7 @@ func (s *step) runHook(kind config.Hook, command []string, limit time.Duration, 
 	return &h
 }
 
-// hookDone takes the end of a command.
+// hookDone is called when a command has ended.
 func (s *step) hookDone(in HookDone) {
 	for i := range s.Slots {
 		sl := &s.Slots[i]
@@ -62,7 +62,7 @@ func (s *step) hookExpired(sl *Slot, g *Generation) {
 	s.hookEnded(sl, g, fmt.Sprintf("it took longer than %s (%s)", key, limit), nil)
 }
 
-// killHook ends the command that is about a generation: nobody waits for it any
+// killHook ends the command that is about a generation, which nothing waits for any
 // more.
 func (s *step) killHook(g *Generation) {
 	if g.Hook != nil {
@@ -96,8 +96,7 @@ func (s *step) hookEnded(sl *Slot, g *Generation, failure string, tail []string)
 	}
 }
 
-// afterReload runs the command that is told what became of a reload, if there is
-// one.
+// afterReload runs after_reload, if there is one.
 func (s *step) afterReload(sl *Slot, g *Generation, r Result, reason string) {
 	c, rel := s.Config, (*release.Release)(nil)
 	if g != nil && g.Release != nil {
@@ -144,7 +143,7 @@ func (s *step) afterEnded(h Hook, failure string, tail []string) {
 	}
 }
 
-// killAfter ends what is told of reloads: hupwatch ends.
+// killAfter ends the after_reload commands: hupwatch ends.
 func (s *step) killAfter() {
 	for _, h := range s.After {
 		s.do(KillHook{h.Token})
@@ -152,7 +151,7 @@ func (s *step) killAfter() {
 	s.After = nil
 }
 
-// hookDeadline is when the command that is about a generation takes too long.
+// hookDeadline is when the command that is about a generation has taken too long.
 func (g *Generation) hookDeadline() Instant {
 	if g.Hook == nil {
 		return Never

@@ -12,20 +12,18 @@ import (
 type Input interface{ input() }
 
 type (
-	// Declare says that the service is in the file, with this configuration,
-	// and brings back one that had been removed from it. It starts nothing.
+	// Declare says that the service is in the file, with this configuration. It brings
+	// back a service that had been removed, and starts nothing.
 	Declare struct{ Config *config.Service }
-	// Start brings the service up if it is wanted up, without waiting for a
-	// turn: what happens to every service when hupwatch begins. Wanted says what an
-	// earlier hupwatch was told.
+	// Start starts the service if it is wanted up, without waiting for a turn, as
+	// hupwatch does when it begins. Wanted is what an earlier hupwatch was told.
 	Start struct{ Wanted Wanted }
-	// Reload asks for a new generation with this configuration. It is answered
-	// exactly once, by the reload that begins after it.
+	// Reload asks for a new generation with this configuration. It is answered exactly
+	// once, by the next reload that begins.
 	Reload struct {
 		ID     uint64
 		Config *config.Service
-		// Changed leaves what serves alone if it would be started with nothing
-		// new.
+		// Changed leaves alone what would be started with nothing new.
 		Changed bool
 	}
 	// Up asks that the service run, now and until somebody says otherwise. It is
@@ -34,9 +32,9 @@ type (
 		ID     uint64
 		Config *config.Service
 	}
-	// Down asks that it stop, and stay down.
+	// Down asks that the service stop, and stay down.
 	Down struct{ ID uint64 }
-	// Restart asks that it stop, and is started when all of it has gone.
+	// Restart asks that the service stop, and be started when nothing of it is left.
 	Restart struct {
 		ID     uint64
 		Config *config.Service
@@ -47,12 +45,12 @@ type (
 		Signal syscall.Signal
 	}
 	// RollBack asks for a release that served before: the one in that directory, or the
-	// last one before what serves. It is answered exactly once.
+	// newest before the one that serves.
 	RollBack struct {
 		ID uint64
 		To string
 	}
-	// Turn grants what AskTurn asked for.
+	// Turn grants an AskTurn.
 	Turn struct{ Ticket int }
 	// Stop ends every generation. Nothing of it lives on after Until. A
 	// non-zero ID is answered when everything has gone. Why is not that somebody
@@ -67,12 +65,12 @@ type (
 	// Tick says that a deadline may have passed.
 	Tick struct{}
 
-	// Await holds back what is to come up until nothing is in the way any more:
-	// these services are to be ready first.
+	// Await says which services must be ready before this one is started; none says
+	// that it may.
 	Await struct{ Names []string }
 
-	// Resolved answers Resolve. Reused tells that the release is an earlier one.
-	// Paths are those of the unix sockets that the active generation opened itself.
+	// Resolved answers Resolve. Reused is set for an earlier release. Paths are those
+	// of the unix sockets that the active generation has opened itself.
 	Resolved struct {
 		Attempt int
 		Release *release.Release
@@ -84,7 +82,7 @@ type (
 		Attempt int
 		Reason  string
 	}
-	// Spawned says that the process of a generation is there.
+	// Spawned says that a generation has a process.
 	Spawned struct{ Generation, PID int }
 	// SpawnFailed says that a generation got no process.
 	SpawnFailed struct {
@@ -93,11 +91,11 @@ type (
 	}
 	// Execed says that the command of a generation runs.
 	Execed struct{ Generation int }
-	// Proved answers Prove: Failure says why a probe failed, Own that it was this
-	// generation itself that answered so, and Other that it failed since another one
-	// took the connection. Missing are the addresses on
-	// which it does not wait, or that only the active generation listens on;
-	// Needless says that this listens on none. Unseen says why not all could be seen.
+	// Proved answers Prove. Failure is why a probe failed; Own is set if this
+	// generation itself answered so, Other if another one took the connection. Missing
+	// are the addresses on which it does not wait, or on which only the active
+	// generation listens. Needless is set if that listens on none. Unseen is why not
+	// everything could be seen.
 	Proved struct {
 		Generation int
 		Failure    string
@@ -106,8 +104,8 @@ type (
 		Needless   bool
 		Unseen     string
 	}
-	// Observed answers Observe: Seen are the addresses on which it was seen to wait,
-	// Unseen says why no more could be seen.
+	// Observed answers Observe. Seen are the addresses on which the generation was seen
+	// to wait, Unseen is why no more could be seen.
 	Observed struct {
 		Generation int
 		Seen       []string
@@ -121,27 +119,27 @@ type (
 		Extend     time.Duration // how much more time it wants, from now on
 		MainPID    int           // one of its own processes that is to get its signals
 		Status     string
-		// Failure says why it can never be ready.
+		// Failure is why it can never be ready.
 		Failure string
 	}
-	// HookDone says that a command has ended; Failure is empty if it did well.
+	// HookDone says that a command has ended. Failure is empty if it did well.
 	HookDone struct {
 		Token   int
 		Failure string
 		Tail    []string
 	}
-	// Published answers Publish; Failure is empty if it is done.
+	// Published answers Publish. Failure is empty if it is done.
 	Published struct {
 		Generation int
 		Failure    string
 	}
-	// Exited says that the main process of a generation ended.
+	// Exited says that the main process of a generation has ended.
 	Exited struct {
 		Generation int
 		Exit       Exit
 	}
-	// Emptied says that nothing is left of the process group of a generation
-	// whose main process had ended before.
+	// Emptied says that nothing is left of the process group of a generation whose main
+	// process had ended before.
 	Emptied struct{ Generation int }
 )
 

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// The instances of a service are reloaded one after the other. Each has a slot of
-// its own; how many there are is said by the configuration that is started.
+// The instances of a service are reloaded one after the other. Each has a slot. How
+// many there are is said by the configuration that is started.
 
 // grow makes room for so many instances.
 func (s *step) grow(n int) {
@@ -15,8 +15,8 @@ func (s *step) grow(n int) {
 	}
 }
 
-// follow starts the other instances of a service that comes up, once the first one
-// has a release: they get the same.
+// follow starts the other instances of a service once the first one has a release: they
+// get the same one.
 func (s *step) follow() {
 	first := &s.Slots[0]
 	if first.Good != nil || !first.made() {
@@ -31,21 +31,21 @@ func (s *step) follow() {
 	}
 }
 
-// made reports whether there is a release that is not one of a reload: for those it
-// says itself who gets it.
+// made reports whether the slot has a release that does not come from a reload: a
+// reload decides itself which instances get its release.
 func (sl *Slot) made() bool {
 	g := sl.Incoming
 	return g != nil && g.Cause != CauseReload && g.Phase != PhaseResolving && g.Phase != PhasePreparing
 }
 
-// shrink ends the instances beyond so many.
+// shrink ends the instances beyond that number.
 func (s *step) shrink(n int) {
 	for i := max(1, n); i < len(s.Slots); i++ {
 		s.stopSlot(&s.Slots[i])
 	}
 }
 
-// trim forgets the slots of instances that are no more.
+// trim removes the slots of instances that are gone.
 func (s *step) trim() {
 	if s.Current != nil && s.Current.Begun {
 		return

@@ -9,47 +9,48 @@ import (
 // does nothing itself.
 type Machine struct {
 	Name string
-	// Config is what the file says now. What runs was started with the
-	// configuration in its Release.
+	// Config is what the file says now. Processes that run were started with the
+	// configuration in their Release.
 	Config *config.Service
-	// WantedUp is what autostart says at first. Commanded is set once somebody said
-	// so instead.
+	// WantedUp is what autostart says, until somebody asks for something else: then
+	// Commanded is set.
 	WantedUp  bool
 	Commanded bool
 	Slots     []Slot
-	// Since is when the service came into a state, and Entered which one that is.
+	// Entered is the state that the service came into at Since.
 	Since   Instant
 	Entered State
 
 	// Current is the reload under way, or waiting to begin; nil if there is none. Next
-	// answers the requests that came after it had begun.
+	// is the one after it, for the requests that came since Current began.
 	Current, Next *Reloading
 
-	// Stopping is the Stop being carried out.
+	// Stopping is the stop under way, or the last one of a service that stays down.
 	Stopping *Stopping
 
-	// ToldDownForGood is set once DownForGood was said.
+	// ToldDownForGood is set once DownForGood was given.
 	ToldDownForGood bool
 
-	// Awaits are the services that are to be ready before it comes up.
+	// Awaits are the services that must be ready before this one is started.
 	Awaits []string
-	// Waiting is what is known of who waits on its sockets. Observing is the generation
-	// that is looked at before the reload under way goes on, or 0.
+	// Waiting is what is known of the processes that wait on the sockets of listen.
+	// Observing is the generation that is observed before the reload under way goes on,
+	// or 0.
 	Waiting   Waiting
 	Observing int
-	// Refused is the release that was no good last, Instead why another one was started
-	// than the file says; empty if none was.
+	// Refused is the last release that failed. Instead is why another release than the
+	// configured one was started; empty if none was.
 	Refused *Refusal
 	Instead string
-	// Booting is set while the release that hupwatch begins with is not promoted.
+	// Booting is set from the start of hupwatch until a release is promoted.
 	Booting bool
-	// Settling are the requests whose release can still be taken back.
+	// Settling are the requests whose release can still be rolled back.
 	Settling []uint64
-	// ToldReady is what the services that depend on it were told last.
+	// ToldReady is what the services that depend on this one were told last.
 	ToldReady bool
 	// Guarded is set while the paths of its sockets are watched.
 	Guarded bool
-	// After are the after_reload commands that run.
+	// After are the after_reload commands that are running.
 	After []Hook
 
 	Hooks       int // the token last given
@@ -59,8 +60,8 @@ type Machine struct {
 	Tickets     int // the turn last asked for
 }
 
-// NewMachine returns the machine of a service that has nothing running, and of which
-// an earlier hupwatch knew that.
+// NewMachine returns the machine of a service that has no process. Known is what an
+// earlier hupwatch has written down about it.
 func NewMachine(c *config.Service, known Record) *Machine {
 	return &Machine{
 		Name:     c.Name,
@@ -73,8 +74,8 @@ func NewMachine(c *config.Service, known Record) *Machine {
 	}
 }
 
-// Step tells the machine that something happened and returns what is to be
-// done, in order. Time must not run backwards from one call to the next.
+// Step tells the machine what happened and returns what is to be done, in that order.
+// Time must not run backwards from one call to the next.
 func (m *Machine) Step(now Instant, in Input) []Effect {
 	s := &step{Machine: m, now: now}
 	if _, tick := in.(Tick); tick {
@@ -94,8 +95,8 @@ func (m *Machine) Step(now Instant, in Input) []Effect {
 	return s.effects
 }
 
-// Deadline is when the machine wants a Tick next; Never if it waits for nothing
-// but inputs.
+// Deadline is when the machine wants the next Tick; Never if it only waits for other
+// inputs.
 func (m *Machine) Deadline() Instant {
 	next := Never
 	for i := range m.Slots {
@@ -110,8 +111,8 @@ func (m *Machine) Deadline() Instant {
 	return next
 }
 
-// Warming returns the generation that a Tick at this moment may take further, and
-// nothing else; 0 for none. Whoever gives one makes sure that its process lives.
+// Warming returns the generation that a Tick at this moment would take further, 0 for
+// none. The caller must make sure that its process is alive before it gives that Tick.
 func (m *Machine) Warming(now Instant) int {
 	for i := range m.Slots {
 		sl := &m.Slots[i]
@@ -127,12 +128,12 @@ func (m *Machine) Warming(now Instant) int {
 	return 0
 }
 
-// startable reports whether a generation may be started at all.
+// startable reports whether generations may be started.
 func (m *Machine) startable() bool {
 	return m.WantedUp && m.Stopping == nil
 }
 
-// living counts the generations of every slot, also those on their way.
+// living counts the generations of all slots, incoming ones included.
 func (m *Machine) living() int {
 	n := 0
 	for i := range m.Slots {
@@ -141,9 +142,9 @@ func (m *Machine) living() int {
 	return n
 }
 
-// needs are the configurations whose addresses are still needed: by what would be
-// started after a crash, by what is about to be started, and by what lives. What
-// drains has its sockets already, but not the path it may be published at.
+// needs are the configurations whose addresses are still needed: those that would be
+// started after a crash, that are about to be started, and that run. A generation that
+// drains has its sockets already, but not the path at which it may be published.
 func (m *Machine) needs(drains bool) []*config.Service {
 	var all []*config.Service
 	if m.comes() {
@@ -172,8 +173,8 @@ func (m *Machine) listens() []config.Listen {
 	return all
 }
 
-// comes reports whether the service is going to be started because somebody asked:
-// who connects until then waits.
+// comes reports whether the service is going to be started because somebody asked for
+// it. Clients that connect until then wait.
 func (m *Machine) comes() bool {
 	if m.Stopping != nil {
 		return len(m.Stopping.Again) > 0
@@ -269,8 +270,8 @@ func (s *step) take(in Input) {
 	}
 }
 
-// settle does what is due, whatever the input was: deadlines, restarts, the
-// reload that may begin, the stop that is done.
+// settle does what is due after any input: deadlines, restarts, the reload that may
+// begin, the stop that is done.
 func (s *step) settle() {
 	s.observeNoMore()
 	for i := range s.Slots {
@@ -297,7 +298,7 @@ func (s *step) declare(c *config.Service) {
 	if !s.removed() {
 		return
 	}
-	// Back in the file: what of the earlier life still drains goes on doing so.
+	// It is in the file again. Generations that drain are left alone.
 	s.answerEnding(ResultAborted, "the service is in the file again")
 	s.Stopping = nil
 	s.WantedUp, s.Commanded = c.Autostart, false
@@ -333,7 +334,7 @@ func (m *Machine) find(number int) (*Slot, *Generation) {
 	return nil, nil
 }
 
-// Place is where a generation is, and how far it has come.
+// Place is one generation, its instance, and how far it has come.
 type Place struct {
 	Generation, Instance int
 	Phase                Phase

@@ -8,9 +8,8 @@ import (
 	"hupwatch/config"
 )
 
-// otherwise goes another way with the incoming generation of a reload, which has no
-// process yet, than to start it beside the active one, if its service has one. It
-// reports whether that is all there is to do.
+// otherwise begins a reload that does not start the new generation beside the old one.
+// It reports whether there is nothing else to do.
 func (s *step) otherwise(sl *Slot, g *Generation) bool {
 	switch g.service().Reload {
 	case config.ReloadStopFirst:
@@ -27,8 +26,8 @@ func (s *step) otherwise(sl *Slot, g *Generation) bool {
 	return false
 }
 
-// fallBack starts the last good release again: the old one had to stop first, and
-// the new one is no good. The reload ends with that.
+// fallBack starts the last good release again if the old generation had to stop first
+// and the new one has failed. The reload ends with that.
 func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
 	r := s.Current
 	if g.service().Reload != config.ReloadStopFirst || !r.Served || sl.Active != nil || sl.Good == nil || !s.startable() {
@@ -44,14 +43,13 @@ func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
 	return true
 }
 
-// fellBack reports whether the reload under way ends with what is started in this
-// slot.
+// fellBack reports whether the reload under way ends with what is started in this slot.
 func (s *step) fellBack(sl *Slot) bool {
 	return s.Current != nil && s.Current.FellBack != "" && &s.Slots[s.Current.Slot] == sl
 }
 
-// reloadBySignal has the active generation reload itself, and watches it for as
-// long as a new one would have to stay alive.
+// reloadBySignal lets the active generation reload itself, and observes it for as long
+// as a new one would have to stay alive.
 func (s *step) reloadBySignal(sl *Slot, made *Generation) {
 	active, r := sl.Active, s.Current
 	sl.Incoming = nil
@@ -74,7 +72,8 @@ func (s *step) reloadBySignal(sl *Slot, made *Generation) {
 	r.Watching, r.WatchedUntil = WatchAlive, s.now.Add(made.service().Warmup)
 }
 
-// watched goes on when what reloaded itself has been watched for long enough.
+// watched goes on once a generation that reloaded itself has been observed for long
+// enough.
 func (s *step) watched() {
 	r := s.Current
 	if r == nil || r.Watching != WatchAlive || r.WatchedUntil > s.now || !s.ticked {
@@ -103,7 +102,7 @@ func (s *step) signalled(sl *Slot, failure string) {
 	}
 }
 
-// signalledEnded ends the reload of an instance that did not survive it.
+// signalledEnded ends the reload of an instance that ended during its own reload.
 func (s *step) signalledEnded(sl *Slot, g *Generation) {
 	if r := s.Current; r == nil || r.Watching == "" || &s.Slots[r.Slot] != sl {
 		return

@@ -4,8 +4,8 @@ import (
 	"slices"
 )
 
-// await takes the services that are to be ready before this one comes up. What is
-// up stays so, and if it crashes it waits for nobody.
+// await takes the services that must be ready before this one is started. If it is up,
+// it stays so, and is started again after a crash without waiting.
 func (s *step) await(in Await) {
 	names := in.Names
 	if s.isUp() {
@@ -20,23 +20,23 @@ func (s *step) await(in Await) {
 	}
 }
 
-// tellAwaits says what it waits for, and who waits for it.
+// tellAwaits tells what the service waits for, and which requests wait for it.
 func (s *step) tellAwaits(requests []uint64) {
 	s.emit(nil, nil, Event{Kind: KindAwaits, Names: slices.Clone(s.Awaits), Reloads: requests})
 }
 
-// held reports whether others are to be ready first.
+// held reports whether other services must be ready first.
 func (m *Machine) held() bool {
 	return len(m.Awaits) > 0 && !m.isUp()
 }
 
-// isUp reports whether anything of it serves, or is about to.
+// isUp reports whether anything of the service serves, or is about to.
 func (m *Machine) isUp() bool {
 	return slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil })
 }
 
-// tellDependents tells those that depend on the service whether they may start: it serves,
-// has done what it had to, or is not wanted.
+// tellDependents tells the services that depend on this one whether they may start: it
+// serves, has ended as it was meant to, or is not wanted.
 func (s *step) tellDependents() {
 	ready := s.serves() || !s.WantedUp || s.State() == StateExited
 	if ready != s.ToldReady {

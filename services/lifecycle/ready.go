@@ -8,9 +8,9 @@ import (
 	"hupwatch/config"
 )
 
-// Time alone is no proof, whatever the load and however long the warm-up: a
-// generation is believed for what it itself is seen to do. It is looked at before
-// the warm-up, and once more at its end.
+// Time alone proves nothing, whatever the load and however long the warm-up: a
+// generation is believed for what it is seen to do. It is looked at before its warm-up,
+// and once more at the end.
 
 // Way is how a generation proves that it is ready.
 type Way string
@@ -31,42 +31,43 @@ const (
 	lastLook  = 5 * time.Second
 )
 
-// lastingLooks is how long a generation that was ready has to be seen so again at
-// the end of its warm-up: at any one moment its workers may be busy.
+// lastingLooks is how long a generation has, at the end of its warm-up, to be seen
+// ready once more: at any one moment its workers may be busy.
 const lastingLooks = 10 * time.Second
 
-// mostAtOnce is how many connections a probe opens at the same time at most, if
-// another generation takes those that come one after the other.
+// MostAtOnce is how many connections a probe opens at the same time at most, if another
+// generation takes those that come one after the other.
 const MostAtOnce = 16
 
-// Proof is how far an incoming generation has come in proving itself.
+// Proof is how far an incoming generation has come in proving that it is ready.
 type Proof struct {
 	// Way is that of the last look.
 	Way Way
-	// Asked is set while a Prove is under way; Next is when to ask again.
+	// Asked is set while a look is under way; Next is when the next one is due.
 	Asked bool
 	Next  Instant
 	Pause time.Duration
 	// AtOnce is how many connections the next probe opens; 0 is one.
 	AtOnce int
-	// Failure is why the last probe failed, Own is set if that is what the generation
-	// itself answered: it says more than who else did after that.
+	// Failure is why the last probe failed. Own is set if the generation itself has
+	// answered so: that says more than a later probe that another one took.
 	Failure string
 	Own     bool
-	// Asks are the addresses of the last look. Missing is what it found missing, and
-	// Unseen why more could not be seen.
+	// Asks are the addresses of the last look, Missing those of them on which the
+	// generation was not seen, and Unseen why more could not be seen.
 	Asks    []string
 	Missing []string
 	Unseen  string
-	// Needless is set once the active one was seen to listen on nothing.
+	// Needless is set once the active generation was seen to listen on nothing.
 	Needless bool
 	// Again is set while it is looked at once more at the end of the warm-up, Lasting
-	// once that found it ready still.
+	// once it was seen ready then.
 	Again, Lasting bool
-	// Overdue is set if its time was over while it was being looked at, Last while
-	// the look is under way that decides.
+	// Overdue is set if its time was over during a look, Last during the look that
+	// decides.
 	Overdue, Last bool
-	// Notified is set once it said that it is ready, and Status is what it says it does.
+	// Notified is set once it has said that it is ready. Status is what it says about
+	// itself.
 	Notified bool
 	Status   string
 }
@@ -75,10 +76,10 @@ type Proof struct {
 // asks for more, see EXTEND_TIMEOUT_USEC of sd_notify(3).
 const extendLimit = 10
 
-// defaultProbe is how long an attempt may take if nobody said.
+// DefaultProbe is how long an attempt may take if nobody said.
 const DefaultProbe = 2 * time.Second
 
-// ready is how to see that a generation is ready; nil if nobody said how.
+// ready is how to see that a generation is ready; nil if the file does not say how.
 func (g *Generation) ready() *config.Ready {
 	c := g.service()
 	switch {
@@ -95,7 +96,7 @@ func notifies(r *config.Ready) bool {
 	return r != nil && (r.Kind == config.ReadyNotify || r.Kind == config.ReadyFD)
 }
 
-// said takes what a generation says of itself.
+// notified takes what a generation says about itself.
 func (s *step) notified(in Notified) {
 	sl, g := s.find(in.Generation)
 	if g == nil {
@@ -128,7 +129,7 @@ func (s *step) notified(in Notified) {
 	}
 }
 
-// way is how the incoming generation proves itself.
+// way is how the incoming generation of a slot proves that it is ready.
 func (m *Machine) way(sl *Slot) Way {
 	g := sl.Incoming
 	c := g.service()
@@ -147,13 +148,13 @@ func (m *Machine) way(sl *Slot) Way {
 	return WayNone
 }
 
-// looked reports whether it is looked at whether a generation is ready.
+// looked reports whether hupwatch looks whether a generation is ready.
 func (w Way) looked() bool { return w != WayNone && w != WayNotified }
 
-// proven reports whether nothing is to be looked at any more.
+// proven reports whether there is nothing left to look at.
 func (m *Machine) proven(sl *Slot) bool { return sl.Incoming.Proof.Lasting || !m.way(sl).looked() }
 
-// prove has a look at the incoming generation.
+// prove asks for a look at the incoming generation.
 func (s *step) prove(sl *Slot) {
 	g := sl.Incoming
 	g.Proof.Asked, g.Proof.Next, g.Proof.Way = true, Never, s.way(sl)
@@ -174,8 +175,8 @@ func (s *step) prove(sl *Slot) {
 	s.do(p)
 }
 
-// others are the generations of the service that live beside one: each of them may
-// answer for it.
+// others are the other generations of the service that run: each of them may answer in
+// its place.
 func (m *Machine) others(g *Generation) []int {
 	var numbers []int
 	for i := range m.Slots {
@@ -188,7 +189,7 @@ func (m *Machine) others(g *Generation) []int {
 	return numbers
 }
 
-// proveOn has the next look when its time has come, or none any more.
+// proveOn asks for the next look if it is due, or goes on if none is needed any more.
 func (s *step) proveOn(sl *Slot) {
 	p, way := &sl.Incoming.Proof, s.way(sl)
 	switch {
@@ -213,8 +214,8 @@ func (s *step) proveAgain(sl *Slot) {
 	s.prove(sl)
 }
 
-// outOfTime ends a proof whose time is over: by a last look that begins after that.
-// What a generation did while hupwatch was paused, it is believed for.
+// outOfTime gives a generation whose time is over one last look, which begins after
+// that: what it did while hupwatch was paused counts.
 func (s *step) outOfTime(sl *Slot) {
 	g := sl.Incoming
 	p := &g.Proof
@@ -237,7 +238,7 @@ func (s *step) outOfTime(sl *Slot) {
 	}
 }
 
-// observedUntil is until when what serves may be looked at for a reload.
+// observedUntil is until when the generation that serves may be observed for a reload.
 func (m *Machine) observedUntil() Instant {
 	if _, g := m.find(m.Observing); g != nil {
 		return g.looksUntil()
@@ -245,7 +246,7 @@ func (m *Machine) observedUntil() Instant {
 	return 0
 }
 
-// lookLast has the look that decides.
+// lookLast asks for the look that decides.
 func (s *step) lookLast(sl *Slot) {
 	g := sl.Incoming
 	g.Proof.Overdue, g.Proof.Last = true, true
@@ -310,9 +311,8 @@ func (s *step) proved(in Proved) {
 	}
 }
 
-// pause is how long to wait for the next look. The first ones come sooner than
-// interval says: most servers need much less, and a look costs next to nothing but
-// if it runs a command.
+// pause is the time until the next look. The first ones come sooner than interval says:
+// most servers need less, and a look costs next to nothing unless it runs a command.
 func (g *Generation) pause() time.Duration {
 	every := everyLook
 	if r := g.ready(); r != nil {
@@ -324,8 +324,8 @@ func (g *Generation) pause() time.Duration {
 	return min(max(firstLook, 2*g.Proof.Pause), every)
 }
 
-// Lacks says what an incoming generation waits for to be ready, empty if there is
-// nothing to say.
+// Lacks says what an incoming generation has not done yet to be ready; empty if there
+// is nothing to say.
 func (m *Machine) Lacks(g *Generation) string {
 	if len(g.Proof.Missing) > 0 && m.observes(g) {
 		return fmt.Sprintf("neither it nor generation %d, which serves, was seen yet to wait for connections on %s", m.Observing, strings.Join(g.Proof.Missing, ", "))
@@ -333,8 +333,8 @@ func (m *Machine) Lacks(g *Generation) string {
 	return g.lacks()
 }
 
-// lacks says what the generation has not done yet to be ready, empty if there is
-// nothing to say.
+// lacks says what a generation has not done yet to be ready; empty if there is nothing
+// to say.
 func (g *Generation) lacks() string {
 	p, r := &g.Proof, g.ready()
 	switch {
@@ -352,7 +352,7 @@ func (g *Generation) lacks() string {
 	return ""
 }
 
-// lacked is what it lacked when its end was judged.
+// lacked is what it had not done when its end was judged.
 func (g *Generation) lacked() string {
 	text := g.lacks()
 	switch r := g.ready(); {
@@ -372,8 +372,8 @@ func withUnseen(text, unseen string) string {
 	return text
 }
 
-// remedy is what to do about a generation that has not proven itself, for whoever
-// meant it to be as it is.
+// remedy says what to do if a release that has not proven itself is as it was meant to
+// be.
 func (g *Generation) remedy() string {
 	switch p := &g.Proof; {
 	case p.Way == WayListening && len(p.Missing) > 0:
@@ -384,7 +384,7 @@ func (g *Generation) remedy() string {
 	return ""
 }
 
-// unproven says why the time to prove itself was not enough.
+// unproven says why a generation was not proven in its time.
 func (g *Generation) unproven() string {
 	text, limit := g.lacked(), g.service().StartTimeout
 	switch {

@@ -6,49 +6,47 @@ import (
 	"hupwatch/services/release"
 )
 
-// Reloading is a reload of one service, from the moment it is asked for until its
-// result.
+// Reloading is one reload of a service, from the request to its result.
 type Reloading struct {
-	// IDs are the requests it answers.
+	// IDs are the requests that it answers.
 	IDs    []uint64
 	Begun  bool
 	Turn   TurnState
 	Ticket int
-	// Up is set if all of them only want the service to run, Changed if all
-	// of them want it left alone if there is nothing new.
+	// Up is set if all requests only ask for the service to run, Changed if all of them
+	// leave it alone if there is nothing new.
 	Up      bool
 	Changed bool
-	// Waits is set once people were told that it waits for a drain slot.
+	// Waits is set once it was told that the reload waits for an old generation to end.
 	Waits bool
-	// Slot is the instance being reloaded; those before it are done. Instances is
-	// how many there are going to be, and Between is set while the next one waits to
-	// begin.
+	// Slot is the instance that is being reloaded; those before it are done. Instances
+	// is how many there are going to be. Between is set while the next one cannot begin
+	// yet.
 	Slot      int
 	Instances int
 	Between   bool
-	// FellBack is why the last good release is started again, if the old
-	// generation had been stopped first.
+	// FellBack is why the last good release is started again after the old generation
+	// had been stopped first.
 	FellBack string
-	// Watching is how far it is watched how a program reloads itself, WatchedUntil when
-	// that is enough, and Note what
-	// there is to say about that.
+	// Watching is how far a program that reloads itself has been observed, WatchedUntil
+	// when it has been alive for long enough. Note is what there is to say about it.
 	Watching     Watch
 	WatchedUntil Instant
 	Note         string
-	// Made is the release that all instances get.
+	// Made is the release that every instance gets.
 	Made *release.Release
-	// Back is set for a release that served before: Made is known.
+	// Back is set if Made is a release that served before.
 	Back bool
-	// New is set once an instance has it.
+	// New is set once an instance has the new release.
 	New bool
-	// Undone is why an instance that was done went back to the release before.
+	// Undone is why an instance that had been reloaded went back to the release before.
 	Undone string
-	// Served reports whether anything served when the slot's reload began.
+	// Served is set if anything served when the reload of the slot began.
 	Served  bool
 	BegunAt Instant
 }
 
-// Watch is how far it is watched how a program reloads itself.
+// Watch is how far a program that reloads itself has been observed.
 type Watch string
 
 // The steps; not at all is the empty one.
@@ -57,8 +55,8 @@ const (
 	WatchProbe Watch = "probe" // and then has to be ready
 )
 
-// TurnState says whether a reload may go on as far as other services are
-// concerned.
+// TurnState says whether the coordinator lets a reload go on beside those of other
+// services.
 type TurnState string
 
 // The turn states; none asked for is the empty one.
@@ -67,7 +65,7 @@ const (
 	TurnHeld  TurnState = "held"
 )
 
-// ask takes a request for a reload.
+// reload takes a request for a reload.
 func (s *step) reload(in Reload) {
 	if s.isGone(in.ID) {
 		return
@@ -83,7 +81,7 @@ func (s *step) reload(in Reload) {
 	}
 }
 
-// demand has a request answered by the reload that begins after it.
+// demand lets a request be answered by the next reload that begins.
 func (s *step) demand(id uint64, run Reloading) {
 	if s.held() {
 		s.tellAwaits([]uint64{id})
@@ -102,7 +100,7 @@ func (s *step) demand(id uint64, run Reloading) {
 	}
 }
 
-// merge has the reload answer one more request.
+// merge adds a request that the reload answers too.
 func (r *Reloading) merge(id uint64, other Reloading) {
 	r.IDs = append(r.IDs, id)
 	r.Up, r.Changed = r.Up && other.Up, r.Changed && other.Changed
@@ -116,9 +114,9 @@ func (s *step) turn(in Turn) {
 	s.Current.Turn = TurnHeld
 }
 
-// begin lets the reload that waits begin, as soon as nothing stands in its way:
-// a start under way ends first, a drain slot must be free, and other services
-// have their turn. It does not keep a turn it cannot use.
+// begin begins the reload that waits as soon as nothing is in its way: a start under
+// way ends first, at most max_draining generations may drain, and other services have
+// their turn. A turn that cannot be used is returned.
 func (s *step) begin() {
 	r := s.Current
 	if r == nil || r.Begun {
@@ -164,8 +162,8 @@ func (s *step) mayBegin(r *Reloading) bool {
 	return s.drainSlotFree(r)
 }
 
-// drainSlotFree reports whether the slot's turn to reload has come as far as its
-// own draining generations are concerned, and tells people once if not.
+// drainSlotFree reports whether so few generations of the slot drain that one more may.
+// If not, that is told once.
 func (s *step) drainSlotFree(r *Reloading) bool {
 	sl := &s.Slots[r.Slot]
 	if sl.draining() < s.Config.MaxDraining {
@@ -185,8 +183,7 @@ func (s *step) beginInstance(r *Reloading) {
 	s.launch(sl, CauseReload, r.Made)
 }
 
-// instanceDone is called when the incoming generation of a reload was promoted, or
-// an instance after such a one needs none.
+// instanceDone is called when an instance has the new release.
 func (s *step) instanceDone(sl *Slot) {
 	s.Current.New = true
 	if s.nextInstance() {
@@ -214,7 +211,7 @@ func (s *step) nextInstance() bool {
 	return true
 }
 
-// goOn begins the reload of the next instance, once nothing stands in its way.
+// goOn begins the reload of the next instance as soon as nothing is in its way.
 func (s *step) goOn() {
 	r := s.Current
 	switch {
@@ -227,7 +224,7 @@ func (s *step) goOn() {
 	}
 }
 
-// instanceFailed is called when it was no good.
+// instanceFailed is called when the incoming generation of a reload has failed.
 func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 	if served := sl.Good != nil && sl.Good.Same(g.Release); g.Number != 0 && !s.Current.Back && !served {
 		s.refuse(g, g.Release, reason)
@@ -247,8 +244,8 @@ func (s *step) instanceFailed(sl *Slot, g *Generation, reason string) {
 	s.again(sl, g.service(), false)
 }
 
-// startRest has the instances started by themselves that a start does not come to any
-// more.
+// startRest lets the instances be started by themselves that a failed first start has
+// not reached.
 func (s *step) startRest() {
 	r := s.Current
 	for i := r.Slot + 1; i < r.Instances && r.Slot > 0 && !r.Served; i++ {
@@ -258,8 +255,8 @@ func (s *step) startRest() {
 	}
 }
 
-// orPartial is the result of a reload whose instance was no good: others may have
-// the new release already.
+// orPartial is the result of a reload that failed at one instance: others may have the
+// new release already.
 func (r *Reloading) orPartial(result Result) Result {
 	if r.Slot > 0 {
 		return ResultPartial
@@ -267,7 +264,7 @@ func (r *Reloading) orPartial(result Result) Result {
 	return result
 }
 
-// finish ends the reload with its result: a generation decided it, unless that is
+// finish ends the reload with its result. The generation is the one that decided it, or
 // nil.
 func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 	r := s.Current
@@ -320,7 +317,7 @@ func (s *step) returnTurn(r *Reloading) {
 	s.do(ReturnTurn{Ticket: r.Ticket})
 }
 
-// abortReloads answers every request that has no answer yet.
+// abortReloads aborts every request that has no answer yet.
 func (s *step) abortReloads(reason string) {
 	if r := s.Current; r != nil {
 		s.returnTurn(r)

@@ -9,42 +9,41 @@ import (
 	"hupwatch/services/release"
 )
 
-// abortTimeout is how long an incoming generation that is no good, or not
-// wanted any more, has from its stop signal to the KILL.
+// abortTimeout is how long an incoming generation that failed, or is not wanted any
+// more, has from its stop signal to the KILL.
 const abortTimeout = 5 * time.Second
 
-// exitNeverRan is the exit code for a command that never came to have one, as a
-// shell gives it to a command it cannot find.
+// exitNeverRan is the exit code of a command that could not be executed, as in a shell.
 const exitNeverRan = 127
 
-// abandonAfter is how long a killed generation is waited for before hupwatch
-// ends without it: a process in uninterruptible sleep does not even die of KILL.
+// abandonAfter is how long a generation is waited for after its KILL: a process in
+// uninterruptible sleep does not die of it.
 const abandonAfter = 5 * time.Second
 
-// Slot is the place of one instance of a service: at most one generation that
-// serves, at most one that is to take its place, and those that drain.
+// Slot is one instance of a service: at most one generation that serves, at most one
+// that is to take its place, and those that drain.
 type Slot struct {
 	Instance int
 	Active   *Generation
 	Incoming *Generation
 	Draining []*Generation
-	// Good is the release last promoted: what is started after a crash.
+	// Good is the release that was promoted last: it is started after a crash.
 	Good *release.Release
-	// History is the releases that were promoted, Undone those that were no good since
-	// something was gone back to.
+	// History is the releases that were promoted. Undone are those that failed since
+	// the last roll back began.
 	History   History
 	Undone    []*release.Release
 	Probation Probation
 	Backoff
-	// NextCause is why NextStart is going to be.
+	// NextCause is why a generation is started at NextStart.
 	NextCause Cause
-	// Resting is why nothing is started by itself, if that is so: the last
+	// Resting is the state of an instance that is not started by itself: its last
 	// generation ended as restart says it may, or restart_limit was reached.
 	Resting State
-	// LastEnd is how the last generation ended that was not told to, at LastEndAt.
+	// LastEnd is how the last generation ended by itself, at LastEndAt.
 	LastEnd   Exit
 	LastEndAt Instant
-	// Paths are those of the unix sockets that its active generation opened itself,
+	// Paths are those of the unix sockets that the active generation had opened itself
 	// when the reload began.
 	Paths []string
 }
@@ -60,8 +59,8 @@ func (sl *Slot) generations() []*Generation {
 	return append(all, sl.Draining...)
 }
 
-// draining counts the drain slots that are taken. What does not even die of KILL
-// is not counted: no reload could ever begin again.
+// draining counts the generations that drain. Those that survived their KILL do not
+// count: no reload could ever begin again.
 func (sl *Slot) draining() int {
 	n := 0
 	for _, g := range sl.Draining {
@@ -95,8 +94,8 @@ func (sl *Slot) deadline(startable bool) Instant {
 	return next
 }
 
-// launch starts a generation; its release is made first, or an earlier one is
-// used again.
+// launch begins the start of a generation. Its release is made first, unless an earlier
+// one is reused.
 func (s *step) launch(sl *Slot, cause Cause, reuse *release.Release) {
 	c := s.Config
 	if reuse != nil {
@@ -181,7 +180,7 @@ func (s *step) resolved(in Resolved) {
 	s.prepared(sl, g)
 }
 
-// prepared goes on with an incoming generation that only needs a process.
+// prepared goes on with an incoming generation that has all it needs but a process.
 func (s *step) prepared(sl *Slot, g *Generation) {
 	if sl.Active != nil && g.Cause == CauseReload && s.otherwise(sl, g) {
 		return
@@ -264,7 +263,7 @@ func (s *step) warm(sl *Slot) {
 	s.publishEarly(sl)
 }
 
-// expire carries out the deadlines of a slot that have passed.
+// expire does what is due for a slot: deadlines that have passed.
 func (s *step) expire(sl *Slot) {
 	for _, g := range sl.generations() {
 		s.hookExpired(sl, g)
@@ -284,7 +283,7 @@ func (s *step) expire(sl *Slot) {
 	}
 }
 
-// advance takes an incoming generation as far as its time has come.
+// advance takes the incoming generation of a slot as far as it may go now.
 func (s *step) advance(sl *Slot) {
 	g := sl.Incoming
 	late := g.Deadline <= s.now
@@ -328,7 +327,8 @@ func (s *step) advance(sl *Slot) {
 	}
 }
 
-// advanceWarming looks once more whether a generation is ready when its warm-up is over.
+// advanceWarming looks at a generation once more at the end of its warm-up, and lets it
+// take over.
 func (s *step) advanceWarming(sl *Slot, late, alive bool) {
 	again := sl.Incoming.Proof.Again
 	switch {
@@ -344,8 +344,8 @@ func (s *step) advanceWarming(sl *Slot, late, alive bool) {
 	}
 }
 
-// promote is the point of no return: the incoming generation serves, and the
-// old one, if there is one, hears of it.
+// promote is the point of no return: the incoming generation serves, and the old one,
+// if there is one, is told to stop.
 func (s *step) promote(sl *Slot) {
 	g, old := sl.Incoming, sl.Active
 	sl.Incoming, sl.Active = nil, g
@@ -376,7 +376,7 @@ func (s *step) promote(sl *Slot) {
 	}
 }
 
-// fail ends a start that was no good.
+// fail gives up the incoming generation of a slot.
 func (s *step) fail(sl *Slot, reason string) {
 	g := sl.Incoming
 	sl.Incoming = nil
@@ -413,7 +413,7 @@ func (s *step) fail(sl *Slot, reason string) {
 	s.keepSockets()
 }
 
-// drop gets rid of a generation that never became active, if it is not gone.
+// drop ends a generation that never became active, if it has not ended yet.
 func (s *step) drop(sl *Slot, g *Generation) {
 	g.Aborted = true
 	s.killHook(g)
@@ -427,7 +427,7 @@ func (s *step) drop(sl *Slot, g *Generation) {
 	s.retire(sl, g, min(abortTimeout, g.service().StopTimeout))
 }
 
-// exited takes note of the end of a main process.
+// exited is called when the main process of a generation has ended.
 func (s *step) exited(in Exited) {
 	sl, g := s.find(in.Generation)
 	if g == nil || g.MainGone {
@@ -448,7 +448,7 @@ func (s *step) exited(in Exited) {
 	}
 }
 
-// crashed is called when the active generation ended and nobody had asked it to.
+// crashed is called when the active generation has ended by itself.
 func (s *step) crashed(sl *Slot, g *Generation) {
 	sl.Active = nil
 	e := g.LastStatus
@@ -493,7 +493,7 @@ func (s *step) again(sl *Slot, c *config.Service, calmRun bool) {
 	}
 }
 
-// restartDue starts what is to be started by itself.
+// restartDue starts a generation if one is due.
 func (s *step) restartDue(sl *Slot) {
 	if !s.startable() || s.held() || sl.Active != nil || sl.Incoming != nil || sl.NextStart > s.now {
 		return
@@ -509,8 +509,8 @@ func (s *step) restartDue(sl *Slot) {
 	s.launch(sl, sl.NextCause, good)
 }
 
-// good is the release that an instance is started again with: if it never had
-// one that was any good, that of another, if that is meant for so many.
+// good is the release that an instance is started with again. An instance that never
+// had one gets that of another, if that release is meant for so many instances.
 func (s *step) good(sl *Slot) *release.Release {
 	if sl.Good != nil {
 		return sl.Good
@@ -523,8 +523,8 @@ func (s *step) good(sl *Slot) *release.Release {
 	return nil
 }
 
-// downForGood says so, once, when nothing of an essential service serves and
-// nothing is going to.
+// downForGood tells, once, that an essential service does not serve and is not going to
+// be started.
 func (s *step) downForGood(sl *Slot) {
 	down := sl.Active == nil && sl.Incoming == nil && sl.Resting != ""
 	if !down || !s.Config.Essential || !s.startable() || s.Current != nil || s.ToldDownForGood {

@@ -24,7 +24,7 @@ const (
 	WantedDown Wanted = "down"
 )
 
-// Wanted returns what was asked of the service; empty if autostart decided.
+// Wanted returns what somebody asked for; empty if autostart decides.
 func (m *Machine) Wanted() Wanted {
 	switch {
 	case !m.Commanded, m.removed(), m.Stopping != nil && m.Stopping.Why == StopShutdown: // hupwatch ends, or it was removed
@@ -35,17 +35,17 @@ func (m *Machine) Wanted() Wanted {
 	return WantedDown
 }
 
-// Down reports whether the service is wanted down, so that a reload leaves it alone.
-// Of one that was removed from the file autostart decides, should it come back.
+// Down reports whether the service is wanted down: a reload leaves it alone. For a
+// service that was removed from the file autostart decides once it is back.
 func (m *Machine) Down() bool {
 	return !m.WantedUp && !m.removed()
 }
 
-// Up reports whether the service is wanted up: also what hupwatch ends with it was
-// to run.
+// Up reports whether the service is wanted up. One that hupwatch stops since it ends is
+// wanted as before.
 func (m *Machine) Up() bool { return m.WantedUp && !m.removed() }
 
-// removed reports whether it was removed from the file.
+// removed reports whether the service was removed from the file.
 func (m *Machine) removed() bool {
 	return m.Stopping != nil && m.Stopping.Why == StopRemoved
 }
@@ -86,8 +86,8 @@ func (sl *Slot) state() State {
 	return StateStopped
 }
 
-// Removed reports whether the service was removed from the file and nothing of it
-// is waited for any more.
+// Removed reports whether the service was removed from the file, and nothing of it is
+// waited for any more.
 func (m *Machine) Removed() bool {
 	return m.removed() && m.Stopping.Done
 }

@@ -9,7 +9,7 @@ import (
 	"hupwatch/config"
 )
 
-// MayStop is a Stop being carried out.
+// Stopping is a stop of the service under way.
 type Stopping struct {
 	Why   StopCause
 	IDs   []uint64
@@ -17,7 +17,7 @@ type Stopping struct {
 	// Again are the requests to start the service when it is done.
 	Again []uint64
 	Done  bool
-	// Silent is set if there is nothing to tell about its end.
+	// Silent is set if its end is not to be told.
 	Silent bool
 }
 
@@ -76,7 +76,7 @@ func (s *step) stopSlots() {
 	}
 }
 
-// leave lets go of what serves and of what drains: it lives on without hupwatch.
+// leave lets go of the generations that serve or drain: they live on without hupwatch.
 func (s *step) leave(sl *Slot) {
 	left := slices.Clone(sl.Draining)
 	if sl.Active != nil {
@@ -126,8 +126,8 @@ func (s *step) stopSlot(sl *Slot) {
 	}
 }
 
-// retire tells a generation, or what is left of it, to end, and gives it so much
-// time. If the drain slots are taken, what is only a leftover gets none.
+// retire tells a generation, or the rest of one, to end within the timeout. If
+// max_draining others drain already, a rest gets KILL at once.
 func (s *step) retire(sl *Slot, g *Generation, timeout time.Duration) {
 	full := sl.draining() >= s.Config.MaxDraining
 	g.Phase = PhaseDraining
@@ -150,13 +150,13 @@ func (s *step) retire(sl *Slot, g *Generation, timeout time.Duration) {
 	}
 }
 
-// stopNow goes on with the end of a generation whose before_stop has run.
+// stopNow sends the stop signal to a generation whose before_stop has ended.
 func (s *step) stopNow(sl *Slot, g *Generation) {
 	g.KillAt = s.killAt(g.service().StopTimeout)
 	s.signal(sl, g, g.service().KillMode == config.KillGroup)
 }
 
-// killAt is when what is told to end now, and has so long for it, gets KILL.
+// killAt is when a generation that is told to end now, and has that timeout, gets KILL.
 func (s *step) killAt(timeout time.Duration) Instant {
 	at := Never
 	if timeout != config.Infinity {
@@ -174,8 +174,8 @@ func (s *step) signal(sl *Slot, g *Generation, group bool) {
 	s.emit(sl, g, Event{Kind: KindStopSignalled, Signal: g.Signalled, Wait: g.KillAt.Sub(s.now)})
 }
 
-// kill sends KILL to everything of a generation; if its process is still on
-// the way, once it is there.
+// kill sends KILL to the whole group of a generation. If its process is not there yet,
+// it gets KILL as soon as it is.
 func (s *step) kill(sl *Slot, g *Generation, reason string) {
 	if g.Killed {
 		return
@@ -198,7 +198,7 @@ func (s *step) killAll() {
 	}
 }
 
-// drained is called when the main process of a draining generation ended.
+// drained is called when the main process of a draining generation has ended.
 func (s *step) drained(sl *Slot, g *Generation) {
 	if !g.LastStatus.Rest {
 		s.gone(sl, g)
@@ -218,7 +218,7 @@ func (s *step) drained(sl *Slot, g *Generation) {
 	}
 }
 
-// emptied is called when the last process of a generation's group has gone.
+// emptied is called when the last process of the group of a generation has ended.
 func (s *step) emptied(in Emptied) {
 	sl, g := s.find(in.Generation)
 	if g == nil || !g.MainGone {
@@ -241,7 +241,7 @@ func (sl *Slot) remove(g *Generation) {
 	sl.Draining = slices.DeleteFunc(sl.Draining, func(d *Generation) bool { return d == g })
 }
 
-// finishEnding says that a stop is done when nothing of the service lives.
+// finishEnding ends the stop once no generation of the service is waited for any more.
 func (s *step) finishEnding() {
 	if s.Stopping == nil || s.Stopping.Done || !s.allGone() {
 		return
@@ -268,8 +268,8 @@ func (s *step) finishEnding() {
 	}
 }
 
-// allGone reports whether nothing is waited for any more: no generation lives, or
-// those that do cannot be killed.
+// allGone reports whether no generation is waited for any more: none is left, or those
+// that are cannot be killed.
 func (s *step) allGone() bool {
 	for i := range s.Slots {
 		for _, g := range s.Slots[i].generations() {
@@ -281,8 +281,8 @@ func (s *step) allGone() bool {
 	return true
 }
 
-// answerEnding answers who asked for the stop, and who asked for what was to come
-// after it.
+// answerEnding answers the requests for the stop, and aborts those for what was to
+// follow it.
 func (s *step) answerEnding(r Result, reason string) {
 	if s.Stopping == nil {
 		return

@@ -7,9 +7,8 @@ import (
 	"hupwatch/services/release"
 )
 
-// nothingNew ends the reload of an instance that was asked for only if there is
-// something new, if there is not: what serves gets the keys that take effect
-// without a new process.
+// nothingNew ends the reload of an instance if only something new was asked for, and
+// nothing is. Keys that need no new process come into force.
 func (s *step) nothingNew(sl *Slot, made *release.Release) bool {
 	g, r := sl.Active, s.Current
 	if g == nil || sl.Incoming.Cause != CauseReload || !r.Changed || !g.Release.Same(made) {
@@ -34,8 +33,8 @@ func (s *step) nothingNew(sl *Slot, made *release.Release) bool {
 	return true
 }
 
-// NothingNew reports whether a reload with this release can be left out: all instances
-// run, and their releases are the same as this one.
+// NothingNew reports whether a reload with this release would change nothing: all
+// instances run, with the same release.
 func (m *Machine) NothingNew(made *release.Release) bool {
 	running := 0
 	for i := range m.Slots {
@@ -51,7 +50,7 @@ func (m *Machine) NothingNew(made *release.Release) bool {
 	return running == max(1, made.Service.Instances)
 }
 
-// amend puts the keys of a release into force that need no new process.
+// amend puts the keys into force that need no new process.
 func (s *step) amend(sl *Slot, made *release.Release) {
 	amended := *sl.Active.Release
 	amended.Service = made.Service

@@ -8,22 +8,23 @@ import (
 	"hupwatch/config"
 )
 
-// What a generation of the service was once seen to do, its successor must be seen
-// to do: to wait for connections on a socket of listen. It is learned when a
-// generation is promoted, and again when a reload begins, for at any one moment a
-// server may be starting, or busy.
+// A generation must be seen to do what one before it was seen to do: to wait for
+// connections on the sockets of listen. That is learned when a generation is promoted,
+// and again when a reload begins: at any one moment a server may still be starting, or
+// be busy.
 
-// Waiting is what is known of who waits for connections on the sockets of listen.
+// Waiting is what is known of the processes that wait for connections on the sockets of
+// listen.
 type Waiting struct {
-	// Seen are the addresses on which a generation was seen to wait, All is set if
-	// these were all that the last one had.
+	// Seen are the addresses on which a generation was seen to wait. All is set if
+	// those were all that the last one had.
 	Seen []string
 	All  bool
-	// Unseen is why who waits could not be seen, as it was told.
+	// Unseen is why that could not be seen, as it was told.
 	Unseen string
 }
 
-// Looked reports whether it is looked at what the processes of the service do.
+// Looked reports whether hupwatch looks at what the processes of the service do.
 func (m *Machine) Looked() bool {
 	if r := m.Config.Ready; r != nil {
 		return r.Kind == config.ReadyHTTP || r.Kind == config.ReadyTCP || r.Kind == config.ReadyUnix
@@ -31,8 +32,8 @@ func (m *Machine) Looked() bool {
 	return len(m.Config.Listen) > 0
 }
 
-// mustWait are the sockets of a configuration on which a generation has to be seen to
-// wait: a server that waits on all it has does so on a new one too.
+// mustWait are the sockets of a configuration on which a generation must be seen to
+// wait. A server that waits on all sockets it has is expected to wait on a new one too.
 func (m *Machine) mustWait(c *config.Service) []config.Listen {
 	if c.Ready != nil {
 		return nil
@@ -46,8 +47,8 @@ func (m *Machine) mustWait(c *config.Service) []config.Listen {
 	return all
 }
 
-// observe has it seen where a generation that serves waits for connections, as far
-// as that is not known. It reports whether there is something to see.
+// observe asks where a generation that serves waits for connections, as far as that is
+// not known. It reports whether there is something to ask.
 func (s *step) observe(g *Generation) bool {
 	c := g.service()
 	unknown := slices.DeleteFunc(slices.Clone(c.Listen), func(l config.Listen) bool { return slices.Contains(s.Waiting.Seen, l.String()) })
@@ -62,15 +63,14 @@ func (s *step) observe(g *Generation) bool {
 	return true
 }
 
-// observeFor has it seen what the new generation of a reload has to do.
+// observeFor finds out, for a reload, what the new generation has to do.
 func (s *step) observeFor(next *config.Service, active *Generation) {
 	if next.Ready == nil && len(next.Listen) > 0 && s.observe(active) {
 		s.Observing = active.Number
 	}
 }
 
-// observes reports whether it is still being found out what a generation has to be
-// seen to do. One that waits on all its sockets meanwhile does so in any case.
+// observes reports whether it is still being found out what a generation has to do.
 func (m *Machine) observes(g *Generation) bool {
 	return m.Observing != 0 && g.Cause == CauseReload && g.service().Ready == nil
 }
@@ -84,16 +84,16 @@ func (m *Machine) waits(g *Generation) []config.Listen {
 }
 
 // looksUntil is until when a generation that was not seen to wait on all its sockets
-// may just be slow to start: a warm-up that was short, or a host that was busy,
-// promoted it before.
+// may still be starting: with a short warm-up, or on a busy host, it was promoted
+// before.
 func (g *Generation) looksUntil() Instant {
 	return g.StartedAt.Add(min(g.service().StartTimeout, longestLook))
 }
 
-// longestLook is that for a service whose start_timeout is longer, or infinite.
+// longestLook is that for a service with a longer start_timeout.
 const longestLook = 10 * time.Minute
 
-// observed takes where it waits.
+// observed takes where a generation that serves waits.
 func (s *step) observed(in Observed) {
 	sl, g := s.find(in.Generation)
 	if g == nil || s.Stopping != nil { // what begins after a stop begins with nothing known
@@ -114,8 +114,7 @@ func (s *step) observed(in Observed) {
 	}
 }
 
-// observedEnough lets the reload go on that waits for what a generation is seen to
-// do; settle does that.
+// observedEnough ends the observation that a reload waits for.
 func (s *step) observedEnough(generation int) {
 	if s.Observing != generation {
 		return
@@ -128,7 +127,7 @@ func (s *step) observedEnough(generation int) {
 	}
 }
 
-// observeOn has the next look at a generation that serves when its time has come.
+// observeOn asks for the next look at a generation that serves if it is due.
 func (s *step) observeOn(g *Generation) {
 	if g == nil || g.Proof.Next > s.now {
 		return
@@ -139,7 +138,7 @@ func (s *step) observeOn(g *Generation) {
 	}
 }
 
-// observeNoMore ends it if what was looked at serves no more.
+// observeNoMore ends the observation of a generation that does not serve any more.
 func (s *step) observeNoMore() {
 	if s.Observing == 0 {
 		return
@@ -173,7 +172,8 @@ func (s *step) seen(c *config.Service, addresses []string) {
 // sayInReady is the remedy if something cannot be seen.
 const sayInReady = "; say in ready how it can be seen, by notify, fd or exec"
 
-// unseenWaiting tells, once, why it cannot be seen who waits for connections.
+// unseenWaiting tells, once, why it cannot be seen whether a generation waits for
+// connections.
 func (s *step) unseenWaiting(why string) {
 	s.unseen("who waits for connections on its sockets cannot be seen, and only its warm-up tells a good release from a bad one: ", why)
 }

@@ -141,7 +141,7 @@ func (o *observer) sees(generation int, ports ...string) {
 	}
 }
 
-// processWatch lets time pass, and looks meanwhile: less often the longer it takes.
+// watch lets time pass, and looks meanwhile: less often the longer it takes.
 func (o *observer) watch(d time.Duration) {
 	for until := o.now.Add(d); o.now < until; o.pass(max(250*time.Millisecond, d/600)) {
 		for ; o.answered < len(o.saw); o.answered++ {

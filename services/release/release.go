@@ -61,7 +61,7 @@ func (rel *Release) Same(other *Release) bool {
 	return rel.Starts(other) && !slices.ContainsFunc(config.Changes(rel.Service, other.Service), func(c config.Change) bool { return !c.Live })
 }
 
-// starts reports whether a process started with either release would be the same,
+// Starts reports whether a process started with either release would be the same,
 // as far as the host has a say in that.
 func (rel *Release) Starts(other *Release) bool {
 	if rel.Dir != other.Dir || rel.Path != other.Path || rel.Program != other.Program {

@@ -75,7 +75,7 @@ func concerned(what, name string, q control.Request) []string {
 	return []string{name}
 }
 
-// tale tells a client what becomes of its request.
+// follower tells a client what becomes of its request.
 type follower struct {
 	server   *Server
 	answer   *answer
