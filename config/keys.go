@@ -23,6 +23,10 @@ type Key struct {
 	// aside keys exclude others: the example has them as comments.
 	aside  bool
 	decode func(t *table, k *Key, v any)
+	// value is what a key of a service says. A live one comes into force without a
+	// new process.
+	value func(*Service) any
+	live  bool
 }
 
 // Supported says whether this version of hupwatch can do what the key asks for.
@@ -123,83 +127,103 @@ func serviceKeys() []Key {
 	return section(sectionService, []Key{
 		{
 			Name: "command", Type: "array of strings, or one string", example: `["gunicorn", "myapp:app"]`, decode: decodeCommand,
-			Doc: "What to run: the arguments, or one string that is split as a shell would. No shell runs. A name with a slash is below working_dir, any other is looked up in the PATH of the service. ${X} and ${X:-default} are replaced, $$ is a dollar.",
+			value: func(s *Service) any { return s.Command },
+			Doc:   "What to run: the arguments, or one string that is split as a shell would. No shell runs. A name with a slash is below working_dir, any other is looked up in the PATH of the service. ${X} and ${X:-default} are replaced, $$ is a dollar.",
 		},
 		{
 			Name: "working_dir", Type: "path", example: `"/srv/web/current"`, decode: path(func(t *table) *string { return &t.service.WorkingDir }),
-			Doc: "Where it runs; symbolic links are resolved anew for every release. By default hupwatch's own directory.",
+			value: func(s *Service) any { return s.WorkingDir },
+			Doc:   "Where it runs; symbolic links are resolved anew for every release. By default hupwatch's own directory.",
 		},
 		{
 			Name: "environment", Type: "table of strings", example: `{ PATH = "/opt/bin:${PATH}" }`, decode: decodeEnvironment,
-			Doc: "Variables on top of those of hupwatch and of env_file. ${X} and ${X:-default} are replaced from those below, ${HUPWATCH_INSTANCE}, ${HUPWATCH_GENERATION} and ${HUPWATCH_BIND} for each generation; $$ is a dollar.",
+			value: func(s *Service) any { return s.Environment },
+			Doc:   "Variables on top of those of hupwatch and of env_file. ${X} and ${X:-default} are replaced from those below, ${HUPWATCH_INSTANCE}, ${HUPWATCH_GENERATION} and ${HUPWATCH_BIND} for each generation; $$ is a dollar.",
 		},
 		{
 			Name: "env_file", Type: "array of paths", example: `["-/etc/default/web"]`, decode: decodeEnvFiles,
-			Doc: `Files of NAME=value lines, in the syntax of systemd, nothing expanded. With a "-" in front the file may be missing.`,
+			value: func(s *Service) any { return s.EnvFiles },
+			Doc:   `Files of NAME=value lines, in the syntax of systemd, nothing expanded. With a "-" in front the file may be missing.`,
 		},
 		{
 			Name: "unset_environment", Type: "array of strings", example: `["AWS_*"]`, decode: decodeUnset,
-			Doc: "Variables of hupwatch's own environment that the service does not inherit; * stands for any letters.",
+			value: func(s *Service) any { return s.UnsetEnvironment },
+			Doc:   "Variables of hupwatch's own environment that the service does not inherit; * stands for any letters.",
 		},
 		{
 			Name: "user", Type: "string", example: `"www-data"`, decode: account(func(t *table) *string { return &t.service.User }),
-			Doc: "Who it runs as, by name or number. HOME, USER, LOGNAME and the supplementary groups are set too.",
+			value: func(s *Service) any { return s.User },
+			Doc:   "Who it runs as, by name or number. HOME, USER, LOGNAME and the supplementary groups are set too.",
 		},
 		{
 			Name: "group", Type: "string", example: `"www-data"`, decode: account(func(t *table) *string { return &t.service.Group }),
-			Doc: "The group it runs as, by name or number. By default that of user.",
+			value: func(s *Service) any { return s.Group },
+			Doc:   "The group it runs as, by name or number. By default that of user.",
 		},
 		{
 			Name: "umask", Type: "octal string", example: `"022"`, decode: octal(func(t *table) *int { return &t.service.Umask }),
-			Doc: "The permissions that new files do not get. By default hupwatch's own.",
+			value: func(s *Service) any { return s.Umask },
+			Doc:   "The permissions that new files do not get. By default hupwatch's own.",
 		},
 		{
 			Name: "limits", Type: "table of limits", example: `{ nofile = 65536, core = "0:infinity" }`, decode: decodeLimits,
-			Doc: `Resource limits: a number, "infinity", or "soft:hard". There are ` + strings.Join(limitNames, ", ") + ".",
+			value: func(s *Service) any { return s.Limits },
+			Doc:   `Resource limits: a number, "infinity", or "soft:hard". There are ` + strings.Join(limitNames, ", ") + ".",
 		},
 		{
 			Name: "oom_score_adj", Type: "integer", example: "0", decode: decodeOOMScoreAdj,
-			Doc: "How readily the kernel kills it when memory is short: -1000 (never) to 1000 (first).",
+			value: func(s *Service) any { return s.OOMScoreAdj },
+			Doc:   "How readily the kernel kills it when memory is short: -1000 (never) to 1000 (first).",
 		},
 		{
 			Name: "autostart", Type: "boolean", Default: "true", decode: boolean(func(t *table) *bool { return &t.service.Autostart }),
+			value: func(s *Service) any { return s.Autostart }, live: true,
 			Doc: "Whether it is started with hupwatch, also where it was stopped by hand before.",
 		},
 		{
 			Name: "depends_on", Type: "array of strings", example: `["api"]`, decode: decodeDependsOn,
+			value: func(s *Service) any { return s.DependsOn }, live: true,
 			Doc: "The services to wait for: this one starts once they are ready, and stops before they do. It is about order only; a reload does not look at it. They are services of hupwatch too.",
 		},
 		{
 			Name: "instances", Type: "integer", Default: "1", decode: number(func(t *table) *int { return &t.service.Instances }, 1, mostInstances),
-			Doc: "How many processes of it run; HUPWATCH_INSTANCE counts them from 0: 127.0.0.1:900${HUPWATCH_INSTANCE} in command is a port for each. They are reloaded one after the other, up to the first failure.",
+			value: func(s *Service) any { return s.Instances },
+			Doc:   "How many processes of it run; HUPWATCH_INSTANCE counts them from 0: 127.0.0.1:900${HUPWATCH_INSTANCE} in command is a port for each. They are reloaded one after the other, up to the first failure.",
 		},
 		{
 			Name: "warmup", Type: "duration", Default: `"1s"`, decode: span(func(t *table) *time.Duration { return &t.service.Warmup }, 0),
+			value: func(s *Service) any { return s.Warmup }, live: true,
 			Doc: "How long a new generation must stay alive, once it is ready, to be believed.",
 		},
 		{
 			Name: "start_timeout", Type: "duration", Default: `"60s"`, decode: span(func(t *table) *time.Duration { return &t.service.StartTimeout }, endless|positive),
+			value: func(s *Service) any { return s.StartTimeout }, live: true,
 			Doc: "How long a new generation may take to be ready; the warm-up is not counted.",
 		},
 		{
 			Name: "ready", Type: "table or string", example: `{ http = "http://127.0.0.1:8000/healthz" }`, decode: decodeReady,
+			value: func(s *Service) any { return s.Ready }, live: true,
 			Doc: readyDoc,
 		},
 		{
 			Name: "listen", Type: "array of addresses and tables", decode: decodeListen,
+			value:   func(s *Service) any { return s.Listen },
 			example: `["tcp://127.0.0.1:8000", { address = "unix:///run/web.sock", name = "web", mode = "0660", group = "www-data", backlog = 4096 }]`,
 			Doc:     "Sockets that hupwatch opens once and every generation inherits, as with systemd's socket activation. tcp://:8000 is every address; a table says more.",
 		},
 		{
 			Name: "stop_signal", Type: "signal", Default: `"TERM"`, decode: decodeStopSignal,
+			value: func(s *Service) any { return s.StopSignal }, live: true,
 			Doc: "The signal that asks it to finish its work and end. It goes to the main process only, see kill_mode.",
 		},
 		{
 			Name: "stop_timeout", Type: "duration", Default: `"30s"`, decode: span(func(t *table) *time.Duration { return &t.service.StopTimeout }, endless),
+			value: func(s *Service) any { return s.StopTimeout }, live: true,
 			Doc: "How long it may take for that; then its whole process group gets KILL.",
 		},
 		{
 			Name: "kill_mode", Type: "string", Default: `"mixed"`,
+			value: func(s *Service) any { return s.KillMode }, live: true,
 			decode: word(func(t *table) *KillMode { return &t.service.KillMode }, []KillMode{KillMixed, KillGroup}, wordHints{
 				instead: map[string]string{"process": "mixed", "none": "mixed", "control-group": "group", "cgroup": "group", "all": "group"},
 			}),
@@ -207,6 +231,7 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "restart", Type: "string", Default: `"always"`,
+			value: func(s *Service) any { return s.Restart }, live: true,
 			decode: word(func(t *table) *Restart { return &t.service.Restart }, []Restart{RestartAlways, RestartOnFailure, RestartNo}, wordHints{
 				instead: map[string]string{
 					"unless-stopped": "always", "true": "always", "yes": "always", "false": "no", "never": "no",
@@ -217,50 +242,62 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "restart_delay", Type: "duration", Default: `"500ms"`, decode: span(func(t *table) *time.Duration { return &t.service.RestartDelay }, positive),
+			value: func(s *Service) any { return s.RestartDelay }, live: true,
 			Doc: "The pause before the second restart in a row; it doubles with each further one. The first is at once.",
 		},
 		{
 			Name: "restart_max_delay", Type: "duration", Default: `"30s"`, decode: span(func(t *table) *time.Duration { return &t.service.RestartMaxDelay }, positive),
+			value: func(s *Service) any { return s.RestartMaxDelay }, live: true,
 			Doc: "The longest that pause gets.",
 		},
 		{
 			Name: "restart_limit", Type: "integer", Default: "0", decode: number(func(t *table) *int { return &t.service.RestartLimit }, 0, math.MaxInt32),
+			value: func(s *Service) any { return s.RestartLimit }, live: true,
 			Doc: "After how many ends in a row, without a calm run of 10 s between them, it is given up as failed. 0 is never.",
 		},
 		{
 			Name: "success_exit_codes", Type: "array of integers", Default: "[0]", decode: decodeExitCodes,
+			value: func(s *Service) any { return s.SuccessExitCodes }, live: true,
 			Doc: "The exit codes that are no failure. Dying of the very signal that hupwatch sent is none either.",
 		},
 		{
 			Name: "essential", Type: "boolean", Default: "false", decode: boolean(func(t *table) *bool { return &t.service.Essential }),
+			value: func(s *Service) any { return s.Essential }, live: true,
 			Doc: `Whether hupwatch stops the others and ends, with the exit code of this service, when it is down for good. Makes restart "no" where that is not set.`,
 		},
 		{
 			Name: "max_draining", Type: "integer", Default: "2", decode: number(func(t *table) *int { return &t.service.MaxDraining }, 1, math.MaxInt32),
+			value: func(s *Service) any { return s.MaxDraining }, live: true,
 			Doc: "How many old generations may be finishing their work; the next reload waits for the oldest.",
 		},
 		{
 			Name: "probation", Type: "duration", Default: `"10s"`, decode: span(func(t *table) *time.Duration { return &t.service.Probation }, 0),
+			value: func(s *Service) any { return s.Probation }, live: true,
 			Doc: "If a new release ends by itself within this time of the stop signal to the old one, the one before it is started again at once. 0 is off.",
 		},
 		{
 			Name: "before_start", Type: "array of strings, or one string", example: `["./migrate"]`, decode: hook(func(t *table) *[]string { return &t.service.BeforeStart }),
+			value: func(s *Service) any { return s.BeforeStart }, live: true,
 			Doc: "A command that runs before each new release, as its user and in its directory. If it fails, or takes longer than start_timeout, the old release stays. [] is none.",
 		},
 		{
 			Name: "before_stop", Type: "array of strings, or one string", example: `["lb", "drain", "web"]`, decode: hook(func(t *table) *[]string { return &t.service.BeforeStop }),
+			value: func(s *Service) any { return s.BeforeStop }, live: true,
 			Doc: "A command that runs before the stop signal, at a reload and at a stop, for stop_timeout at most. That it fails is logged and changes nothing. A process has that of the configuration it was started with.",
 		},
 		{
 			Name: "after_reload", Type: "array of strings, or one string", example: `["notify-deploy"]`, decode: hook(func(t *table) *[]string { return &t.service.AfterReload }),
+			value: func(s *Service) any { return s.AfterReload }, live: true,
 			Doc: "A command that runs after each reload, however it ended: HUPWATCH_RESULT and HUPWATCH_ERROR say how. It gets KILL after start_timeout.",
 		},
 		{
 			Name: "reload", Type: "string", Default: `"start-first"`, decode: decodeReload,
+			value: func(s *Service) any { return s.Reload }, live: true,
 			Doc: `"start-first": the new generation is proven good before the old one is told to stop; "stop-first": the old one ends first, for programs that cannot live twice, and the last good release is started again if the new one fails; "signal": none is started, reload_signal goes to the one that runs.`,
 		},
 		{
 			Name: "reload_when", Type: "string", Default: `"always"`,
+			value: func(s *Service) any { return s.ReloadWhen }, live: true,
 			decode: word(func(t *table) *ReloadWhen { return &t.service.ReloadWhen }, []ReloadWhen{ReloadAlways, ReloadChanged}, wordHints{
 				instead: map[string]string{"change": "changed", "new": "changed", "onchange": "changed", "on-change": "changed", "true": "always"},
 			}),
@@ -268,36 +305,44 @@ func serviceKeys() []Key {
 		},
 		{
 			Name: "reload_signal", Type: "signal", Default: `"HUP"`, aside: true, decode: decodeReloadSignal,
+			value: func(s *Service) any { return s.ReloadSignal }, live: true,
 			Doc: `The signal at which the program reloads itself, with reload = "signal" only.`,
 		},
 		{
 			// OneService has inherit instead.
 			Name: "output", Type: "string", Default: `"prefix"`, decode: output(func(t *table) *Output { return &t.service.Output }),
-			Doc: `Where its standard output and error go: "prefix", to hupwatch's own with the service's name before each line, and control characters made visible; "inherit", to hupwatch's own as they are; "null", nowhere; or the path of a file, with a slash in it, which gets it byte for byte.`,
+			value: func(s *Service) any { return s.Output },
+			Doc:   `Where its standard output and error go: "prefix", to hupwatch's own with the service's name before each line, and control characters made visible; "inherit", to hupwatch's own as they are; "null", nowhere; or the path of a file, with a slash in it, which gets it byte for byte.`,
 		},
 		{
 			Name: "stderr", Type: "string", example: `"inherit"`, decode: output(func(t *table) *Output { return &t.service.Stderr }),
-			Doc: "Where its standard error goes, if apart; the same values. By default both are one stream, and their order is kept.",
+			value: func(s *Service) any { return s.Stderr },
+			Doc:   "Where its standard error goes, if apart; the same values. By default both are one stream, and their order is kept.",
 		},
 		{
 			Name: "output_max_size", Type: "size", Default: `"50MB"`, decode: decodeOutputMaxSize,
+			value: func(s *Service) any { return s.OutputMaxSize }, live: true,
 			Doc: `The size at which an output file is rotated: FILE becomes FILE.1, FILE.1 becomes FILE.2. kB, MB, GB and TB are thousands, KiB, MiB, GiB and TiB are 1024s; "infinity" or 0 is never.`,
 		},
 		{
 			Name: "output_backups", Type: "integer", Default: "10", decode: number(func(t *table) *int { return &t.service.OutputBackups }, 0, 1000),
+			value: func(s *Service) any { return s.OutputBackups }, live: true,
 			Doc: "How many rotated output files are kept.",
 		},
 		{
 			Name: "publish", Type: "path", example: `"/run/web.sock"`, aside: true, decode: decodePublish,
-			Doc: "Instead of listen, for programs that can only open a unix socket themselves: each generation opens ${HUPWATCH_BIND}, a path of its own (in command, --bind unix:${HUPWATCH_BIND} for instance), and this path becomes a link to that of the one that serves.",
+			value: func(s *Service) any { return s.Publish },
+			Doc:   "Instead of listen, for programs that can only open a unix socket themselves: each generation opens ${HUPWATCH_BIND}, a path of its own (in command, --bind unix:${HUPWATCH_BIND} for instance), and this path becomes a link to that of the one that serves.",
 		},
 		{
 			Name: "overlap", Type: "duration", Default: `"500ms"`, aside: true, decode: span(func(t *table) *time.Duration { return &t.service.Overlap }, 0),
+			value: func(s *Service) any { return s.Overlap }, live: true,
 			Doc: "How long both generations serve, once the link is on the new one, before the old one is told to stop. With publish only.",
 		},
 		{
 			Name: "compat", Type: "array of strings", example: `["server-starter"]`, decode: decodeCompat,
-			Doc: `Other ways to tell of the sockets of listen: "server-starter" sets SERVER_STARTER_PORT and SERVER_STARTER_GENERATION too.`,
+			value: func(s *Service) any { return s.Compat },
+			Doc:   `Other ways to tell of the sockets of listen: "server-starter" sets SERVER_STARTER_PORT and SERVER_STARTER_GENERATION too.`,
 		},
 	})
 }

@@ -26,6 +26,25 @@ type Ready struct {
 	Interval, Timeout time.Duration
 }
 
+// The pause between two attempts and how long each may take, by default.
+const (
+	ProbeInterval = 250 * time.Millisecond
+	ProbeTimeout  = 2 * time.Second
+)
+
+// Probe is how to see that a generation of the service is ready; nil if the file does
+// not say how. With publish it is by default that it accepts a connection at its own
+// path.
+func (s *Service) Probe() *Ready {
+	switch {
+	case s.Ready != nil && s.Ready.Kind == ReadyWarmup:
+		return nil
+	case s.Ready == nil && s.Publish != "":
+		return &Ready{Kind: ReadyUnix, Address: "${" + BindVariable + "}", Interval: ProbeInterval, Timeout: ProbeTimeout}
+	}
+	return s.Ready
+}
+
 // ReadyKind is a way to see that a generation is ready.
 type ReadyKind string
 

@@ -125,7 +125,7 @@ func (s subject) waits(ctx context.Context, sockets []listeningSocket, atOnce in
 
 // target is the socket as something to connect to.
 func (l listeningSocket) target() probe.Target {
-	t := probe.Target{Kind: config.ReadyTCP, Address: l.Address, Timeout: lifecycle.DefaultProbe}
+	t := probe.Target{Kind: config.ReadyTCP, Address: l.Address, Timeout: config.ProbeTimeout}
 	if l.Network == "unix" {
 		t.Kind = config.ReadyUnix
 		return t

@@ -76,20 +76,8 @@ type Proof struct {
 // asks for more, see EXTEND_TIMEOUT_USEC of sd_notify(3).
 const extendLimit = 10
 
-// DefaultProbe is how long an attempt may take if nobody said.
-const DefaultProbe = 2 * time.Second
-
 // ready is how to see that a generation is ready; nil if the file does not say how.
-func (g *Generation) ready() *config.Ready {
-	c := g.service()
-	switch {
-	case c.Ready != nil && c.Ready.Kind == config.ReadyWarmup:
-		return nil
-	case c.Ready == nil && c.Publish != "":
-		return &config.Ready{Kind: config.ReadyUnix, Address: "${" + config.BindVariable + "}", Interval: everyLook, Timeout: DefaultProbe}
-	}
-	return c.Ready
-}
+func (g *Generation) ready() *config.Ready { return g.service().Probe() }
 
 // notifies reports whether a generation says itself that it is ready.
 func notifies(r *config.Ready) bool {
