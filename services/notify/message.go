@@ -13,18 +13,11 @@ import (
 // maxStatus is how long a Status may be, in bytes.
 const maxStatus = 256
 
-// maxErrno is the largest number that Linux has for an error.
-const maxErrno = 4095
-
 // Message is what a generation has said of itself, in one datagram or in several.
 // It is always of bounded size.
 type Message struct {
 	// Ready tells that it said it is ready.
 	Ready bool
-	// Reloading tells that it said it is loading its configuration anew, and did
-	// not say that it is ready after that. Some do so before they are ready at
-	// all.
-	Reloading bool
 	// Stopping tells that it said it is about to end.
 	Stopping bool
 	// Status is one printable line for people, empty for none. It is the latest one
@@ -36,9 +29,6 @@ type Message struct {
 	// MainPID is the process that it says is its main one now; 0 for none. It may
 	// be anybody's: see process.Process.Member.
 	MainPID int
-	// Errno is the number of the error that it says keeps it from going on; 0 for
-	// none.
-	Errno int
 }
 
 // add takes in what one datagram says. What it says again or otherwise, it says
@@ -54,9 +44,7 @@ func (m *Message) set(key string, value []byte) {
 	said := string(value) == "1"
 	switch key {
 	case "READY":
-		m.Ready, m.Reloading = m.Ready || said, m.Reloading && !said
-	case "RELOADING":
-		m.Reloading = m.Reloading || said
+		m.Ready = m.Ready || said
 	case "STOPPING":
 		m.Stopping = m.Stopping || said
 	case "STATUS":
@@ -68,10 +56,6 @@ func (m *Message) set(key string, value []byte) {
 	case "MAINPID":
 		if n, ok := number(value, math.MaxInt32); ok && n > 1 { // 1 is nobody's service
 			m.MainPID = int(n)
-		}
-	case "ERRNO":
-		if n, ok := number(value, maxErrno); ok {
-			m.Errno = int(n)
 		}
 	}
 }
