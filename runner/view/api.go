@@ -20,11 +20,11 @@ import (
 	"hupwatch/runner/journal"
 	"hupwatch/runner/rollout"
 	"hupwatch/services"
+	"hupwatch/services/account"
 	"hupwatch/services/lifecycle"
 	"hupwatch/services/mailbox"
 	"hupwatch/services/output"
 	"hupwatch/services/process"
-	"hupwatch/services/release"
 )
 
 // Source is what an API tells of, and what it asks.
@@ -75,7 +75,7 @@ func (a *API) Admit(group string, s *server.Server) {
 func (a *API) lookUp(nth uint64, group string, s *server.Server) {
 	gid := int64(noGroup)
 	if group != "" {
-		n, err := release.LookupGroup(group)
+		n, err := account.LookupGroup(group)
 		if err != nil {
 			a.Host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: "control_group: " + err.Error()})
 		} else {

@@ -62,7 +62,7 @@ func (r Resolver) inherited(c *config.Service) []string {
 
 // environment makes what of the environment of a release is its own, lowest layer
 // first.
-func (r Resolver) environment(c *config.Service, rel *Release, a account) ([]string, error) {
+func (r Resolver) environment(c *config.Service, rel *Release, a identity) ([]string, error) {
 	env := make(map[string]string)
 	maps.Copy(env, a.variables)
 	env["PWD"] = rel.Dir

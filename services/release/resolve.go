@@ -44,13 +44,13 @@ func (r Resolver) Resolve(c *config.Service) (*Release, error) {
 // equip gives a release its account and environment.
 func (r Resolver) equip(rel *Release) error {
 	c := rel.Service
-	account, err := lookupAccount(c.User, c.Group)
+	who, err := identify(c.User, c.Group)
 	if err != nil {
 		return err
 	}
-	rel.Credential = account.credential
+	rel.Credential = who.credential
 	rel.Inherited = r.inherited(c)
-	rel.Env, err = r.environment(c, rel, account)
+	rel.Env, err = r.environment(c, rel, who)
 	return err
 }
 
@@ -227,7 +227,7 @@ func plain(err error) error {
 // Bare makes what a command of a service can be run with whose release cannot be
 // made: as its user, in hupwatch's own directory.
 func (r Resolver) Bare(c *config.Service) (*Release, error) {
-	a, err := lookupAccount(c.User, c.Group)
+	a, err := identify(c.User, c.Group)
 	if err != nil {
 		return nil, err
 	}

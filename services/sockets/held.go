@@ -164,25 +164,12 @@ func (h *heldSocket) repair() (bool, error) {
 		return false, errors.New("it is gone, and so is its second name: reload the service, which opens it anew")
 	}
 	if err = unix.Linkat(h.at, h.secondName(), h.at, h.name, 0); errors.Is(err, unix.EEXIST) && h.bound != nil {
-		err = h.replace()
+		err = h.replace(h.secondName())
 	}
 	if errors.Is(err, unix.EEXIST) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// replace puts the socket in the place of what is there, in one step.
-func (h *heldSocket) replace() error {
-	if err := h.removeTemporary(); err != nil {
-		return err
-	}
-	if err := unix.Linkat(h.at, h.secondName(), h.at, h.temporary(), 0); err != nil {
-		return err
-	}
-	err := unix.Renameat(h.at, h.temporary(), h.at, h.name)
-	// A rename between two names of one file leaves both.
-	return errors.Join(err, h.removeTemporary())
 }
 
 func (h *heldSocket) release() {

@@ -261,16 +261,3 @@ func (it *staged) admit() error {
 	}
 	return setOwnerAndMode(it.at, it.nextName(), it.next, int(now.Uid), int(now.Gid), int(now.Mode)&0o777)
 }
-
-// replace has the path lead to what has that second name, in one step.
-func (it *staged) replace(second string) error {
-	if err := it.removeTemporary(); err != nil {
-		return err
-	}
-	if err := unix.Linkat(it.at, second, it.at, it.temporary(), 0); err != nil {
-		return err
-	}
-	err := unix.Renameat(it.at, it.temporary(), it.at, it.name)
-	// A rename between two names of one file leaves both.
-	return errors.Join(err, it.removeTemporary())
-}

@@ -30,6 +30,20 @@ func (p place) temporary() string { return "." + p.name + ".hupwatch" }
 
 func (p place) removeTemporary() error { return unlink(p.at, p.temporary()) }
 
+// replace makes the place lead to the file that has that second name in its directory,
+// in one step.
+func (p place) replace(second string) error {
+	if err := p.removeTemporary(); err != nil {
+		return err
+	}
+	if err := unix.Linkat(p.at, second, p.at, p.temporary(), 0); err != nil {
+		return err
+	}
+	err := unix.Renameat(p.at, p.temporary(), p.at, p.name)
+	// A rename between two names of one file leaves both.
+	return errors.Join(err, p.removeTemporary())
+}
+
 func (p place) remove() error { return unlink(p.at, p.name) }
 
 func (p place) fileType() (int, error) { return fileType(p.at, p.name) }

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"hupwatch/config"
+	"hupwatch/services/account"
 )
 
 // openUnix binds the real path, which servers compare with what they were told.
@@ -95,11 +94,8 @@ func userID(name string) (int, error) {
 	if name == "" {
 		return -1, nil
 	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		return number(name, err)
-	}
-	return strconv.Atoi(u.Uid)
+	u, err := account.LookupUser(name)
+	return u.UID, err
 }
 
 // groupID returns the number of a group, or -1 if none is named.
@@ -107,17 +103,5 @@ func groupID(name string) (int, error) {
 	if name == "" {
 		return -1, nil
 	}
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		return number(name, err)
-	}
-	return strconv.Atoi(g.Gid)
-}
-
-// number reads a name that nobody has as a number, which needs no account.
-func number(name string, unknown error) (int, error) {
-	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
-		return int(n), nil
-	}
-	return 0, unknown
+	return account.LookupGroup(name)
 }
