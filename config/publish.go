@@ -15,6 +15,8 @@ func BindPath(public string, generation int) string {
 	return public + ".d/" + strconv.Itoa(generation) + ".sock"
 }
 
+// BindVariable is the name of the variable with the path at which a generation of a
+// service with publish opens its socket.
 const BindVariable = "HUPWATCH_BIND"
 
 func decodePublish(t *table, k *Key, v any) {

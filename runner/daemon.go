@@ -211,7 +211,7 @@ func group(table *process.Table, s *supervisor, o Options, begin rollout.Boot, c
 	return &g
 }
 
-// monotonic reads the clock that services.Instant counts on.
+// monotonic reads the clock that lifecycle.Instant counts on.
 func monotonic() lifecycle.Instant {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(clockMonotonic, &ts); err != nil {

@@ -16,7 +16,7 @@ type Signals struct {
 // dispatch passes the signals on to the supervisor until ctx is done. It decides
 // nothing but what a HUP is: the end of the terminal hupwatch runs in, or a
 // reload.
-func (s *Signals) dispatch(ctx context.Context, f *supervisor, tty *terminal, oneService bool) error {
+func (s *Signals) dispatch(ctx context.Context, all *supervisor, tty *terminal, oneService bool) error {
 	defer tty.close()
 	interrupts := 0
 	for {
@@ -25,29 +25,29 @@ func (s *Signals) dispatch(ctx context.Context, f *supervisor, tty *terminal, on
 			return nil
 		case <-s.HUP:
 			if tty.hungUp() {
-				f.stop("INT")
+				all.stop("INT")
 				continue
 			}
-			f.hangup()
+			all.hangup()
 		case <-s.USR2:
 			if oneService {
-				f.hangup()
+				all.hangup()
 				continue
 			}
-			f.names()
+			all.names()
 		case <-s.USR1:
-			f.host.Output.Reopen()
-			f.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindReopened, By: "signal USR1"})
+			all.host.Output.Reopen()
+			all.host.Events.Publish(lifecycle.Event{Kind: lifecycle.KindReopened, By: "signal USR1"})
 		case <-s.TERM:
-			f.stop("TERM")
+			all.stop("TERM")
 		case <-s.QUIT:
-			f.stop("QUIT")
+			all.stop("QUIT")
 		case <-s.INT:
 			if interrupts++; interrupts > 1 {
-				f.kill()
+				all.kill()
 				continue
 			}
-			f.stop("INT")
+			all.stop("INT")
 		case <-tty.continued():
 			tty.look()
 		}

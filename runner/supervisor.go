@@ -138,7 +138,7 @@ func (s *supervisor) step(in rollout.Input) (done bool) {
 				s.inbox.Put(claimed)
 			}()
 		case rollout.Accepted:
-			s.asking.tell(e.Token, verdict{id: e.Id})
+			s.asking.tell(e.Token, verdict{id: e.ID})
 		case rollout.Rejected:
 			s.asking.tell(e.Token, verdict{err: &control.Error{Message: e.Text, Reason: e.Reason, Problems: e.Problems}})
 		case rollout.Apply:

@@ -32,14 +32,14 @@ func (w *Watcher) start(e lifecycle.Launch, fds []int) error {
 		return err
 	}
 	spec := e.Release.Spec()
-	ear, told, err := w.openNotification(e, &spec)
+	note, told, err := w.openNotification(e, &spec)
 	if err != nil {
 		return err
 	}
-	defer ear.forked()
+	defer note.forked()
 	capture, err := w.host.Output.Open(e.Release.Service, e.Generation, e.Instance, e.Release.Credential)
 	if err != nil {
-		ear.close()
+		note.close()
 		return fmt.Errorf("output: %w", err)
 	}
 	defer capture.Forked()
@@ -47,9 +47,9 @@ func (w *Watcher) start(e lifecycle.Launch, fds []int) error {
 	spec.Env = e.Release.Environ(append(variables, told...))
 	spec.Sockets = fds
 	spec.Stdout, spec.Stderr = capture.Descriptors()
-	err = w.host.Table.Start(spec, processWatch{w, started{generation: e.Generation, output: capture, notification: ear}})
+	err = w.host.Table.Start(spec, processWatch{w, started{generation: e.Generation, output: capture, notification: note}})
 	if err != nil {
-		ear.close()
+		note.close()
 	}
 	return err
 }

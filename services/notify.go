@@ -20,7 +20,7 @@ type notification struct {
 	pipe   *notify.Pipe
 }
 
-// notified is a Said that is still to be taken.
+// notified is a lifecycle.Notified that is still to be taken.
 type notified struct {
 	lifecycle.Notified
 	socket *notify.Socket
@@ -91,7 +91,7 @@ func (w *Watcher) catchUp(s *started) (said lifecycle.Notified, speaks bool) {
 	return said, false
 }
 
-// take makes of an utterance what was said. Whom it names as its main process must
+// take makes of it what was said. Whom it names as its main process must
 // be one of its own.
 func (w *Watcher) take(u notified) lifecycle.Notified {
 	m := u.socket.Take()

@@ -21,9 +21,24 @@ func TestTheReferenceHasEveryFieldAndEveryWord(t *testing.T) {
 	reference := string(text)
 	has := func(word string) bool { return strings.Contains(reference, "`"+word+"`") }
 	for _, of := range []any{
-		control.Status{}, control.Service{}, control.Instance{}, control.Lacking{}, control.Incoming{}, control.Draining{}, control.Exit{},
-		control.Outcome{}, control.Release{}, control.Refused{}, control.Request{}, control.Event{}, control.Reload{},
-		control.ServiceReload{}, control.Plan{}, control.PlanService{}, control.Line{}, control.Error{},
+		control.Status{},
+		control.Service{},
+		control.Instance{},
+		control.Lacking{},
+		control.Incoming{},
+		control.Draining{},
+		control.Exit{},
+		control.Outcome{},
+		control.Release{},
+		control.Refused{},
+		control.Request{},
+		control.Event{},
+		control.Reload{},
+		control.ServiceReload{},
+		control.Plan{},
+		control.PlanService{},
+		control.Line{},
+		control.Error{},
 	} {
 		for field := range reflect.TypeOf(of).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")

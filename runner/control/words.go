@@ -97,7 +97,7 @@ const (
 const (
 	RoleIncoming = "incoming" // it is to take the place of another one, or is the first
 	RoleActive   = "active"   // it serves, or has ended by itself
-	RoleOld      = "old"      // it is told to stop, or is about to be
+	RoleOld      = "old"      // it was told to stop
 )
 
 // The commands of a service that run around its generations.

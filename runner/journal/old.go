@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"strings"
 
 	"hupwatch/config"
@@ -15,7 +16,7 @@ func renew(e *lifecycle.Event) {
 	switch e.Kind {
 	case lifecycle.KindRequest, lifecycle.KindRequestDone:
 		if e.Verb == "" {
-			e.Verb, e.Cause = string(e.Cause), ""
+			e.Verb, e.Cause = cmp.Or(string(e.Cause), whatReload), ""
 			e.Names, e.Reason = split(e.Reason, ","), ""
 		}
 	case lifecycle.KindAwaits:

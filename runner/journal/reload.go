@@ -11,7 +11,7 @@ import (
 type Reload struct {
 	Service string   `json:"service"`
 	IDs     []uint64 `json:"ids,omitempty"` // of the requests it answers, the oldest first
-	// What is reload, start, stop, restart or signal, By who asked.
+	// What is reload, start, stop, restart, signal or rollback, By who asked.
 	What string `json:"what"`
 	By   string `json:"by,omitempty"`
 

@@ -10,7 +10,7 @@ import (
 	"hupwatch/config"
 )
 
-// parseNames reads one name a line. Blank lines and what follows a # do not
+// ParseNames reads one name a line. Blank lines and what follows a # do not
 // count, nor does a carriage return at the end of a line.
 func ParseNames(text []byte) ([]string, error) {
 	var names []string

@@ -70,6 +70,13 @@ var plants = []planted{
 		want: "lets go of generation|lives, but the ledger does not know it",
 	},
 	{
+		name: "an old one is told of as the one that serves",
+		file: "services/lifecycle/slot.go",
+		code: "		old.MayStop, old.Role = true, RoleOld\n",
+		bug:  "		if old.MayStop = true; !PLANTED {\n			old.Role = RoleOld\n		}\n",
+		want: "told of as active, want old",
+	},
+	{
 		name: "merged requests are dropped",
 		file: "services/lifecycle/reload.go",
 		code: "	s.Current, s.Next = s.Next, nil\n",
@@ -205,7 +212,7 @@ var plants = []planted{
 	},
 	{
 		name: "one turn too many is granted",
-		file: "runner/rollout/rollout.go",
+		file: "runner/rollout/turns.go",
 		code: "len(r.held) < r.Config.Daemon.MaxParallel {\n",
 		bug:  "(len(r.held) < r.Config.Daemon.MaxParallel || PLANTED && len(r.held) == r.Config.Daemon.MaxParallel) {\n",
 		want: "reloads at the same time, max_parallel is",

@@ -14,12 +14,12 @@ import (
 type Input interface{ input() }
 
 type (
-	// Boot brings up every service of the file hupwatch begins with; wanted is what
+	// Boot brings up every service of the file hupwatch begins with; Wanted is what
 	// an earlier hupwatch was told of them.
 	Boot struct {
 		Config *config.Config
 		Wanted map[string]lifecycle.Wanted
-		// known is what an earlier hupwatch knew of their releases.
+		// Known is what an earlier hupwatch knew of their releases.
 		Known map[string]lifecycle.Record
 	}
 	// Hangup asks for a reload of everything.
@@ -41,14 +41,17 @@ type (
 		Config   *config.Config
 		Problems config.Problems
 	}
-	// TurnAsked, TurnReturned, Answered, Ended, DependencyReady and DownForGood are what
-	// a services.Coordinator is told.
-	TurnAsked    struct{ Turn }
+	// TurnAsked and the next five are what a services.Coordinator is told: a service
+	// wants to be among those that reload.
+	TurnAsked struct{ Turn }
+	// TurnReturned says that it does not any more.
 	TurnReturned struct{ Turn }
-	Answered     struct {
+	// Answered is the answer of a service to requests.
+	Answered struct {
 		Service string
 		Answer  lifecycle.Answer
 	}
+	// Ended says that nothing of a service is left, after Stop.
 	Ended struct{ Service string }
 	// DependencyReady says whether the services that depend on one may start.
 	DependencyReady struct {
@@ -61,11 +64,12 @@ type (
 		Code    int
 		Now     lifecycle.Instant
 	}
-	// Stop ends everything, gracefully; Kill at once.
+	// Stop ends everything, gracefully.
 	Stop struct {
 		Signal string
 		Now    lifecycle.Instant
 	}
+	// Kill ends at once what is left after that.
 	Kill struct{}
 )
 
@@ -83,12 +87,6 @@ func (DependencyReady) input() {}
 func (DownForGood) input()     {}
 func (Stop) input()            {}
 func (Kill) input()            {}
-
-// Turn is one service's claim to be among those that reload.
-type Turn struct {
-	Service string
-	Ticket  int
-}
 
 // Effect is one thing the rollout wants done: the closed set of types below.
 type Effect interface{ effect() }
@@ -108,8 +106,9 @@ type (
 	ReadConfig struct{}
 	// ClaimNames asks for the name file to be taken and read.
 	ClaimNames struct{}
-	// Accepted and Rejected answer Asked.
-	Accepted struct{ Token, Id uint64 }
+	// Accepted answers Asked with the id of the request.
+	Accepted struct{ Token, ID uint64 }
+	// Rejected answers Asked if nothing is done.
 	Rejected struct {
 		Token    uint64
 		Reason   control.Reason
@@ -137,6 +136,7 @@ func (Finish) effect()     {}
 // Verb is what can be asked for.
 type Verb string
 
+// The verbs.
 const (
 	VerbReload   Verb = control.VerbReload
 	VerbStart    Verb = control.VerbStart

@@ -30,7 +30,7 @@ type Rollout struct {
 	// readings are the reads of the file that are still to come; the first one
 	// is under way.
 	readings []reading
-	// configError is why the file was refused when it was last read.
+	// ConfigError is why the file was refused when it was last read.
 	ConfigError string
 	claiming    bool // a claim of the name file is under way
 	reclaim     bool // and another was asked for since
@@ -68,6 +68,7 @@ func (p reading) by() string {
 // nameFileDefault is where in runtime_dir the name file is by default.
 const nameFileDefault = "reload"
 
+// New returns a rollout that knows no service.
 func New() *Rollout {
 	return &Rollout{
 		declared: make(map[string]bool),
@@ -77,6 +78,7 @@ func New() *Rollout {
 	}
 }
 
+// Step takes one input and returns what is to be done, in that order.
 func (r *Rollout) Step(in Input) []Effect {
 	switch in := in.(type) {
 	case Boot:
@@ -391,7 +393,7 @@ func (r *Rollout) doneIfAnswered(q *request) []Effect {
 	return []Effect{Emit{q.summary()}}
 }
 
-// ask asks one service for what it is in the file for.
+// askService tells one service what was asked of it, with its part of the file.
 func (r *Rollout) askService(q *request, s *config.Service) []Effect {
 	var effects []Effect
 	named, known := r.declared[s.Name]
@@ -448,24 +450,16 @@ func (r *Rollout) applyDaemon(c *config.Config) []Effect {
 	return append(effects, r.grant()...)
 }
 
-// grant gives turns to those who asked first, as many as max_parallel allows.
-func (r *Rollout) grant() []Effect {
-	var effects []Effect
-	for len(r.queue) > 0 && len(r.held) < r.Config.Daemon.MaxParallel {
-		t := r.queue[0]
-		r.queue = r.queue[1:]
-		r.held = append(r.held, t)
-		effects = append(effects, Tell{t.Service, lifecycle.Turn{Ticket: t.Ticket}})
-	}
-	return effects
-}
-
 func (r *Rollout) answered(in Answered) []Effect {
 	var effects []Effect
 	if a := in.Answer; !a.Told {
-		effects = append(effects, Emit{lifecycle.Event{
+		e := lifecycle.Event{
 			Kind: lifecycle.KindAnswered, Service: in.Service, Reloads: a.IDs, Result: a.Result, Reason: a.Reason, Generation: a.Generation, PID: a.PID,
-		}})
+		}
+		if a.Generation != 0 {
+			e.Role = lifecycle.RoleActive
+		}
+		effects = append(effects, Emit{e})
 	}
 	for _, id := range in.Answer.IDs {
 		q := r.requests[id]

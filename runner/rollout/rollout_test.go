@@ -44,7 +44,7 @@ func wants(effects []Effect) []string {
 				lines = append(lines, string(e.Event.Kind))
 			}
 		case Accepted:
-			lines = append(lines, fmt.Sprintf("accept %d as %d", e.Token, e.Id))
+			lines = append(lines, fmt.Sprintf("accept %d as %d", e.Token, e.ID))
 		case Rejected:
 			lines = append(lines, fmt.Sprintf("reject %d: %s", e.Token, e.Reason))
 		case Finish:

@@ -79,7 +79,7 @@ type procWatch struct {
 	said                             bool              // that it is
 	publishedAt                      lifecycle.Instant // beside an old one
 	publishTries                     int               // that failed since the last that did not
-	promoted                         bool
+	promoted, crashed                bool
 	left                             bool
 	abandoned                        bool
 	warmup                           time.Duration // it had to stand
@@ -555,7 +555,10 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 		a.old = 0
 	case lifecycle.KindAbandoned:
 		a.procs[e.Generation-1].abandoned = true
+	case lifecycle.KindStopSignalled:
+		w.checkRole(a, e)
 	case lifecycle.KindEnded:
+		a.procs[e.Generation-1].crashed = true
 		slot.lastEnd = w.now
 		if w.now.Sub(a.procs[e.Generation-1].ready) >= 10*time.Second {
 			slot.restarts = 0
@@ -571,6 +574,22 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 	case lifecycle.KindPromoted:
 		a.instead, a.refused = false, nil
 		w.checkPromoted(a, was.slot(e.Instance), e)
+	}
+}
+
+// checkRole: who hears that a generation is told to end hears what it was.
+func (w *world) checkRole(a *actor, e lifecycle.Event) {
+	p, want := a.procs[e.Generation-1], lifecycle.RoleIncoming
+	switch {
+	case p.crashed:
+		want = lifecycle.RoleActive
+	case p.promoted, a.machine.Stopping != nil:
+		want = lifecycle.RoleOld
+	case e.Instance >= max(1, a.machine.Config.Instances): // there are fewer now
+		return
+	}
+	if e.Role != want {
+		w.violated("generation %d of %s is told to end, and told of as %s, want %s", e.Generation, a.machine.Name, e.Role, want)
 	}
 }
 

@@ -69,7 +69,7 @@ func TestSimulation(t *testing.T) {
 				faults += w.faults
 				if w.failure != "" {
 					failures++
-					t.Errorf("seed %d: %s\n%s\nreplay with: go test ./runner -run 'TestSimulation$' -v -simulation.seed=%d", seed, w.failure, w.tail(40), seed)
+					t.Errorf("seed %d: %s\n%s\nreplay with: go test ./runner/rollout -run 'TestSimulation$' -v -simulation.seed=%d", seed, w.failure, w.tail(40), seed)
 				}
 				mu.Unlock()
 			}

@@ -32,7 +32,7 @@ type Source struct {
 	Host  *services.Host
 	Load  func() (*config.Config, config.Problems) // reads the file, and may block
 	Front *atomic.Pointer[Front]
-	// request asks for something and returns the id of the request.
+	// Request asks for something and returns the id of the request.
 	Request func(context.Context, rollout.Demand) (id uint64, err error)
 }
 
@@ -52,6 +52,7 @@ type API struct {
 
 const noGroup = -1
 
+// New returns an API of a hupwatch of that version.
 func New(version string, from Source, feed *Feed) *API {
 	a := &API{version: version, pid: os.Getpid(), Source: from, feed: feed, began: time.Now()}
 	a.group.Store(noGroup)

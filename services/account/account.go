@@ -19,39 +19,56 @@ type User struct {
 	Variables map[string]string
 }
 
-// LookupUser finds a user by name or number. A number needs no account.
+// LookupUser finds a user by name or number, with all groups. A number needs no
+// account.
 func LookupUser(name string) (User, error) {
-	u, err := user.Lookup(name)
-	if n, parseErr := number(name); err != nil && parseErr == nil {
-		byID, idErr := user.LookupId(name)
-		if idErr != nil {
-			return User{UID: n, GID: -1}, nil //nolint:nilerr // a number needs no account
-		}
-		u, err = byID, nil
-	}
-	if _, ok := errors.AsType[user.UnknownUserError](err); ok {
-		return User{}, fmt.Errorf("user %s: no such user on this host", name)
-	}
-	if err != nil {
-		return User{}, fmt.Errorf("user %s: %w", name, err)
-	}
-	found := User{Variables: map[string]string{"HOME": u.HomeDir, "USER": u.Username, "LOGNAME": u.Username}}
-	if found.UID, err = strconv.Atoi(u.Uid); err != nil {
-		return User{}, fmt.Errorf("user %s: uid %q: %w", name, u.Uid, err)
-	}
-	if found.GID, err = strconv.Atoi(u.Gid); err != nil {
-		return User{}, fmt.Errorf("user %s: gid %q: %w", name, u.Gid, err)
+	found, u, err := lookup(name)
+	if err != nil || u == nil {
+		return found, err
 	}
 	ids, err := u.GroupIds()
 	if err != nil {
 		return User{}, fmt.Errorf("user %s: look up supplementary groups: %w", name, err)
 	}
 	for _, id := range ids {
-		if number, err := strconv.ParseUint(id, 10, 32); err == nil {
-			found.Groups = append(found.Groups, uint32(number))
+		if n, err := strconv.ParseUint(id, 10, 32); err == nil {
+			found.Groups = append(found.Groups, uint32(n))
 		}
 	}
 	return found, nil
+}
+
+// LookupUID returns the number of a user, who is given by that or by name. It does not
+// look at groups.
+func LookupUID(name string) (int, error) {
+	found, _, err := lookup(name)
+	return found.UID, err
+}
+
+// lookup finds a user, without groups; nil if there is no account of that number.
+func lookup(name string) (User, *user.User, error) {
+	u, err := user.Lookup(name)
+	if n, parseErr := number(name); err != nil && parseErr == nil {
+		byID, idErr := user.LookupId(name)
+		if idErr != nil {
+			return User{UID: n, GID: -1}, nil, nil //nolint:nilerr // a number needs no account
+		}
+		u, err = byID, nil
+	}
+	if _, ok := errors.AsType[user.UnknownUserError](err); ok {
+		return User{}, nil, fmt.Errorf("user %s: no such user on this host", name)
+	}
+	if err != nil {
+		return User{}, nil, fmt.Errorf("user %s: %w", name, err)
+	}
+	found := User{Variables: map[string]string{"HOME": u.HomeDir, "USER": u.Username, "LOGNAME": u.Username}}
+	if found.UID, err = strconv.Atoi(u.Uid); err != nil {
+		return User{}, nil, fmt.Errorf("user %s: uid %q: %w", name, u.Uid, err)
+	}
+	if found.GID, err = strconv.Atoi(u.Gid); err != nil {
+		return User{}, nil, fmt.Errorf("user %s: gid %q: %w", name, u.Gid, err)
+	}
+	return found, u, nil
 }
 
 // LookupGroup returns the number of a group, which is given by that or by name.

@@ -6,8 +6,8 @@ import (
 	"hupwatch/config"
 )
 
-// calm is how long a generation must run, from when it was ready, for its end to count
-// as the first one.
+// calm is how long a generation must run, from when it was ready, for the ends before
+// it to be forgotten.
 const calm = 10 * time.Second
 
 // Backoff decides when a generation is started again after its end: at once after a

@@ -33,8 +33,8 @@ type (
 		Generation int
 		Instance   int
 		Release    *release.Release
-		// MayWait is set if something serves: then a start that cannot be written down
-		// first is not made.
+		// MayWait is set if something serves: the start fails then if it cannot be
+		// written to disk first.
 		MayWait bool
 	}
 	// Prove asks whether a generation is ready. Proved answers it.

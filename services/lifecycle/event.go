@@ -7,8 +7,8 @@ import (
 	"hupwatch/config"
 )
 
-// Event is one thing that happened to a service. The log, and whatever else
-// tells people about it, renders these.
+// Event is one thing that happened to a service, or to hupwatch. Log, journal, API and
+// progress render these.
 type Event struct {
 	// Seq numbers the events of one hupwatch from 1, At is when it happened;
 	// both are set by the stream, not by the Machine.

@@ -45,10 +45,11 @@ type Role string
 const (
 	RoleIncoming Role = "incoming" // it is to take the place of another one, or is the first
 	RoleActive   Role = "active"   // it serves, or has ended by itself
-	RoleOld      Role = "old"      // it is told to stop, or is about to be
+	RoleOld      Role = "old"      // it was told to stop
 )
 
-// Generation is one started process of a service.
+// Generation is one start of a service, from the decision to start it until its last
+// process has gone.
 type Generation struct {
 	// Number counts the generations of the service from 1. It is 0 while
 	// resolving.

@@ -13,7 +13,7 @@ import "hupwatch/config"
 // If anything goes wrong before that, the path leads to the old one again, and that
 // serves on.
 
-// takeOver begins it.
+// takeOver begins these steps.
 func (s *step) takeOver(sl *Slot) {
 	g := sl.Incoming
 	if g.service().Publish == "" || sl.Instance > 0 {

@@ -189,7 +189,7 @@ func (b *bench) guards() (lines []string) {
 		case !g.On:
 			lines = append(lines, "off")
 		case len(g.Held) > 0:
-			lines = append(lines, "stage "+strings.Join(g.Held, " "))
+			lines = append(lines, "hold back "+strings.Join(g.Held, " "))
 		default:
 			lines = append(lines, "keep "+strings.Join(g.Kept, " "))
 		}
@@ -216,7 +216,7 @@ func TestThePathsOfSocketsAreGuardedFromTheStartOfTheNewOneUntilTheOldOneIsGone(
 	b.ask(7)
 	b.guards()
 	b.resolvePath("/run/web.sock")
-	b.wantGuards("stage /run/web.sock")
+	b.wantGuards("hold back /run/web.sock")
 	b.run()
 	b.tell(lifecycle.Proved{Generation: 2})
 	b.pass(time.Second)

@@ -192,16 +192,16 @@ func (s *step) remember(sl *Slot, g, old *Generation) {
 	s.keep = true
 }
 
-// replaced notes that a generation served until it is told to stop. If it is stopped
-// for the same release while that is on probation, the probation goes on.
+// replaced notes that the old release is good, unless it is still on probation and the
+// new generation has the same release.
 func (s *step) replaced(sl *Slot, old *Generation, by *release.Release) {
 	if !old.Release.Same(by) || !sl.Probation.on(s.now) {
 		sl.History, s.keep = sl.History.served(old.Release), true
 	}
 }
 
-// endProbation ends a probation whose time is over. The sockets of the release before
-// went when that was replaced: an address may have moved to another service.
+// endProbation ends a probation whose time is over. It touches no sockets: those of the
+// release before were closed when it was replaced.
 func (s *step) endProbation(sl *Slot) {
 	if sl.Probation.State == "" || sl.Probation.on(s.now) {
 		return

@@ -26,8 +26,8 @@ type (
 		// Changed leaves alone what would be started with nothing new.
 		Changed bool
 	}
-	// Up asks that the service run, now and until somebody says otherwise. It is
-	// answered exactly once, as the next three are.
+	// Up asks that the service run, now and until somebody says otherwise. Up, Down,
+	// Restart, Forward and RollBack are each answered exactly once.
 	Up struct {
 		ID     uint64
 		Config *config.Service
@@ -52,15 +52,16 @@ type (
 	}
 	// Turn grants an AskTurn.
 	Turn struct{ Ticket int }
-	// Stop ends every generation. Nothing of it lives on after Until. A
-	// non-zero ID is answered when everything has gone. Why is not that somebody
-	// asked: those are Down and Restart.
+	// Stop ends every generation. Nothing of it lives on after Until. A non-zero ID is
+	// answered when everything has gone. Why is StopRemoved, StopShutdown or StopLeave:
+	// if somebody asked for it, it is a Down or a Restart.
 	Stop struct {
 		ID    uint64
 		Until Instant
 		Why   StopCause
 	}
-	// Kill ends every generation with KILL, now.
+	// Kill sends KILL to every generation that drains. It follows a Stop, after which
+	// all of them do.
 	Kill struct{}
 	// Tick says that a deadline may have passed.
 	Tick struct{}
@@ -111,7 +112,7 @@ type (
 		Seen       []string
 		Unseen     string
 	}
-	// Done is what a generation says of itself.
+	// Notified is what a generation says about itself.
 	Notified struct {
 		Generation int
 		Ready      bool

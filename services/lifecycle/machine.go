@@ -42,7 +42,8 @@ type Machine struct {
 	// configured one was started; empty if none was.
 	Refused *Refusal
 	Instead string
-	// Booting is set from the start of hupwatch until a release is promoted.
+	// Booting is set from the start of hupwatch until a release is promoted, a reload
+	// begins, or a stop comes.
 	Booting bool
 	// Settling are the requests whose release can still be rolled back.
 	Settling []uint64

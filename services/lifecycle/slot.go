@@ -16,10 +16,6 @@ const abortTimeout = 5 * time.Second
 // exitNeverRan is the exit code of a command that could not be executed, as in a shell.
 const exitNeverRan = 127
 
-// abandonAfter is how long a generation is waited for after its KILL: a process in
-// uninterruptible sleep does not die of it.
-const abandonAfter = 5 * time.Second
-
 // Slot is one instance of a service: at most one generation that serves, at most one
 // that is to take its place, and those that drain.
 type Slot struct {
@@ -29,8 +25,8 @@ type Slot struct {
 	Draining []*Generation
 	// Good is the release that was promoted last: it is started after a crash.
 	Good *release.Release
-	// History is the releases that were promoted. Undone are those that failed since
-	// the last roll back began.
+	// History is the releases that were promoted. Undone are those that failed since a
+	// roll back began, or since hupwatch began to look for an older one.
 	History   History
 	Undone    []*release.Release
 	Probation Probation
@@ -269,15 +265,7 @@ func (s *step) expire(sl *Slot) {
 		s.hookExpired(sl, g)
 	}
 	s.observeOn(sl.Active)
-	for _, g := range slices.Clone(sl.Draining) {
-		switch {
-		case !g.Killed && g.KillAt <= s.now:
-			s.kill(sl, g, "still there when its time was over")
-		case g.Killed && !g.Abandoned && g.KilledAt.Add(abandonAfter) <= s.now:
-			g.Abandoned = true
-			s.emit(sl, g, Event{Kind: KindAbandoned})
-		}
-	}
+	s.expireDraining(sl)
 	if sl.Incoming != nil { // it may have waited for those
 		s.advance(sl)
 	}

@@ -41,8 +41,8 @@ func (m *Machine) Down() bool {
 	return !m.WantedUp && !m.removed()
 }
 
-// Up reports whether the service is wanted up. One that hupwatch stops since it ends is
-// wanted as before.
+// Up reports whether the service is wanted up. One that is stopped because hupwatch
+// ends is wanted as before.
 func (m *Machine) Up() bool { return m.WantedUp && !m.removed() }
 
 // removed reports whether the service was removed from the file.

@@ -9,6 +9,10 @@ import (
 	"hupwatch/config"
 )
 
+// abandonAfter is how long a generation is waited for after its KILL: a process in
+// uninterruptible sleep does not die of it.
+const abandonAfter = 5 * time.Second
+
 // Stopping is a stop of the service under way.
 type Stopping struct {
 	Why   StopCause
@@ -188,6 +192,20 @@ func (s *step) kill(sl *Slot, g *Generation, reason string) {
 	}
 	s.do(Signal{Generation: g.Number, Signal: syscall.SIGKILL, Group: true})
 	s.emit(sl, g, Event{Kind: KindKilled, Reason: reason})
+}
+
+// expireDraining kills what drains and whose time is over, and lets go of what has
+// survived even that.
+func (s *step) expireDraining(sl *Slot) {
+	for _, g := range slices.Clone(sl.Draining) {
+		switch {
+		case !g.Killed && g.KillAt <= s.now:
+			s.kill(sl, g, "still there when its time was over")
+		case g.Killed && !g.Abandoned && g.KilledAt.Add(abandonAfter) <= s.now:
+			g.Abandoned = true
+			s.emit(sl, g, Event{Kind: KindAbandoned})
+		}
+	}
 }
 
 func (s *step) killAll() {

@@ -90,7 +90,7 @@ func (g *Generation) looksUntil() Instant {
 	return g.StartedAt.Add(min(g.service().StartTimeout, longestLook))
 }
 
-// longestLook is that for a service with a longer start_timeout.
+// longestLook bounds looksUntil if start_timeout is longer.
 const longestLook = 10 * time.Minute
 
 // observed takes where a generation that serves waits.

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stage keeps clients of paths that servers open themselves with what serves, while
+// Holdback keeps clients of paths that servers open themselves with what serves, while
 // a new generation that opens them too is not proven yet: its sockets wait behind
-// the stage.
+// it.
 //
 //	/run/web.sock                   leads to the socket of the active generation
 //	/run/.web.sock.hupwatch-active  a second name of that
@@ -22,9 +22,9 @@ import (
 // when it is shown. A path that is gone is left alone for a moment: a server is about
 // to open its own there, which it cannot in a place that is taken.
 //
-// The zero value stages nothing. It is not safe for concurrent use.
+// The zero value holds back nothing. It is not safe for concurrent use.
 type Holdback struct {
-	paths map[string]*staged
+	paths map[string]*heldBack
 }
 
 // bindGap is how long a server has to bind what it has made room for. It needs no
@@ -34,12 +34,12 @@ const bindGap = 100 * time.Millisecond
 
 var errReplaced = errors.New("it has just been replaced")
 
-// staged is one such path.
-type staged struct {
+// heldBack is one such path.
+type heldBack struct {
 	place
 	active, next unix.Stat_t
 	waits        bool      // next is there
-	shown        bool      // and not behind the stage any more
+	shown        bool      // and not held back any more
 	missed       time.Time // there was nothing, for the first time in a row
 
 	changed func()
@@ -47,9 +47,9 @@ type staged struct {
 	sight   *sight
 }
 
-// Start takes note of what the paths lead to; those that are staged already stay so,
+// Start takes note of what the paths lead to; those that are held back already stay so,
 // and others end to be. From now on changed is called when there may be something to
-// Repair, as a Guard does. An error says what cannot be staged; all else is.
+// Repair, as a Guard does. An error says what cannot be held back; all else is.
 func (s *Holdback) Start(w *Watch, paths []string, changed func()) error {
 	var errs []error
 	for path, it := range s.paths {
@@ -62,25 +62,25 @@ func (s *Holdback) Start(w *Watch, paths []string, changed func()) error {
 		if s.paths[path] != nil {
 			continue
 		}
-		it, err := stage(w, path, changed)
+		it, err := holdBack(w, path, changed)
 		if err != nil {
 			errs = append(errs, aboutGuard(path, err))
 			continue
 		}
 		if s.paths == nil {
-			s.paths = make(map[string]*staged)
+			s.paths = make(map[string]*heldBack)
 		}
 		s.paths[path] = it
 	}
 	return errors.Join(errs...)
 }
 
-func stage(w *Watch, path string, changed func()) (*staged, error) {
+func holdBack(w *Watch, path string, changed func()) (*heldBack, error) {
 	p, err := openPlace(path)
 	if err != nil {
 		return nil, err
 	}
-	it := &staged{place: p, changed: changed}
+	it := &heldBack{place: p, changed: changed}
 	if w != nil {
 		it.sight, err = w.await(path, changed)
 	}
@@ -94,10 +94,10 @@ func stage(w *Watch, path string, changed func()) (*staged, error) {
 	return it, nil
 }
 
-// Repair sends what the new generation opened behind the stage, and puts back what
+// Repair sends what the new generation opened out of the way, and puts back what
 // it took away.
 func (s *Holdback) Repair() error {
-	return s.each(func(it *staged) error {
+	return s.each(func(it *heldBack) error {
 		wait, err := it.repair()
 		it.callIn(wait)
 		return err
@@ -105,11 +105,11 @@ func (s *Holdback) Repair() error {
 }
 
 // Show has the paths lead to what the new generation opened, or is going to open.
-func (s *Holdback) Show() error { return s.each((*staged).show) }
+func (s *Holdback) Show() error { return s.each((*heldBack).show) }
 
 // Restore has them lead to what they led to at the start.
 func (s *Holdback) Restore() error {
-	return s.each(func(it *staged) error {
+	return s.each(func(it *heldBack) error {
 		if it.leadsTo(it.active) {
 			return nil
 		}
@@ -137,7 +137,7 @@ func (s *Holdback) Stop() {
 	s.paths = nil
 }
 
-func (s *Holdback) each(do func(*staged) error) error {
+func (s *Holdback) each(do func(*heldBack) error) error {
 	var errs []error
 	for _, path := range slices.Sorted(maps.Keys(s.paths)) {
 		errs = append(errs, aboutGuard(path, do(s.paths[path])))
@@ -145,12 +145,12 @@ func (s *Holdback) each(do func(*staged) error) error {
 	return errors.Join(errs...)
 }
 
-func (it *staged) activeName() string { return "." + it.name + ".hupwatch-active" }
+func (it *heldBack) activeName() string { return "." + it.name + ".hupwatch-active" }
 
-func (it *staged) nextName() string { return "." + it.name + ".hupwatch-next" }
+func (it *heldBack) nextName() string { return "." + it.name + ".hupwatch-next" }
 
 // end leaves the path as it is.
-func (it *staged) end() {
+func (it *heldBack) end() {
 	if it.sight != nil {
 		it.sight.end()
 	}
@@ -161,7 +161,7 @@ func (it *staged) end() {
 }
 
 // callIn calls for a Repair after a time; 0 is not at all.
-func (it *staged) callIn(wait time.Duration) {
+func (it *heldBack) callIn(wait time.Duration) {
 	if it.timer != nil {
 		it.timer.Stop()
 		it.timer = nil
@@ -171,7 +171,7 @@ func (it *staged) callIn(wait time.Duration) {
 	}
 }
 
-func (it *staged) begin() (err error) {
+func (it *heldBack) begin() (err error) {
 	if it.active, err = it.socket(); err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (it *staged) begin() (err error) {
 }
 
 // socket returns the status of what the path leads to, which must be one.
-func (it *staged) socket() (unix.Stat_t, error) {
+func (it *heldBack) socket() (unix.Stat_t, error) {
 	st, err := status(it.at, it.name)
 	if err == nil && int(st.Mode)&unix.S_IFMT != unix.S_IFSOCK {
 		err = errNoSocket
@@ -188,7 +188,7 @@ func (it *staged) socket() (unix.Stat_t, error) {
 }
 
 // second gives what the path leads to a second name.
-func (it *staged) second(name string, file unix.Stat_t) error {
+func (it *heldBack) second(name string, file unix.Stat_t) error {
 	if err := unlink(it.at, name); err != nil { // of a hupwatch that was killed, or an earlier one
 		return err
 	}
@@ -201,13 +201,13 @@ func (it *staged) second(name string, file unix.Stat_t) error {
 	return nil
 }
 
-func (it *staged) leadsTo(file unix.Stat_t) bool {
+func (it *heldBack) leadsTo(file unix.Stat_t) bool {
 	st, err := status(it.at, it.name)
 	return err == nil && sameFile(st, file)
 }
 
 // repair returns how long a path that is gone is still to be left alone.
-func (it *staged) repair() (wait time.Duration, err error) {
+func (it *heldBack) repair() (wait time.Duration, err error) {
 	now, err := it.socket()
 	gone := errors.Is(err, unix.ENOENT)
 	if !gone {
@@ -238,7 +238,7 @@ func (it *staged) repair() (wait time.Duration, err error) {
 	return 0, it.replace(it.activeName())
 }
 
-func (it *staged) show() error {
+func (it *heldBack) show() error {
 	it.shown = true
 	if !it.waits || it.leadsTo(it.next) {
 		return nil
@@ -248,7 +248,7 @@ func (it *staged) show() error {
 
 // admit gives the new socket the owner and mode that the path was given meanwhile.
 // The directory may belong to the service's user: what has the names is looked at.
-func (it *staged) admit() error {
+func (it *heldBack) admit() error {
 	if it.sight == nil || !it.sight.touched.Load() {
 		return nil
 	}

@@ -8,9 +8,9 @@ import (
 	"hupwatch/services/sockets"
 )
 
-// watchedStage stages a path, and returns what waits until a number of things
+// watchedHoldback holds back a path, and returns what waits until a number of things
 // happened to it.
-func watchedStage(t *testing.T, path string) (s *sockets.Holdback, until func(n int)) {
+func watchedHoldback(t *testing.T, path string) (s *sockets.Holdback, until func(n int)) {
 	t.Helper()
 	w, _ := newWatch(t)
 	events := make(chan struct{}, 1000)
@@ -28,7 +28,7 @@ func watchedStage(t *testing.T, path string) (s *sockets.Holdback, until func(n 
 func TestWhatANewServerOpensIsSentBehindTheStageAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web.sock")
 	openItself(t, path, "old")
-	s, until := watchedStage(t, path)
+	s, until := watchedHoldback(t, path)
 	must(t, os.Remove(path))
 	until(1)
 	must(t, s.Repair())
@@ -43,7 +43,7 @@ func TestTheModeThatAServerGivesItsPathItsOwnSocketHas(t *testing.T) {
 		t.Run(when, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "web.sock")
 			openItself(t, path, "old")
-			s, until := watchedStage(t, path)
+			s, until := watchedHoldback(t, path)
 			openItself(t, path, "new")
 			until(2) // removed and bound
 			if when == "after it" {
@@ -66,7 +66,7 @@ func TestTheModeThatAServerGivesItsPathItsOwnSocketHas(t *testing.T) {
 }
 
 // The directory may be the service's user's, who puts there what he likes. Root's
-// files are not what the stage gives his owner and mode to.
+// files are not what it gives his owner and mode to.
 func TestNoOtherFileIsGivenTheOwnerAndModeOfThePath(t *testing.T) {
 	for name, put := range map[string]func(file, at string) error{"symbolic link": os.Symlink, "another name": os.Link} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestNoOtherFileIsGivenTheOwnerAndModeOfThePath(t *testing.T) {
 			foreign, path := filepath.Join(dir, "shadow"), filepath.Join(dir, "web.sock")
 			must(t, os.WriteFile(foreign, nil, 0o600))
 			openItself(t, path, "old")
-			s, until := watchedStage(t, path)
+			s, until := watchedHoldback(t, path)
 			openItself(t, path, "new")
 			until(2)
 			must(t, s.Repair())

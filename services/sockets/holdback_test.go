@@ -54,7 +54,7 @@ func wantAnswer(t *testing.T, path, want string) {
 	}
 }
 
-func stageAt(t *testing.T, path string) *sockets.Holdback {
+func holdBackAt(t *testing.T, path string) *sockets.Holdback {
 	t.Helper()
 	var s sockets.Holdback
 	if err := s.Start(nil, []string{path}, func() {}); err != nil {
@@ -74,7 +74,7 @@ func must(t *testing.T, err error) {
 func TestClientsMeetTheOldServerUntilTheNewOneIsShown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web.sock")
 	openItself(t, path, "old")
-	s := stageAt(t, path)
+	s := holdBackAt(t, path)
 	openItself(t, path, "new")
 	wantAnswer(t, path, "new") // nobody has looked yet
 	must(t, s.Repair())
@@ -121,7 +121,7 @@ func TestWhatTheOldServerOpenedIsPutBackWhateverTheNewOneDid(t *testing.T) {
 		t.Run(did, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "web.sock")
 			openItself(t, path, "old")
-			s := stageAt(t, path)
+			s := holdBackAt(t, path)
 			switch did {
 			case "removed it":
 				must(t, os.Remove(path))
@@ -140,7 +140,7 @@ func TestWhatTheOldServerOpenedIsPutBackWhateverTheNewOneDid(t *testing.T) {
 func TestWhatIsShownBeforeItIsThereStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web.sock")
 	openItself(t, path, "old").Close()
-	s := stageAt(t, path)
+	s := holdBackAt(t, path)
 	must(t, s.Show()) // the old one has ended
 	openItself(t, path, "new")
 	must(t, s.Repair())

@@ -94,8 +94,7 @@ func userID(name string) (int, error) {
 	if name == "" {
 		return -1, nil
 	}
-	u, err := account.LookupUser(name)
-	return u.UID, err
+	return account.LookupUID(name)
 }
 
 // groupID returns the number of a group, or -1 if none is named.

@@ -41,7 +41,7 @@ func otherText(e control.Event) string {
 		text += ", in " + took(e.WaitSeconds)
 	}
 	if len(e.Reloads) > 0 && e.Service == "" {
-		what := cmp.Or(Safe(e.Verb), "reload") // which stands for all that can be asked
+		what := cmp.Or(Safe(e.Verb), Safe(e.Cause), "reload") // which stands for all that can be asked
 		text = strings.Replace(text, "reload", fmt.Sprintf("%s %d", what, e.Reloads[0]), 1)
 	}
 	return text

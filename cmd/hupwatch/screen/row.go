@@ -199,7 +199,7 @@ func (r *row) incoming(e control.Event) {
 // incoming one that is no good.
 func (r *row) signalled(e control.Event) {
 	switch {
-	case e.Role == control.RoleIncoming:
+	case e.Role == control.RoleIncoming, e.Generation == r.generation && e.Instance == r.instance && r.started: // or it was to be stopped anyway
 		r.step = stepTaken
 		return
 	case r.step != stepPromoted || e.Instance != r.instance: // it stops first

@@ -40,7 +40,7 @@ func (p *progress) incoming(now time.Time, all []control.Service, names []string
 		case p.begun[s.Name]:
 			for _, g := range s.Incoming {
 				e := control.Event{
-					Kind: control.KindIncoming, Service: s.Name, Instance: g.Instance, Generation: g.Generation, PID: g.PID,
+					Kind: control.KindIncoming, Service: s.Name, Instance: g.Instance, Generation: g.Generation, PID: g.PID, Role: control.RoleIncoming,
 					Phase: g.Phase, Error: g.Why, Status: g.Status,
 				}
 				if !g.Until.IsZero() {

@@ -32,6 +32,7 @@ type generation struct {
 
 type drain struct {
 	pid    int
+	role   string
 	killAt time.Time // zero for never
 }
 
@@ -77,7 +78,7 @@ func (p *progress) take(e control.Event) bool {
 		}
 	case control.KindStopSignalled:
 		if mine {
-			p.drains[g] = drain{e.PID, killTime(e)}
+			p.drains[g] = drain{e.PID, e.Role, killTime(e)}
 		}
 	case control.KindExited, control.KindEnded, control.KindAbandoned, control.KindLeft:
 		delete(p.drains, g)
@@ -146,7 +147,7 @@ func (p *progress) catchUp(d Daemon) {
 	for name, s := range now {
 		for _, old := range s.Draining {
 			if slices.Contains(old.Reloads, p.id) {
-				p.drains[generation{name, old.Instance, old.Generation}] = drain{old.PID, old.KillAt.Time}
+				p.drains[generation{name, old.Instance, old.Generation}] = drain{pid: old.PID, killAt: old.KillAt.Time}
 			}
 		}
 	}
@@ -190,7 +191,7 @@ func (p *progress) draining(now time.Time, count func(pid int) connections) []co
 	for g, d := range p.drains {
 		e := control.Event{
 			At: control.Time{Time: now}, Kind: control.KindDraining, Reloads: []uint64{p.id},
-			Service: g.service, Instance: g.instance, Generation: g.number, PID: d.pid,
+			Service: g.service, Instance: g.instance, Generation: g.number, PID: d.pid, Role: d.role,
 		}
 		if !d.killAt.IsZero() {
 			e.WaitSeconds = max(d.killAt.Sub(now).Seconds(), 0)

@@ -7,8 +7,8 @@ import (
 	"hupwatch/services/lifecycle"
 )
 
-// order is what depends_on says about who comes up after whom, and goes down before
-// whom. A reload takes no notice of it.
+// order is what depends_on says: which services start after which, and stop before
+// which. A reload takes no notice of it.
 type order struct {
 	// dependents are the services that depend on one.
 	dependents map[string][]string
@@ -33,7 +33,7 @@ func (o *order) learn(c *config.Config) {
 	}
 }
 
-// awaits are the services that are to be ready before this one.
+// awaits are the services that must be ready before this one and are not yet.
 func (r *Rollout) awaits(s *config.Service) []string {
 	var names []string
 	for _, name := range s.DependsOn {
