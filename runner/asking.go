@@ -8,8 +8,7 @@ import (
 	"hupwatch/runner/rollout"
 )
 
-// asking are the clients that wait to hear whether what they asked for is
-// accepted.
+// asking are the clients that wait to hear whether their request is accepted.
 type asking struct {
 	mu      sync.Mutex // guards what is below
 	token   uint64
@@ -62,12 +61,12 @@ func (a *asking) end() {
 }
 
 func errEnding() error {
-	return &control.Error{Message: "hupwatch ends", Reason: control.ReasonEnding}
+	return &control.Error{Message: "hupwatch is shutting down", Reason: control.ReasonEnding}
 }
 
-// request asks for something and returns the id of the request. It waits until the
-// file was read if that is due, or until ctx is done: then the request may
-// still be accepted.
+// request asks for something and returns the id of the request. It waits until the file
+// was read, if that is due, or until ctx is done: then the request may still be
+// accepted.
 func (s *supervisor) request(ctx context.Context, d rollout.Demand) (id uint64, err error) {
 	token, heard := s.asking.begin()
 	s.inbox.Put(rollout.Asked{Token: token, Demand: d})

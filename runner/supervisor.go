@@ -20,9 +20,8 @@ import (
 	"hupwatch/services/mailbox"
 )
 
-// supervisor is the set of watchers and the goroutine around the rollout: it feeds
-// what happens into the rollout and carries out what that wants. It decides
-// nothing.
+// supervisor is the set of watchers, and the goroutine around the rollout: it feeds
+// what happens into the rollout and carries out the effects. It decides nothing.
 type supervisor struct {
 	host *services.Host
 	// load reads the configuration file; it may block.
@@ -91,7 +90,7 @@ func (s *supervisor) DependencyReady(service string, ready bool) {
 // Ended implements services.Coordinator.
 func (s *supervisor) Ended(service string) { s.inbox.Put(rollout.Ended{Service: service}) }
 
-// run brings the services up and returns when everything has ended after stop.
+// run starts the services and returns when everything has ended after stop.
 func (s *supervisor) run(b rollout.Boot) error {
 	defer s.asking.end()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -110,8 +109,7 @@ func (s *supervisor) run(b rollout.Boot) error {
 	return nil
 }
 
-// step carries one input through the rollout and reports whether nothing is left
-// to do.
+// step gives one input to the rollout, and reports whether nothing is left to do.
 func (s *supervisor) step(in rollout.Input) (done bool) {
 	var added []*services.Watcher
 	for _, e := range s.rollout.Step(in) {
@@ -172,8 +170,8 @@ func (s *supervisor) show(added bool) {
 
 var errWatched = errors.New("the watchers are ended")
 
-// startWatchers runs new watchers. A run.Group cannot grow, so those that come up
-// together form one of their own, a cohort, beside the earlier ones.
+// startWatchers runs new watchers. A run.Group cannot grow, so watchers that begin
+// together form a group of their own, a cohort, beside the earlier ones.
 func (s *supervisor) startWatchers(cohort []*services.Watcher) {
 	if len(cohort) == 0 {
 		return

@@ -7,14 +7,13 @@ import (
 	"hupwatch/services/mistake"
 )
 
-// gatePatience is how long what is to be done waits for others to get out of its
-// way.
+// gatePatience is how long a job waits for others to get out of its way.
 const gatePatience = time.Second
 
-// Gate keeps a host with a thousand services from doing a thousand things with
-// its file system at the same time: each would cost a thread that stays, and
-// each that waits a stack. It is no lock: if those inside hang, they are
-// counted no more after a while, and all that wait go in.
+// Gate keeps a host with a thousand services from using its file system a thousand
+// times at once: each use would cost a thread for good, and each that waits a stack. It
+// is no lock: if the jobs inside hang, they are not counted any more after a while, and
+// all that wait go in.
 type Gate struct {
 	// Mistakes is told of jobs that panic. It is set before the first one.
 	Mistakes mistake.Report
@@ -36,7 +35,7 @@ func NewGate(width int) *Gate {
 	return g
 }
 
-// Pass has the job done as soon as there is room for it. It does not block.
+// Pass does the job as soon as there is room for it. It does not block.
 func (g *Gate) Pass(job func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

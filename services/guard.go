@@ -11,18 +11,17 @@ import (
 	"hupwatch/services/release"
 )
 
-// pathsChanged says that something may have happened to a path that is guarded, or
-// to a socket.
+// pathsChanged says that a watched path, or a socket, may have changed.
 type pathsChanged struct{ lifecycle.Input }
 
-// opener is what serves, which may have opened its sockets itself.
+// opener is the generation that serves, which may have opened its sockets itself.
 type opener struct {
 	process    *process.Process // nil for none
 	credential *process.Credential
 }
 
-// paths are those of its unix sockets, if a generation of that release is going to
-// open the same.
+// paths are those of its unix sockets, if a generation of that release is going to open
+// the same ones.
 func (o opener) paths(rel *release.Release) []string {
 	if o.process == nil || len(rel.Service.Listen) > 0 || rel.Service.Publish != "" {
 		return nil
@@ -36,8 +35,8 @@ func (o opener) paths(rel *release.Release) []string {
 	return paths
 }
 
-// owns reports whether a path may be its own: what a process has bound in a mount
-// namespace is somebody else's here.
+// owns reports whether a path may be its own: what a process has bound in its own mount
+// namespace is another file here.
 func (o opener) owns(path string) bool {
 	if o.credential == nil || o.credential.UID == 0 {
 		return true
@@ -63,8 +62,8 @@ func (w *Watcher) guardPaths(e lifecycle.Guard) {
 	w.guardAgain()
 }
 
-// guardAgain guards what is there now: the sockets are others, or a path was made to
-// lead elsewhere.
+// guardAgain guards what is there now: the sockets are others, or a path leads
+// elsewhere.
 func (w *Watcher) guardAgain() {
 	if !w.guarding.On {
 		return
@@ -82,7 +81,7 @@ func (w *Watcher) pathChanged() {
 	}
 }
 
-// repair puts back what the generations of the service removed from under others.
+// repair puts back what one generation of the service took away from others.
 func (w *Watcher) repair() {
 	if !w.guarding.On {
 		return
@@ -95,16 +94,16 @@ func (w *Watcher) repair() {
 	w.told(w.holdback.Repair())
 }
 
-// show has the paths that the servers opened themselves lead to what the incoming
-// generation put there. If it put nothing, nobody is met once the old one has gone:
-// those paths are not kept.
+// show makes the paths that the servers opened themselves lead to what the incoming
+// generation put there. A path at which it put nothing is not kept: nobody answers
+// there once the old one has gone.
 func (w *Watcher) show() {
 	w.told(w.holdback.Show())
 	w.abandoned = append(w.abandoned, w.holdback.Unopened()...)
 }
 
-// restore puts back what the paths that the servers opened themselves led to before
-// the incoming generation was started.
+// restore makes the paths that the servers opened themselves lead to what they led to
+// before the incoming generation was started.
 func (w *Watcher) restore() {
 	w.told(w.holdback.Restore())
 }
@@ -126,8 +125,8 @@ func (w *Watcher) told(err error) {
 	}
 }
 
-// mention reports whether something has not been told yet since the guarding began: a
-// server can do it ten thousand times, and would fill the log and the journal.
+// mention reports whether something was not told since the guarding began. A server can
+// do it ten thousand times, and would fill log and journal.
 func (w *Watcher) mention(what string) bool {
 	if w.mentioned[what] {
 		return false

@@ -10,9 +10,9 @@ import (
 
 // Ledger keeps on disk what lives, so that a later hupwatch knows it.
 type Ledger interface {
-	// Intend says that a generation is about to get a process: whoever reads the
-	// ledger later finds that by its mark. Settle says that it did not get one,
-	// or that it is in what was saved.
+	// Intend says that a generation is about to get a process: a later hupwatch finds
+	// it by its mark. Settle says that it did not get one, or that it is in what was
+	// saved.
 	Intend(service string, generation int) error
 	Settle(service string, generation int)
 	// Save replaces what is known of a service: what lives of it, and what somebody
@@ -42,9 +42,8 @@ func (w *Watcher) intend(generation int) error {
 	return nil
 }
 
-// save writes down what lives, if that changed. What comes in together, as a
-// process and its exec do, is written together. What cannot be written was logged
-// and is tried again.
+// save writes down what lives, if that changed. What comes together, as a process and
+// its exec do, is written together. What cannot be written is logged and tried again.
 func (w *Watcher) save() {
 	var living []Living
 	for _, g := range w.machine.Living() {
@@ -55,8 +54,8 @@ func (w *Watcher) save() {
 		living = append(living, one)
 	}
 	recorded := slices.DeleteFunc(slices.Clone(living), func(l Living) bool { return l.PID == 0 })
-	// What has gone may stay on record as long as others are: it is known to be
-	// another process than one that gets its number.
+	// A generation that is gone may stay on record as long as others are: it is known
+	// to be another process than one that gets its number.
 	news := slices.ContainsFunc(recorded, func(l Living) bool { return !slices.Contains(w.saved, l) })
 	emptied := len(recorded) == 0 && len(w.saved) > 0
 	if wanted := w.machine.Wanted(); news || emptied || wanted != w.wanted {

@@ -10,8 +10,9 @@ import (
 	"hupwatch/services/process"
 )
 
-// exitGrace is how long the end of a process may come after that of its descriptors,
-// which the kernel closes first: how it ended says more than that it fell silent.
+// exitGrace is how long the exit of a process may come after the end of its
+// descriptors, which the kernel closes first. How it ended says more than that it fell
+// silent.
 const exitGrace = 500 * time.Millisecond
 
 // notification is where a generation says that it is ready, if it does.
@@ -26,7 +27,8 @@ type notified struct {
 	socket *notify.Socket
 }
 
-// openNotification makes what a generation is to speak to, and returns what tells it where.
+// openNotification makes what a generation notifies with, and returns the variables
+// that tell it where.
 func (w *Watcher) openNotification(e lifecycle.Launch, spec *process.Spec) (notification, []string, error) {
 	var (
 		it  notification
@@ -59,7 +61,7 @@ func (w *Watcher) openNotification(e lifecycle.Launch, spec *process.Spec) (noti
 	return it, env, err
 }
 
-// forked is called once the generation has what it was to have.
+// forked is called once the generation has its ends.
 func (e notification) forked() {
 	if e.pipe != nil {
 		e.pipe.Forked()
@@ -75,9 +77,9 @@ func (e notification) close() {
 	}
 }
 
-// catchUp returns what a generation has said that nobody was told of yet, if it is one
-// that speaks: what it said before it ended, or before its time was over while
-// hupwatch was paused, comes before that is judged.
+// catchUp returns what a generation has said and nobody was told yet, if it is one that
+// notifies. What it said before it ended, or before its time was over while hupwatch
+// was paused, counts.
 func (w *Watcher) catchUp(s *started) (said lifecycle.Notified, speaks bool) {
 	said.Generation = s.generation
 	switch it := s.notification; {
@@ -91,8 +93,7 @@ func (w *Watcher) catchUp(s *started) (said lifecycle.Notified, speaks bool) {
 	return said, false
 }
 
-// take makes of it what was said. Whom it names as its main process must
-// be one of its own.
+// take reads a message. The main process that it names must be one of its own.
 func (w *Watcher) take(u notified) lifecycle.Notified {
 	m := u.socket.Take()
 	said := u.Notified

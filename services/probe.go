@@ -12,7 +12,7 @@ import (
 	"hupwatch/services/task"
 )
 
-// probe has a look at a generation.
+// probe looks whether a generation is ready.
 func (w *Watcher) probe(e lifecycle.Prove) {
 	it := w.subject(e.Generation, e.Others)
 	if it.process == nil {
@@ -41,7 +41,7 @@ func (w *Watcher) probe(e lifecycle.Prove) {
 	})
 }
 
-// unprobe ends the probe of a generation that is told to end, or has ended: nobody
+// unprobe ends the probe of a generation that is told to end, or has ended: nothing
 // waits for it any more, and its command must not outlive hupwatch.
 func (w *Watcher) unprobe(generation int) {
 	if s := w.started(generation); s != nil && s.unprobe != nil {

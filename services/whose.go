@@ -17,8 +17,8 @@ import (
 	"hupwatch/services/release"
 )
 
-// subject is a generation that is looked at, and those that live beside it: where
-// they have its address too, each of them may answer for it.
+// subject is a generation that is looked at, with those that run beside it: if they
+// have its address too, any of them may answer in its place.
 type subject struct {
 	generation int
 	process    *process.Process
@@ -27,7 +27,7 @@ type subject struct {
 	variables  []string         // likewise
 }
 
-// rival is a generation that is not the one that is looked at.
+// rival is another generation that may answer.
 type rival struct {
 	generation int
 	process    *process.Process
@@ -49,7 +49,7 @@ func (w *Watcher) subject(generation int, others []int) subject {
 	return it
 }
 
-// listeners are the sockets. On one that is not open nobody is going to be seen.
+// listeners are the sockets. Nobody is ever seen on one that is not open.
 func (w *Watcher) listeners(listens []config.Listen) []listeningSocket {
 	sockets := make([]listeningSocket, len(listens))
 	for i, fd := range w.sockets.Descriptors(listens) {
@@ -62,7 +62,7 @@ func (w *Watcher) listeners(listens []config.Listen) []listeningSocket {
 }
 
 // How often a generation that serves is looked at to learn where it waits for
-// connections, and the first pause between, which doubles.
+// connections, and the first pause between two looks, which doubles.
 const (
 	observations = 6
 	observeAfter = 10 * time.Millisecond
@@ -97,8 +97,7 @@ func (w *Watcher) observe(e lifecycle.Observe) {
 	})
 }
 
-// waits looks at whether the generation waits for connections on all of these
-// sockets.
+// waits sees whether the generation waits for connections on all of these sockets.
 func (s subject) waits(ctx context.Context, sockets []listeningSocket, atOnce int) (in lifecycle.Proved) {
 	listeners := make([]process.Listener, len(sockets))
 	for i := range sockets {
@@ -140,9 +139,9 @@ func (l listeningSocket) target() probe.Target {
 	return t
 }
 
-// probe connects to a target so many times at once, and takes only what the
-// generation itself answers. If there is no other one, what an address that the
-// generation does not have answers must come from it in the end.
+// probe connects to a target so many times at once. Only an answer of the generation
+// itself counts. If no other one runs, an answer at an address that the generation does
+// not have must come from it in the end.
 func (s subject) probe(ctx context.Context, target probe.Target, atOnce int) lifecycle.Proved {
 	attempts := make([]attempt, max(1, atOnce))
 	var all sync.WaitGroup
@@ -167,8 +166,8 @@ type attempt struct {
 	err    error
 }
 
-// judge makes one result of several attempts: what the generation itself did
-// counts, and the worst of it; then what another one did.
+// judge makes one result of several attempts: what the generation itself did counts,
+// and the worst of that; then what another one did.
 func (s subject) judge(attempts []attempt, target probe.Target) (in lifecycle.Proved) {
 	var other, none error
 	good := false
@@ -207,7 +206,7 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in lifecycle.Pr
 // errNotAccepted says that a connection waits in the queue of a socket.
 var errNotAccepted = errors.New("nobody accepted the connection in time")
 
-// errNobody says that whoever answers is no process of the service.
+// errNobody says that the process that answers is none of the service.
 var errNobody = errors.New("no process of the service has the connection, so that nothing tells which generation answers: probe the service at its own address, or use exec")
 
 // otherAnswersError says that another generation took a connection.
@@ -217,18 +216,18 @@ func (o *otherAnswersError) Error() string {
 	return fmt.Sprintf("it is generation %d (pid %d) that answers, not this one", o.generation, o.pid)
 }
 
-// The pauses between two looks at who has accepted a connection: it takes a server
-// that is idle less than the first one. What is passed from one process to another
-// is nobody's for a moment.
+// The pauses between two looks at who has accepted a connection: an idle server needs
+// less than the first one. A connection that one process passes to another has no owner
+// for a moment.
 const (
 	firstPause   = 200 * time.Microsecond
 	longestPause = 20 * time.Millisecond
 	passedOn     = 100 * time.Millisecond
 )
 
-// answers waits until a connection is accepted, and returns an error unless it is the
-// generation that has done so. If that cannot be seen it says why, and whoever
-// answers is believed.
+// answers waits until a connection is accepted, and returns an error unless the
+// generation has accepted it. If that cannot be seen it says why, and the answer is
+// believed.
 func (s subject) answers(ctx context.Context, conn net.Conn) (unseen string, err error) {
 	inode, err := s.otherEnd(ctx, conn)
 	switch {
@@ -267,7 +266,7 @@ func (s subject) answers(ctx context.Context, conn net.Conn) (unseen string, err
 	}
 }
 
-// otherEnd waits until the other end of a connection is somebody's, and returns its
+// otherEnd waits until a process has the other end of a connection, and returns its
 // inode.
 func (s subject) otherEnd(ctx context.Context, conn net.Conn) (inode uint64, err error) {
 	raw, ok := conn.(syscall.Conn)
@@ -295,7 +294,7 @@ func (s subject) otherEnd(ctx context.Context, conn net.Conn) (inode uint64, err
 	}
 }
 
-// wait reports whether the context lasts so long.
+// wait waits, and reports whether the context lasted so long.
 func wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -308,7 +307,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 }
 
 // listens compares what the generation and the active one listen on. Own is the path
-// that only the active one was to open, if there is such.
+// that only the active one was to open, if there is one.
 func (s subject) listens(active *process.Process, own string) (in lifecycle.Proved) {
 	if active == nil {
 		return in

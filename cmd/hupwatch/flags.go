@@ -20,7 +20,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		see += " " + cmd.Name()
 	}
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		return fmt.Errorf("option not defined: %s; %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()), see)
+		return fmt.Errorf("unknown option %s; %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()), see)
 	}
 	if bare, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
 		return fmt.Errorf("flag needs an argument: %s; %s", dashed(bare.GetSpecifiedName(), bare.GetSpecifiedShortnames()), see)

@@ -63,10 +63,10 @@ func TestAHangupDoesWhatThePlanSaid(t *testing.T) {
 	}{
 		{"same", "reload", "nothing changed", "promoted", nil},
 		{"changed", "reload", "changed: warmup", "promoted", []string{"warmup"}},
-		{"down", "skip", "wanted down", "skipped", nil},
+		{"down", "skip", "stopped by hand", "skipped", nil},
 		{"broken", "reload", "changed: user", "kept_old", []string{"user"}},
 		{"new", "start", "new in the file", "started", nil},
-		{"removed", "stop", "names it no more", "stopped", nil},
+		{"removed", "stop", "removed from the file", "stopped", nil},
 		{"crashing", "start", "backoff", "started", []string{"command", "warmup", "restart_delay", "restart_max_delay"}},
 	} {
 		p, ok := said[c.name]

@@ -520,7 +520,7 @@ func TestBadUsageOfTheOneServiceSaysWhatAndEndsWith64(t *testing.T) {
 		"-w -1 -- true":               "the warm-up is a number of seconds",
 		"-w NaN -- true":              "the warm-up is a number of seconds",
 		"-w Inf -- true":              "the warm-up is a number of seconds",
-		"-x -- true":                  "not defined: -x",
+		"-x -- true":                  "unknown option -x",
 		"-v true -- true":             "write the command behind the --",
 		"-k=perhaps -- true":          "invalid boolean value",
 		"--runtime-dir=run -w 1 true": "a command goes behind a --",

@@ -18,7 +18,7 @@ back twice, name the second. A later reload, or start of hupwatch, goes forward 
 to what the file says then: correct that first.`,
 		Annotations: exits("0  the release before serves", "1  it failed, or its end was not waited for; what serves is said",
 			"2  bad usage; nothing was touched",
-			"3  no such service, or it is wanted down", "4  hupwatch cannot be reached, or refuses", "Of several the highest counts."),
+			"3  no such service, or it is stopped", "4  hupwatch cannot be reached, or refuses", "Of several the highest counts."),
 		Example: "  hupwatch rollback web\n  hupwatch rollback web --to 20260301-0312",
 	}
 	v.define(cmd)

@@ -122,9 +122,9 @@ func TestFurtherTermsAreIgnoredAndLogged(t *testing.T) {
 	d.signal(syscall.SIGTERM)
 	d.sees("msg=signal ignored", "by=signal TERM")
 	d.signal(syscall.SIGHUP)
-	d.sees("msg=signal ignored", "by=signal HUP", "reason=hupwatch ends")
+	d.sees("msg=signal ignored", "by=signal HUP", "reason=hupwatch is shutting down")
 	d.name("web\n")
-	d.sees("msg=signal ignored", "by=signal USR2", "reason=hupwatch ends")
+	d.sees("msg=signal ignored", "by=signal USR2", "reason=hupwatch is shutting down")
 	d.open("g")
 	if code := d.wait(); code != exitDone {
 		t.Errorf("exit code %d, want %d", code, exitDone)

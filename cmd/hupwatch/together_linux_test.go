@@ -51,8 +51,8 @@ func TestTermInTheReloadOfAClientTellsIt(t *testing.T) {
 	merged := d.command("reload", "web", "--json").begin()
 	d.sees("msg=reload asked", "reload=2")
 	d.ends(syscall.SIGTERM, soon)
-	one.says(exitLost, "web: aborted", "hupwatch ends")
-	merged.says(exitLost, `"result":"aborted"`, "hupwatch ends")
+	one.says(exitLost, "web: aborted", "hupwatch is shutting down")
+	merged.says(exitLost, `"result":"aborted"`, "hupwatch is shutting down")
 	d.answeredOnce("1", "2")
 }
 
@@ -75,7 +75,7 @@ func TestWhoComesWhileHupwatchEndsIsTold(t *testing.T) {
 	d.signal(syscall.SIGTERM)
 	d.says("got TERM", "web", 1)
 	for _, args := range [][]string{{"reload"}, {"start", "web"}, {"stop", "web"}} {
-		d.command(args...).begin().says(exitUnreachable, "hupwatch ends")
+		d.command(args...).begin().says(exitUnreachable, "hupwatch is shutting down")
 	}
 	if s := d.status("web"); s.State != "stopping" || len(s.Draining) != 1 {
 		t.Errorf("web is %+v", s)

@@ -12,8 +12,8 @@ import (
 type order struct {
 	// dependents are the services that depend on one.
 	dependents map[string][]string
-	// stands has the services that hold up nobody: they serve, have done what they
-	// had to, or are not wanted.
+	// stands has the services that hold up no other: they serve, have done what they
+	// were for, or are not wanted.
 	stands map[string]bool
 	// held are those that wait for others.
 	held map[string]bool
@@ -45,7 +45,7 @@ func (r *Rollout) awaits(s *config.Service) []string {
 	return names
 }
 
-// hold has a service wait for those it depends on, before it is told to come up.
+// hold lets a service wait for those it depends on, before it is told to start.
 func (r *Rollout) hold(s *config.Service) []Effect {
 	names := r.awaits(s)
 	if len(names) == 0 && !r.order.held[s.Name] {
@@ -58,7 +58,8 @@ func (r *Rollout) hold(s *config.Service) []Effect {
 	return []Effect{Tell{s.Name, lifecycle.Await{Names: names}}}
 }
 
-// dependencyReady takes what a service is to those that depend on it.
+// dependencyReady is called if a service has become ready for those that depend on it,
+// or is not any more.
 func (r *Rollout) dependencyReady(in DependencyReady) []Effect {
 	r.order.stands[in.Service] = in.Ready
 	if !in.Ready { // what is up stays so
@@ -78,8 +79,8 @@ func (r *Rollout) unhold(names []string) []Effect {
 	return effects
 }
 
-// unholdAll does so for all, since the file is another one; what is in it no more
-// waits for nobody.
+// unholdAll does so for all services, since the file is another one. A service that is
+// not in it waits for nobody.
 func (r *Rollout) unholdAll() []Effect {
 	var effects []Effect
 	for _, name := range sorted(r.order.held) {

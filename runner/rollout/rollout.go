@@ -1,4 +1,4 @@
-// Package rollout decides who reloads, when, and with which configuration.
+// Package rollout decides which service reloads, when, and with which configuration.
 package rollout
 
 import (
@@ -15,20 +15,20 @@ import (
 	"hupwatch/services/lifecycle"
 )
 
-// Rollout is all that there is to decide it by. It is a pure function over plain data,
-// as a lifecycle.Machine is: Step takes one input and returns effects, and nothing
-// else changes it.
+// Rollout is what that is decided by, as plain data. Step takes one input and returns
+// effects, as the Step of a lifecycle.Machine does, and nothing else changes it.
 type Rollout struct {
 	Config *config.Config
-	// runtimeDir and stateDir are those hupwatch began with, whatever the file says now.
+	// runtimeDir and stateDir are those that hupwatch began with, whatever the file
+	// says now.
 	runtimeDir, stateDir string
 	// known is what an earlier hupwatch knew of each service.
 	known map[string]lifecycle.Record
 
 	declared map[string]bool // every service that has a watcher, and whether the file names it
 
-	// readings are the reads of the file that are still to come; the first one
-	// is under way.
+	// readings are the reads of the file that are still to be done; the first one is
+	// under way.
 	readings []reading
 	// ConfigError is why the file was refused when it was last read.
 	ConfigError string
@@ -50,8 +50,8 @@ type Rollout struct {
 	last      lifecycle.Stop  // what they are told then
 }
 
-// reading is why the file is read: for a signal, or for all that clients asked
-// before it.
+// reading is why the file is read: for a signal, or for all requests that came before
+// it.
 type reading struct {
 	signal Demand
 	asked  []Asked
@@ -65,7 +65,7 @@ func (p reading) by() string {
 	return p.signal.By
 }
 
-// nameFileDefault is where in runtime_dir the name file is by default.
+// nameFileDefault is the name file in runtime_dir by default.
 const nameFileDefault = "reload"
 
 // New returns a rollout that knows no service.
@@ -118,7 +118,7 @@ func (r *Rollout) Step(in Input) []Effect {
 	return nil
 }
 
-// boot brings up the services: all at once, for max_parallel is about reloads.
+// boot starts the services, all at once: max_parallel is about reloads.
 func (r *Rollout) boot(in Boot) []Effect {
 	c := in.Config
 	r.known = in.Known
@@ -142,13 +142,13 @@ func (r *Rollout) boot(in Boot) []Effect {
 
 func (r *Rollout) hangup() []Effect {
 	if r.ending {
-		return []Effect{ignored("signal HUP", "hupwatch ends")}
+		return []Effect{ignored("signal HUP", "hupwatch is shutting down")}
 	}
 	return r.readFile(reading{signal: Demand{What: VerbReload, By: "signal HUP"}})
 }
 
-// asked takes what a client asks for. To stop a service, to signal it or to roll it
-// back takes no look at the file.
+// asked takes a request of a client. To stop a service, to signal it or to roll it back
+// needs no look at the file.
 func (r *Rollout) asked(in Asked) []Effect {
 	switch {
 	case r.ending:
@@ -159,7 +159,7 @@ func (r *Rollout) asked(in Asked) []Effect {
 	return r.readFile(reading{asked: []Asked{in}})
 }
 
-// directly asks the services that have a watcher.
+// directly asks the services without a look at the file.
 func (r *Rollout) directly(in Asked) []Effect {
 	names := in.Names
 	if names == nil {
@@ -190,7 +190,7 @@ func (r *Rollout) directly(in Asked) []Effect {
 	return append(effects, r.doneIfAnswered(q)...)
 }
 
-// askNext asks those of a request that are not in the way of others any more: what
+// askNext asks those services of a request that are in nobody's way any more: what
 // depends on a service is stopped before it.
 func (r *Rollout) askNext(q *request) []Effect {
 	var effects []Effect
@@ -204,8 +204,8 @@ func (r *Rollout) askNext(q *request) []Effect {
 	return effects
 }
 
-// readFile has the file read once for each purpose, one after the other. What has
-// not begun yet covers a later one of the same kind.
+// readFile lets the file be read once for each purpose, one after the other. A read
+// that has not begun covers a later one of the same kind.
 func (r *Rollout) readFile(p reading) []Effect {
 	for i := 1; i < len(r.readings); i++ {
 		q := &r.readings[i]
@@ -227,7 +227,7 @@ func (r *Rollout) readFile(p reading) []Effect {
 func (r *Rollout) namesAsked() []Effect {
 	switch {
 	case r.ending:
-		return []Effect{ignored("signal USR2", "hupwatch ends")}
+		return []Effect{ignored("signal USR2", "hupwatch is shutting down")}
 	case r.claiming:
 		r.reclaim = true
 		return nil
@@ -247,7 +247,7 @@ func (r *Rollout) namesClaimed(in NamesClaimed) []Effect {
 	case in.Err != nil:
 		return append(effects, refused("signal USR2", in.Err.Error()))
 	case r.ending:
-		return append(effects, ignored("signal USR2", "hupwatch ends"))
+		return append(effects, ignored("signal USR2", "hupwatch is shutting down"))
 	}
 	return append(effects, r.readFile(reading{signal: Demand{What: VerbReload, By: "signal USR2", Names: in.Names}})...)
 }
@@ -294,8 +294,8 @@ func (r *Rollout) badConfig(p reading, problems config.Problems) []Effect {
 	return effects
 }
 
-// rejectAll is for clients that were too late. They do not wait for a file system
-// that may never answer.
+// rejectAll rejects the requests that wait for the file: the file system may never
+// answer.
 func (r *Rollout) rejectAll() []Effect {
 	var effects []Effect
 	for _, p := range r.readings {
@@ -308,10 +308,10 @@ func (r *Rollout) rejectAll() []Effect {
 }
 
 func tooLate(a Asked) Effect {
-	return Rejected{Token: a.Token, Reason: control.ReasonEnding, Text: "hupwatch ends"}
+	return Rejected{Token: a.Token, Reason: control.ReasonEnding, Text: "hupwatch is shutting down"}
 }
 
-// serve does what the file was read for, if it names all that is asked for.
+// serve does what the file was read for, if all services that were named are in it.
 func (r *Rollout) serve(p reading, c *config.Config) []Effect {
 	all := p.asked
 	if len(all) == 0 {
@@ -359,7 +359,7 @@ func noSuchService(c *config.Config, names []string) string {
 	return fmt.Sprintf("no such service in %s: %s; nothing was reloaded; it has %s", c.File, strings.Join(quoted, ", "), some(c.Services))
 }
 
-// applyTo makes the file so read come true for the services it was read for.
+// applyTo applies the file to the services that it was read for.
 func (r *Rollout) applyTo(a Asked, c *config.Config) []Effect {
 	q, effects := r.begin(a)
 	if a.Names == nil && a.What == VerbReload {
@@ -411,7 +411,7 @@ func (r *Rollout) askService(q *request, s *config.Service) []Effect {
 	return append(effects, Tell{s.Name, q.forService(q.id, s)})
 }
 
-// remove stops the services that the file names no more.
+// remove stops the services that are not in the file any more.
 func (r *Rollout) remove(q *request, c *config.Config) []Effect {
 	var effects []Effect
 	for _, name := range sorted(r.declared) {
@@ -425,8 +425,8 @@ func (r *Rollout) remove(q *request, c *config.Config) []Effect {
 	return effects
 }
 
-// applyDaemon puts the daemon's keys into force; runtime_dir and state_dir stay what
-// they are, and so does a name file that is in the first by default.
+// applyDaemon puts the daemon's keys into force. Not runtime_dir and state_dir, nor a
+// name file that is in runtime_dir by default: those stay.
 func (r *Rollout) applyDaemon(c *config.Config) []Effect {
 	var effects []Effect
 	daemon := c.Daemon
@@ -474,11 +474,11 @@ func (r *Rollout) answered(in Answered) []Effect {
 	return effects
 }
 
-// stop ends every service, or lets go of them if at_exit says so.
+// stop stops every service, or leaves them running if at_exit says so.
 func (r *Rollout) stop(in Stop) []Effect {
 	by := "signal " + in.Signal
 	if r.ending {
-		return []Effect{ignored(by, "hupwatch ends already")}
+		return []Effect{ignored(by, "hupwatch is shutting down already")}
 	}
 	leave := r.Config.Daemon.AtExit == config.AtExitLeave && in.Signal != "INT"
 	why, told := lifecycle.StopShutdown, lifecycle.Event{Kind: lifecycle.KindEnding, By: by}
@@ -491,8 +491,8 @@ func (r *Rollout) stop(in Stop) []Effect {
 	return r.end(in.Now, why, told)
 }
 
-// downForGood ends everything since one service that is essential is down, with
-// the exit code of that.
+// downForGood stops everything because an essential service is down, with its exit
+// code.
 func (r *Rollout) downForGood(in DownForGood) []Effect {
 	if r.ending {
 		return nil
@@ -501,7 +501,7 @@ func (r *Rollout) downForGood(in DownForGood) []Effect {
 	return r.end(in.Now, lifecycle.StopShutdown, lifecycle.Event{Kind: lifecycle.KindEnding, Reason: "the essential service " + in.Service + " is down for good"})
 }
 
-// end ends every service within shutdown_timeout.
+// end stops every service within shutdown_timeout.
 func (r *Rollout) end(now lifecycle.Instant, why lifecycle.StopCause, told lifecycle.Event) []Effect {
 	r.ending = true
 	r.unstopped = make(map[string]bool)
@@ -515,8 +515,8 @@ func (r *Rollout) end(now lifecycle.Instant, why lifecycle.StopCause, told lifec
 	return append(effects, r.finishIfDone()...)
 }
 
-// abortLater answers for the services that were to be asked once others have
-// answered: they end by themselves now, in the same order.
+// abortLater answers for the services that were to be asked later: they are stopped
+// anyway now, in the same order.
 func (r *Rollout) abortLater() []Effect {
 	var effects []Effect
 	for _, id := range slices.Sorted(maps.Keys(r.requests)) {
@@ -524,13 +524,13 @@ func (r *Rollout) abortLater() []Effect {
 		names := q.later
 		q.later = nil
 		for _, name := range names {
-			effects = append(effects, r.answered(Answered{name, lifecycle.Answer{IDs: []uint64{id}, Result: lifecycle.ResultAborted, Reason: "hupwatch ends"}})...)
+			effects = append(effects, r.answered(Answered{name, lifecycle.Answer{IDs: []uint64{id}, Result: lifecycle.ResultAborted, Reason: "hupwatch is shutting down"}})...)
 		}
 	}
 	return effects
 }
 
-// endNext ends the services that nobody who lives depends on any more.
+// endNext stops the services on which no running one depends any more.
 func (r *Rollout) endNext() []Effect {
 	var effects []Effect
 	for _, name := range sorted(r.unstopped) {
@@ -575,7 +575,7 @@ func count(problems []string) string {
 	return fmt.Sprintf("%d problems", len(problems))
 }
 
-// some names services, as many as a message can take.
+// some names services, as many as fit into a message.
 func some(all []*config.Service) string {
 	const enough = 20
 	var names []string

@@ -1,5 +1,5 @@
 // Package view is what others see of hupwatch: status, plan, events, and what became of
-// requests. It changes nothing; what is asked for it hands on.
+// requests. It decides nothing, and hands requests on.
 package view
 
 import (
@@ -27,7 +27,7 @@ import (
 	"hupwatch/services/process"
 )
 
-// Source is what an API tells of, and what it asks.
+// Source is what an API shows, and where its requests go.
 type Source struct {
 	Host  *services.Host
 	Load  func() (*config.Config, config.Problems) // reads the file, and may block
@@ -36,7 +36,7 @@ type Source struct {
 	Request func(context.Context, rollout.Demand) (id uint64, err error)
 }
 
-// API is what the control server speaks for. It implements server.Daemon.
+// API answers for the control server. It implements server.Daemon.
 type API struct {
 	version string
 	pid     int
@@ -71,8 +71,8 @@ func (a *API) Admit(group string, s *server.Server) {
 	}()
 }
 
-// lookUp finds the group that was asked for the nth time. An answer that comes
-// late does not undo what was asked after it.
+// lookUp finds the group that was asked for the nth time. If a later one was asked for
+// meanwhile, the answer is not used.
 func (a *API) lookUp(nth uint64, group string, s *server.Server) {
 	gid := int64(noGroup)
 	if group != "" {
@@ -229,8 +229,8 @@ func (a *API) Ask(ctx context.Context, what, name string, q control.Request, by 
 	return id, a.feed.await(ctx, id)
 }
 
-// down refuses what cannot be done with a service that is down, if it was
-// asked for by name. A signal for all is for those that run.
+// down refuses a request for a service that is down, if it was named. A signal for all
+// services is for those that run.
 func (a *API) down(d *rollout.Demand) error {
 	front := a.Front.Load()
 	if d.What == rollout.VerbSignal && d.Names == nil {
@@ -248,9 +248,9 @@ func (a *API) down(d *rollout.Demand) error {
 		switch {
 		case w == nil: // which is said later
 		case d.What == rollout.VerbReload && w.Down():
-			return &control.Error{Message: fmt.Sprintf("%s is wanted down, nothing was reloaded: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
+			return &control.Error{Message: fmt.Sprintf("%s is stopped, nothing was reloaded: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
 		case d.What == rollout.VerbRollback && w.Down():
-			return &control.Error{Message: fmt.Sprintf("%s is wanted down, nothing was rolled back: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
+			return &control.Error{Message: fmt.Sprintf("%s is stopped, nothing was rolled back: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
 		case d.What == rollout.VerbSignal && !w.Serves():
 			return &control.Error{Message: fmt.Sprintf("nothing of %s runs, nothing was signalled: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
 		}

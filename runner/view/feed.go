@@ -22,8 +22,8 @@ const feedLimit = 1 << 16
 // readerLimit bounds what a client that does not keep up can cost.
 const readerLimit = 4096
 
-// Feed hands events to the clients once the journal has them: who hears that a
-// request is done can ask the journal what it came to.
+// Feed hands events to the clients once the journal has them: a client that hears that
+// a request is done can ask the journal for the result.
 type Feed struct {
 	journal  *journal.Journal
 	events   *mailbox.Box[lifecycle.Event]
@@ -147,14 +147,14 @@ func (f *Feed) since() (past journal.Past, box *mailbox.Box[control.Event], canc
 	return f.journal.Past(), box, cancel
 }
 
-// settleLimit is how long an answer waits for a disk that hangs: who asks how the
-// services are must not hang with it.
+// settleLimit is how long an answer waits for a disk that hangs: the status must not
+// hang with it.
 const settleLimit = time.Second
 
-// settle returns when the journal has all that happened before, so that an answer is
-// no older than its question. If the disk hangs it is what the journal had before, and
-// only the first to find that out has waited: an answer about a thousand services asks
-// a thousand times.
+// settle returns once the journal has all that happened before, so that an answer is no
+// older than its question. If the disk hangs, the answer is what the journal had
+// before; only the first one that finds that out has waited, for an answer about a
+// thousand services asks a thousand times.
 func (f *Feed) settle() {
 	settled := make(chan struct{})
 	f.mu.Lock()
@@ -175,7 +175,7 @@ func (f *Feed) settle() {
 	}
 }
 
-// giveUp has nobody wait any more until the disk answers, unless it just did.
+// giveUp lets nobody wait until the disk answers, unless it just did.
 func (f *Feed) giveUp(settled chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

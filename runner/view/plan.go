@@ -34,7 +34,7 @@ func plan(c *config.Config, seen []*services.Watcher, r release.Resolver) contro
 			case ok:
 				p.Services = append(p.Services, planOf(m, s))
 			case !m.Removed():
-				p.Services = append(p.Services, control.PlanService{Name: m.Name, Action: actionStop, Why: "the file names it no more"})
+				p.Services = append(p.Services, control.PlanService{Name: m.Name, Action: actionStop, Why: "it was removed from the file"})
 			}
 		})
 	}
@@ -76,7 +76,7 @@ func planOf(m *lifecycle.Machine, s *config.Service) control.PlanService {
 	case m.Removed() && s.Autostart:
 		p.Action, p.Why = actionStart, "it is in the file again"
 	case m.Removed(), !m.WantedUp:
-		p.Action, p.Why = actionSkip, "it is wanted down"
+		p.Action, p.Why = actionSkip, m.WhyDown()
 	case state == lifecycle.StateWaiting:
 		p.Action, p.Why = actionStart, "it waits for "+strings.Join(m.Awaits, ", ")+", and starts then"
 	case active == nil:
@@ -102,8 +102,7 @@ func serving(m *lifecycle.Machine) *lifecycle.Generation {
 	return nil
 }
 
-// changesText names the keys that changed; some say more when what they were and
-// will be stands beside them.
+// changesText names the keys that changed, some with their values before and after.
 func changesText(changes []config.Change, from, to *config.Service) []string {
 	var all []string
 	for _, c := range changes {
@@ -119,7 +118,7 @@ func changesText(changes []config.Change, from, to *config.Service) []string {
 	return all
 }
 
-// notesOf is what to know before what serves is reloaded.
+// notesOf is what to know before the reload of a service that runs.
 func notesOf(s *config.Service, changes []config.Change) []string {
 	switch s.Reload {
 	case config.ReloadStopFirst:
@@ -141,7 +140,7 @@ func notesOf(s *config.Service, changes []config.Change) []string {
 	return nil
 }
 
-// resolvePlan adds what the new release would be, as far as it is another one.
+// resolvePlan adds the new release, as far as it is another one.
 func resolvePlan(p *control.PlanService, s *config.Service, r release.Resolver, w *services.Watcher) {
 	made, err := r.Resolve(s)
 	switch {
@@ -161,7 +160,7 @@ func resolvePlan(p *control.PlanService, s *config.Service, r release.Resolver, 
 	}
 }
 
-// otherRelease is why a service is reloaded that would run in another directory.
+// otherRelease says why a service is reloaded that would run in another directory.
 func otherRelease(p *control.PlanService, s *config.Service, dir, now string) string {
 	if s.Reload == config.ReloadSignal {
 		return fmt.Sprintf("another release, which a signal does not put in place: %s, now %s", dir, now)

@@ -89,7 +89,7 @@ func (s *step) rollBackTo(in RollBack) {
 	reason := ""
 	switch {
 	case !s.WantedUp:
-		reason = "it is wanted down"
+		reason = s.WhyDown()
 	case s.Stopping != nil || s.Current != nil:
 		reason = "something else was asked of it and is under way; try again when that has ended"
 	case made == nil && in.To != "":
@@ -133,7 +133,7 @@ func (s *step) isGone(id uint64) bool {
 	case s.Stopping == nil || s.Stopping.Why.asked():
 		return false
 	case s.Stopping.Why.Final():
-		s.abort([]uint64{id}, "hupwatch ends")
+		s.abort([]uint64{id}, "hupwatch is shutting down")
 	default:
 		s.abort([]uint64{id}, "the service was removed from the file")
 	}

@@ -150,13 +150,13 @@ func (g *Generation) early(now Instant) string {
 	var text string
 	switch {
 	case g.Phase == PhaseProving && g.Proof.Way == WayListening && len(g.Proof.Missing) > 0:
-		return fmt.Sprintf("%s %s after its start; %s; %s", e, round(now.Sub(g.StartedAt)), g.lacks(), ListenRemedy)
+		return fmt.Sprintf("%s, %s after it started; %s; %s", e, round(now.Sub(g.StartedAt)), g.lacks(), ListenRemedy)
 	case g.Phase == PhaseProving && g.lacked() != "":
-		text = fmt.Sprintf("%s %s after its start, before it was ready (%s)", e, round(now.Sub(g.StartedAt)), g.lacked())
+		text = fmt.Sprintf("%s, %s after it started, before it was ready (%s)", e, round(now.Sub(g.StartedAt)), g.lacked())
 	case g.Phase == PhaseProving, g.Phase == PhaseWarming:
-		text = fmt.Sprintf("%s %s after its start, before its warm-up of %s was over", e, round(now.Sub(g.StartedAt)), g.service().Warmup)
+		text = fmt.Sprintf("%s, %s after it started, before its warm-up of %s was over", e, round(now.Sub(g.StartedAt)), g.service().Warmup)
 	case g.Published || g.Phase == PhaseHandover:
-		text = fmt.Sprintf("%s %s after it was ready, while the one before it still served", e, round(now.Sub(g.ReadyAt)))
+		text = fmt.Sprintf("%s, %s after it was ready, while the one before it still served", e, round(now.Sub(g.ReadyAt)))
 	default:
 		return e.String() + " before its command began"
 	}

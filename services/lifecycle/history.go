@@ -222,7 +222,7 @@ func (s *step) rollBack(sl *Slot, g *Generation) bool {
 	if !sl.Probation.on(s.now) || askedFor || !s.startable() {
 		return false
 	}
-	reason := fmt.Sprintf("it ended within its probation: %s %s after it was promoted", e, round(s.now.Sub(g.ActiveAt)))
+	reason := fmt.Sprintf("it ended within its probation: %s, %s after it was promoted", e, round(s.now.Sub(g.ActiveAt)))
 	if r := s.Current; r != nil && r.Begun && sl.Instance < r.Slot {
 		r.Undone = fmt.Sprintf("instance %d: %s", sl.Instance, reason)
 	}

@@ -73,7 +73,7 @@ func (s *step) reload(in Reload) {
 	s.Config = in.Config
 	switch {
 	case !s.WantedUp:
-		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultSkipped, Reason: "it is wanted down"})
+		s.do(Answer{IDs: []uint64{in.ID}, Result: ResultSkipped, Reason: s.WhyDown()})
 	case s.Stopping != nil: // it is started again soon
 		s.Stopping.Again = append(s.Stopping.Again, in.ID)
 	default:

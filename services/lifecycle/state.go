@@ -41,6 +41,14 @@ func (m *Machine) Down() bool {
 	return !m.WantedUp && !m.removed()
 }
 
+// WhyDown says why a service that is wanted down is.
+func (m *Machine) WhyDown() string {
+	if m.Commanded {
+		return "it was stopped by hand"
+	}
+	return "autostart = false, and nobody started it"
+}
+
 // Up reports whether the service is wanted up. One that is stopped because hupwatch
 // ends is wanted as before.
 func (m *Machine) Up() bool { return m.WantedUp && !m.removed() }

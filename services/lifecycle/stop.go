@@ -50,7 +50,7 @@ func (s *step) stop(in Stop) {
 	}
 	reason := "the service was removed from the file"
 	if in.Why.Final() {
-		reason = "hupwatch ends"
+		reason = "hupwatch is shutting down"
 	}
 	s.answerEnding(ResultAborted, reason)
 	silent := s.Stopping != nil && s.Stopping.Done

@@ -39,7 +39,7 @@ func dawn() control.Status {
 			Name: "torn", State: "backoff", Wanted: "up", Generation: 8, PID: 100, Release: "/srv/torn/8", Since: before(time.Hour), Restarts: 3,
 			Instances:  []control.Instance{instance(0, 8, "/srv/torn/8"), instance(1, 5, "/srv/torn/7")},
 			Lacking:    []control.Lacking{{Instance: 2, State: "backoff", LastExit: control.Exit{Code: 1, At: before(3 * time.Second)}, NextStartAt: in(4 * time.Second)}},
-			LastReload: control.Outcome{Result: "partial", Error: "exited with status 1 20ms after its start", Tail: []string{"no room"}, EndedAt: before(time.Minute)},
+			LastReload: control.Outcome{Result: "partial", Error: "exited with status 1, 20ms after it started", Tail: []string{"no room"}, EndedAt: before(time.Minute)},
 		},
 		coming("prepared", "preparing", 55*time.Second),
 		stopping,
@@ -150,7 +150,7 @@ func TestAReloadOfInstancesCountsThem(t *testing.T) {
 		return e
 	}
 	p, piped := pair(nil, known)
-	const reason = "exited with status 1 20ms after its start, before its warm-up of 1s was over"
+	const reason = "exited with status 1, 20ms after it started, before its warm-up of 1s was over"
 	told(t, "instances", p, piped, []control.Event{
 		{Kind: "reload begun", Service: "web"},
 		step("generation started", 0, 4, control.Event{PID: 4, WaitSeconds: 1}),

@@ -30,7 +30,7 @@ func deployment() []control.Event {
 		at(ms(20), control.Event{Kind: "reload waits", Service: "worker", Error: "every drain slot is taken"}),
 		at(ms(30), control.Event{Kind: "generation started", Service: "api", Generation: 4, PID: 100, WaitSeconds: 2}),
 		at(ms(40), control.Event{Kind: "generation started", Service: "web", Generation: 13, PID: 101, WaitSeconds: 2}),
-		at(ms(600), control.Event{Kind: "reload ended", Service: "api", Generation: 4, Serving: 3, Result: "kept_old", Error: "exited with status 1 570ms after its start, before its warm-up of 2s was over", Tail: tail, Exit: &control.Exit{Code: 1}}),
+		at(ms(600), control.Event{Kind: "reload ended", Service: "api", Generation: 4, Serving: 3, Result: "kept_old", Error: "exited with status 1, 570ms after it started, before its warm-up of 2s was over", Tail: tail, Exit: &control.Exit{Code: 1}}),
 		at(ms(2040), control.Event{Kind: "generation promoted", Service: "web", Generation: 13, PID: 101, Seconds: 2.04}),
 		at(ms(2050), control.Event{Kind: "stop signal sent", Service: "web", Generation: 12, Role: "old", PID: 90, Signal: "TERM", WaitSeconds: 30}),
 		at(ms(2060), control.Event{Kind: "reload ended", Service: "web", Generation: 13, Result: "promoted", Seconds: 2.05}),
@@ -41,7 +41,7 @@ func deployment() []control.Event {
 		at(ms(6200), control.Event{Kind: "generation promoted", Service: "worker", Generation: 2, PID: 102, Seconds: 0.2}),
 		at(ms(6250), control.Event{Kind: "reload ended", Service: "worker", Generation: 2, Result: "promoted", Seconds: 0.25}),
 		at(ms(6300), control.Event{Kind: "result", Reload: &control.Reload{ID: 7, What: "reload", Done: true, Services: []control.ServiceReload{
-			{Name: "api", Outcome: control.Outcome{Result: "kept_old", Error: "exited with status 1 570ms after its start, before its warm-up of 2s was over", Tail: tail}, Generation: 3, State: "running", Wanted: "up"},
+			{Name: "api", Outcome: control.Outcome{Result: "kept_old", Error: "exited with status 1, 570ms after it started, before its warm-up of 2s was over", Tail: tail}, Generation: 3, State: "running", Wanted: "up"},
 			{Name: "web", Outcome: control.Outcome{Result: "promoted", ReadySeconds: 2.05, DrainSeconds: 3.95}, Generation: 13, State: "running", Wanted: "up"},
 			{Name: "worker", Outcome: control.Outcome{Result: "promoted", ReadySeconds: 0.25}, Generation: 2, State: "running", Wanted: "up"},
 		}}}),

@@ -26,7 +26,7 @@ func night() control.Status {
 				Since: before(75 * time.Hour), MemoryBytes: 213e6,
 				Instances: []control.Instance{{Generation: 3, PID: 4711}},
 				LastReload: control.Outcome{
-					Result: "kept_old", Error: "exited with status 1 600ms after its start, before its warm-up of 2s was over",
+					Result: "kept_old", Error: "exited with status 1, 600ms after it started, before its warm-up of 2s was over",
 					Tail: tail, EndedAt: before(5 * time.Minute), Reload: 7,
 				},
 			},

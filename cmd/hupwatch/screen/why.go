@@ -80,7 +80,7 @@ func (w *whyView) well(svc control.Service) {
 	text := Safe(svc.Name) + ": nothing is wrong"
 	switch {
 	case svc.Wanted == control.WantedDown:
-		text += ", it is wanted down: hupwatch start " + Safe(svc.Name) + " brings it up"
+		text += ", it is stopped: hupwatch start " + Safe(svc.Name) + " brings it up"
 	case svc.Generation > 0:
 		text += ", " + w.serving(svc)
 	}

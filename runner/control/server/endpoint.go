@@ -45,7 +45,7 @@ func (s *Server) endpoints() []endpoint {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := newAnswer(w, s.limits.write)
 	if !s.enter() {
-		a.refuse(&control.Error{Reason: control.ReasonEnding, Message: "hupwatch ends"})
+		a.refuse(&control.Error{Reason: control.ReasonEnding, Message: "hupwatch is shutting down"})
 		return
 	}
 	defer s.answers.Done()
@@ -73,7 +73,7 @@ func (s *Server) serve(a *answer, r *http.Request) error {
 	e, name, ok := s.find(r.URL)
 	switch {
 	case !ok:
-		return unknown("%s is nothing to ask for; GET /v1/status is", clip(r.URL.Path))
+		return unknown("no such endpoint: %s; try GET /v1/status", clip(r.URL.Path))
 	case r.Method != e.method:
 		a.w.Header().Set("Allow", e.method)
 		return &refusal{usage("%s %s: the method must be %s", clip(r.Method), clip(r.URL.Path), e.method), http.StatusMethodNotAllowed}

@@ -222,14 +222,14 @@ func TestWhatMakesNoSenseIsRefusedWithTheRemedy(t *testing.T) {
 		reason               control.Reason
 		says                 string
 	}{
-		{"GET", "/", "", 404, "unknown", "/ is nothing to ask for; GET /v1/status is"},
-		{"GET", "/v1/statu", "", 404, "unknown", "/v1/statu is nothing"},
-		{"GET", "/v1/status/", "", 404, "unknown", "nothing to ask for"},
-		{"GET", "//v1/status", "", 404, "unknown", "nothing to ask for"},
-		{"GET", "/v1/services/../status", "", 404, "unknown", "nothing to ask for"},
-		{"GET", "/metrics", "", 404, "unknown", "/metrics is nothing"},
-		{"POST", "/v1/upgrade", "", 404, "unknown", "/v1/upgrade is nothing"},
-		{"POST", "/v1/services/web/explode", "", 404, "unknown", "nothing to ask for"},
+		{"GET", "/", "", 404, "unknown", "no such endpoint: /; try GET /v1/status"},
+		{"GET", "/v1/statu", "", 404, "unknown", "no such endpoint: /v1/statu"},
+		{"GET", "/v1/status/", "", 404, "unknown", "no such endpoint"},
+		{"GET", "//v1/status", "", 404, "unknown", "no such endpoint"},
+		{"GET", "/v1/services/../status", "", 404, "unknown", "no such endpoint"},
+		{"GET", "/metrics", "", 404, "unknown", "no such endpoint: /metrics"},
+		{"POST", "/v1/upgrade", "", 404, "unknown", "no such endpoint: /v1/upgrade"},
+		{"POST", "/v1/services/web/explode", "", 404, "unknown", "no such endpoint"},
 		{"POST", "/v1/status", "", 405, "usage", "the method must be GET"},
 		{"HEAD", "/v1/status", "", 405, "", ""},
 		{"GET", "/v1/reload", "", 405, "usage", "the method must be POST"},
