@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"hupwatch/services/visible"
 )
 
 // maxStatus is how long a Status may be, in bytes.
@@ -66,20 +67,9 @@ func number(text []byte, most uint64) (n uint64, ok bool) {
 	return n, err == nil && n <= most
 }
 
-// printable makes one line of text that does nothing to a terminal: it is UTF-8
-// without control characters, nor such as turn the direction of the text.
+// printable makes one line of text that does nothing to a terminal.
 func printable(text []byte) string {
-	line := strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsPrint(r):
-			return r
-		case unicode.IsSpace(r):
-			return ' '
-		default:
-			return -1
-		}
-	}, string(text))
-	return shorten(strings.TrimSpace(line), maxStatus)
+	return shorten(visible.String(strings.Join(strings.Fields(string(text)), " ")), maxStatus)
 }
 
 // shorten cuts text between two characters if it is longer than most bytes.

@@ -49,10 +49,10 @@ func TestStatusIsOnePrintableLine(t *testing.T) {
 		"":                        "",
 		"Processing 1/10 …":       "Processing 1/10 …",
 		" \t a\tb \r":             "a b",
-		"\x1b[31mred\x1b[0m\x07":  "[31mred[0m",
-		"a\x9bb\u009bc":           "a\ufffdbc", // the other way to begin an escape sequence
-		"\xff\xfe":                "\ufffd\ufffd",
-		"gpj.\u202efdp":           "gpj.fdp", // turns the text round
+		"\x1b[31mred\x1b[0m\x07":  `\x1b[31mred\x1b[0m\x07`,
+		"a\x9bb\u009bc":           `a\x9bb\u009bc`, // the other way to begin an escape sequence
+		"\xff\xfe":                `\xff\xfe`,
+		"gpj.\u202efdp":           `gpj.\u202efdp`, // turns the text round
 		"a\u2028b\u00a0c":         "a b c",
 		strings.Repeat("x", 300):  strings.Repeat("x", 256),
 		strings.Repeat("äx", 200): strings.Repeat("äx", 85), // 255 bytes: half a letter is none

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hupwatch/services/mailbox"
+	"hupwatch/services/visible"
 )
 
 // Stream says which of its outputs a service wrote something to.
@@ -110,7 +111,7 @@ func (j *journal) linesOf(entries []entry) []Line {
 func (j *journal) line(e entry) Line {
 	return Line{
 		Time: time.Unix(0, e.at), Service: j.service, Generation: e.generation, Instance: e.instance,
-		Stream: e.stream, Text: string(appendEscaped(nil, e.text)),
+		Stream: e.stream, Text: string(visible.Append(nil, e.text)),
 	}
 }
 

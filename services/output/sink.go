@@ -10,6 +10,7 @@ import (
 
 	"hupwatch/services/mistake"
 	"hupwatch/services/process/poller"
+	"hupwatch/services/visible"
 )
 
 // How much waits for a destination, and for how long it may hold up those who
@@ -139,7 +140,7 @@ func (k *sink) put(s *stream, p piece) {
 	if s.prefix != "" {
 		if !p.blank() {
 			k.pending = append(k.pending, s.prefix...)
-			k.pending = append(appendEscaped(k.pending, p.line()), '\n')
+			k.pending = append(visible.Append(k.pending, p.line()), '\n')
 		}
 		return
 	}

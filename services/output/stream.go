@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hupwatch/services/process/poller"
+	"hupwatch/services/visible"
 )
 
 // mostLeft bounds what is read at once from what a process left behind: no FIFO
@@ -80,7 +81,7 @@ func (s *stream) catchUp() {
 func (s *stream) rest() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return string(appendEscaped(nil, s.lines.rest))
+	return string(visible.Append(nil, s.lines.rest))
 }
 
 // drain reads what is there already, waits if there is no room for it, and

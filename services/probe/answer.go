@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"hupwatch/services/visible"
 )
 
 // judge says why an answer is no success.
@@ -97,15 +99,9 @@ func secrets(sent http.Header) *strings.Replacer {
 // is not too long, without what was sent, which it may quote.
 func presentable(text string, sent http.Header) string {
 	const most = 160
-	var b strings.Builder
-	for _, r := range secrets(sent).Replace(text) {
-		if b.Len() >= most {
-			return b.String() + "..."
-		}
-		if !unicode.IsPrint(r) {
-			r = '?'
-		}
-		b.WriteRune(r)
+	text = visible.String(secrets(sent).Replace(text))
+	if len(text) <= most {
+		return text
 	}
-	return b.String()
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }

@@ -60,7 +60,7 @@ func TestTheLastLinesAreReturned(t *testing.T) {
 		"echo out; echo error >&2; echo again": {"out", "error", "again"},
 		"printf 'no end'":                      {"no end"},
 		`printf 'a\r\nb\n\n\tc\n\n'`:           {"a", "b", "", "\tc"},
-		`printf '\033[2Jx\377'`:                {"?[2Jx\ufffd"},
+		`printf '\033[2Jx\377'`:                {`\x1b[2Jx\xff`},
 		"seq 1 100000":                         numbers,
 		"printf %0100000d 5":                   {strings.Repeat("0", 4095) + "5"},
 		"printf '%04000d\\n%0200d\\n' 1 2":     {strings.Repeat("0", 199) + "2"},

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
+
+	"hupwatch/services/visible"
 )
 
 // How much is kept of what a command writes, and how much is read of it once it
@@ -79,14 +80,7 @@ func (t *tail) lines() []string {
 	lines := strings.Split(string(text), "\n")
 	lines = lines[max(0, len(lines)-tailLines):]
 	for i, line := range lines {
-		lines[i] = strings.Map(printable, strings.TrimSuffix(line, "\r"))
+		lines[i] = visible.String(strings.TrimSuffix(line, "\r"))
 	}
 	return lines
-}
-
-func printable(r rune) rune {
-	if r == '\t' || unicode.IsPrint(r) {
-		return r
-	}
-	return '?'
 }

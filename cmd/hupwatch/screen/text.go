@@ -1,42 +1,19 @@
 package screen
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"hupwatch/services/visible"
 )
 
 // Safe makes text from elsewhere harmless to a terminal: what is not plainly
 // visible is escaped, and a tab is four blanks.
-func Safe(text string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || !plain(r) }) {
-		return text
-	}
-	var b strings.Builder
-	for i, r := range text {
-		switch _, size := utf8.DecodeRuneInString(text[i:]); {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case plain(r):
-			b.WriteRune(r)
-		case r == '\t':
-			b.WriteString("    ")
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case r < 0x80:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
+func Safe(text string) string { return visible.String(ends.Replace(text)) }
 
-// plain reports whether a terminal does nothing with the letter but to show it.
-func plain(r rune) bool { return unicode.IsPrint(r) }
+// ends are the ends of lines as programmers write them, and tabs as they look.
+var ends = strings.NewReplacer("\t", "    ", "\n", `\n`, "\r", `\r`)
 
 // cells counts the cells of a terminal that the text takes. Colours take none.
 func cells(text string) int {
