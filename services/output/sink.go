@@ -22,9 +22,6 @@ const (
 	// with a name before each.
 	queueMost = queueBytes + 2<<20
 	patience  = 2 * time.Second
-	// retry is the pause before somebody else's non-blocking descriptor is tried
-	// again.
-	retry = 10 * time.Millisecond
 )
 
 // destination is where a sink writes to.
@@ -32,6 +29,8 @@ type destination interface {
 	// write writes the beginning of the text, as much as is good to write at
 	// once, and returns how much that was.
 	write(text []byte) (int, error)
+	// await returns when it may take more, after EAGAIN.
+	await()
 	// open opens it, or opens it anew.
 	open() error
 	close()
@@ -299,7 +298,7 @@ func (k *sink) writeAll(text []byte, progress func(n int)) (rest []byte, err err
 		}
 		switch {
 		case errors.Is(err, syscall.EAGAIN):
-			<-time.After(retry)
+			k.to.await()
 		case err != nil:
 			return text, err
 		}

@@ -79,6 +79,36 @@ func missing(t *testing.T, text string) (n int) {
 	return n
 }
 
+// A pipe that others have made non-blocking is full for most of the time here.
+func TestAFullPipeThatIsNonBlockingIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	const lines = 20000
+	fds := make([]int, 2)
+	if err := syscall.Pipe(fds); err != nil {
+		t.Fatal(err)
+	}
+	r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w") // which are not polled by the runtime
+	defer r.Close()
+	if err := syscall.SetNonblock(fds[1], true); err != nil {
+		t.Fatal(err)
+	}
+	s := &site{dir: t.TempDir() + "/output", stdout: &screen{}, stderr: &screen{}, troubles: &screen{}}
+	s.open(t, w)
+	child := s.start(t, service("web", config.OutputPrefix), 1, "count", "x", fmt.Sprint(lines))
+	text := make(chan string)
+	go func() { // ends with the pipe
+		all, _ := io.ReadAll(slow{r})
+		text <- string(all)
+	}()
+	child.wait(t)
+	s.Close(time.Minute)
+	w.Close()
+	if got := strings.Count(<-text, "\n"); got != lines {
+		t.Errorf("%d lines, want %d", got, lines)
+	}
+	s.quiet(t)
+}
+
 // TestASlowDestinationLosesNothing has a child wait for a reader that takes its
 // time, but less than two seconds for each.
 func TestASlowDestinationLosesNothing(t *testing.T) {

@@ -3,6 +3,9 @@ package output
 import (
 	"bytes"
 	"io"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // atOnce is what a pipe takes in one piece, whoever else writes to it.
@@ -13,6 +16,22 @@ const atOnce = 4096
 type standard struct{ io.Writer }
 
 func (s standard) write(text []byte) (int, error) { return s.Write(text[:lines(text, atOnce)]) }
+
+// await waits in poll(2): others have the descriptor too, and made it non-blocking.
+// What is none is tried again at once.
+func (s standard) await() {
+	conn, ok := s.Writer.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { // whatever went wrong, the next write says it
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1)
+	})
+}
 
 func (s standard) open() error { return nil }
 
