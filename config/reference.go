@@ -13,7 +13,8 @@ func Reference() []byte {
 	for _, s := range []struct{ section, title, intro string }{
 		{sectionTop, "The file", ""},
 		{sectionDaemon, "[daemon]", "What is about hupwatch itself."},
-		{sectionService, "[services.NAME]", "One section for each service. The same keys in [defaults] are for all that do not say otherwise."},
+		{sectionService, "[services.NAME]", "One section for each service. The same keys in [defaults] are for all that do not say otherwise.\n\n" +
+			"A reload of what has changed (reload --changed, reload_when) puts these into force without a new process: " + strings.Join(liveKeys(), ", ") + "."},
 		{sectionListen, "[[services.NAME.listen]]", "The addresses of listen can be tables of their own too."},
 		{sectionReady, "[services.NAME.ready]", readyDoc},
 	} {
@@ -29,6 +30,17 @@ func Reference() []byte {
 		}
 	}
 	return []byte(b.String())
+}
+
+// liveKeys are the keys of a service that come into force without a new process.
+func liveKeys() []string {
+	var names []string
+	for _, k := range serviceTable() {
+		if k.live && k.Supported() {
+			names = append(names, k.Name)
+		}
+	}
+	return names
 }
 
 // cell makes a text fit for a cell of a table.
