@@ -34,7 +34,7 @@ var plants = []planted{
 	},
 	{
 		name: "the old one is told to stop when the new one starts",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/start.go",
 		code: "	g.Phase = PhaseWarming\n",
 		bug: `	if old := sl.Active; PLANTED && old != nil {
 		sl.Active = nil
@@ -46,7 +46,7 @@ var plants = []planted{
 	},
 	{
 		name: "the death of the old one fails the reload",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/restart.go",
 		code: "		s.crashed(sl, g)\n",
 		bug: `		s.crashed(sl, g)
 		if PLANTED && sl.Incoming != nil {
@@ -57,7 +57,7 @@ var plants = []planted{
 	},
 	{
 		name: "the end of a draining generation is taken for that of the active one",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/restart.go",
 		code: "	if g == nil || g.MainGone {\n		return\n	}\n	g.MainGone = true\n",
 		bug: `	if PLANTED && g != nil && g != sl.Incoming && sl.Active != nil {
 		g = sl.Active
@@ -71,7 +71,7 @@ var plants = []planted{
 	},
 	{
 		name: "an old one is told of as the one that serves",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/start.go",
 		code: "		old.MayStop, old.Role = true, RoleOld\n",
 		bug:  "		if old.MayStop = true; !PLANTED {\n			old.Role = RoleOld\n		}\n",
 		want: "told of as active, want old",
@@ -130,21 +130,21 @@ var plants = []planted{
 	},
 	{
 		name: "what is given up while it is being forked is forgotten",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/start.go",
 		code: "		g.Killed, g.Abandoned = false, false\n",
 		bug:  "		g.Killed, g.Abandoned = g.Killed && PLANTED, g.Abandoned && PLANTED\n",
 		want: "has 2 incoming generations|has stopped, and its generation .* lives|cannot live twice",
 	},
 	{
 		name: "the rest of a crashed group is forgotten while a reload is under way",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/restart.go",
 		code: "	if e.Rest {\n",
 		bug:  "	if e.Rest && !(PLANTED && sl.Incoming != nil) {\n",
 		want: "lives, but the ledger does not know it",
 	},
 	{
 		name: "a crash restart uses the configured release",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/restart.go",
 		code: "	s.launch(sl, sl.NextCause, good)\n",
 		bug: `	if PLANTED {
 		good = nil
@@ -169,7 +169,7 @@ var plants = []planted{
 	},
 	{
 		name: "the sockets of a start that came too late stay open",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/start.go",
 		code: "		s.keepSockets() // it has its own by now\n",
 		bug: `		if !PLANTED {
 			s.keepSockets()
@@ -186,7 +186,7 @@ var plants = []planted{
 	},
 	{
 		name: "a HUP is merged into the read that is under way",
-		file: "runner/rollout/rollout.go",
+		file: "runner/rollout/file.go",
 		code: "	for i := 1; i < len(r.readings); i++ {\n",
 		bug: `	first := 1
 	if PLANTED {
@@ -198,14 +198,14 @@ var plants = []planted{
 	},
 	{
 		name: "a name file with an unknown name is half acted on",
-		file: "runner/rollout/rollout.go",
+		file: "runner/rollout/file.go",
 		code: "unknown := missing(a.Names, c); len(unknown) > 0 {\n",
 		bug:  "unknown := missing(a.Names, c); len(unknown) > 0 && !(PLANTED && len(unknown) < len(a.Names)) {\n",
 		want: "what was refused is half done",
 	},
 	{
 		name: "a name file stops what was removed from the configuration file",
-		file: "runner/rollout/rollout.go",
+		file: "runner/rollout/file.go",
 		code: "	if a.Names == nil && a.What == VerbReload {\n",
 		bug:  "	if a.Names == nil && a.What == VerbReload || PLANTED {\n",
 		want: "for .* touches",
@@ -327,21 +327,21 @@ var plants = []planted{
 	},
 	{
 		name: "clients whose file is being read hear nothing of the end",
-		file: "runner/rollout/rollout.go",
+		file: "runner/rollout/file.go",
 		code: "	for _, p := range r.readings {\n		for _, a",
 		bug:  "	for i, p := range r.readings {\n		if PLANTED && i == 0 {\n			continue\n		}\n		for _, a",
 		want: "clients are not told",
 	},
 	{
 		name: "what has to say that it is ready is taken to be so",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/start.go",
 		code: "	case way == WayNotified && !g.Proof.Notified:\n",
 		bug:  "	case way == WayNotified && !g.Proof.Notified && !PLANTED:\n",
 		want: "is promoted before its warm-up was over",
 	},
 	{
 		name: "a Tick takes every instance further",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/start.go",
 		code: "	case alive:\n		s.takeOver(sl)\n",
 		bug:  "	case alive || PLANTED && s.ticked:\n		s.takeOver(sl)\n",
 		want: "is promoted after its end",
@@ -422,7 +422,7 @@ var plants = []planted{
 	},
 	{
 		name: "the handover waits for a before_stop whose old one has died",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/restart.go",
 		code: "		s.unopposed(sl)\n",
 		bug:  "		if !PLANTED {\n			s.unopposed(sl)\n		}\n",
 		want: "nothing will ever take it further",
@@ -471,7 +471,7 @@ var plants = []planted{
 	},
 	{
 		name: "what cannot live twice does so",
-		file: "services/lifecycle/slot.go",
+		file: "services/lifecycle/start.go",
 		code: "g.service().Reload == config.ReloadStopFirst && sl.draining() > 0 {",
 		bug:  "g.service().Reload == config.ReloadStopFirst && sl.draining() > 0 && !PLANTED {",
 		want: "it cannot live twice",
@@ -499,7 +499,7 @@ var plants = []planted{
 	},
 	{
 		name: "a TERM ends all at once",
-		file: "runner/rollout/rollout.go",
+		file: "runner/rollout/end.go",
 		code: "		if r.last.Why != lifecycle.StopLeave && r.order.inTheWay(name, r.stopping) {\n",
 		bug:  "		if r.last.Why != lifecycle.StopLeave && r.order.inTheWay(name, r.stopping) && !PLANTED {\n",
 		want: "which depends on it, has not ended",

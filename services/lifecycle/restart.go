@@ -1,0 +1,113 @@
+package lifecycle
+
+import (
+	"hupwatch/config"
+	"hupwatch/services/release"
+)
+
+// exited is called when the main process of a generation has ended.
+func (s *step) exited(in Exited) {
+	sl, g := s.find(in.Generation)
+	if g == nil || g.MainGone {
+		return
+	}
+	g.MainGone = true
+	g.LastStatus = in.Exit
+	switch g {
+	case sl.Incoming:
+		s.fail(sl, g.early(s.now))
+	case sl.Active:
+		s.killHook(g)
+		s.crashed(sl, g)
+		s.unopposed(sl)
+	default:
+		s.killHook(g)
+		s.drained(sl, g)
+	}
+}
+
+// crashed is called when the active generation has ended by itself.
+func (s *step) crashed(sl *Slot, g *Generation) {
+	sl.Active = nil
+	e := g.LastStatus
+	sl.LastEnd, sl.LastEndAt = e, s.now
+	s.emit(sl, g, Event{Kind: KindEnded, Exit: &e, Elapsed: s.now.Sub(g.ReadyAt)})
+	if e.Rest {
+		s.retire(sl, g, g.service().StopTimeout)
+	} else {
+		s.retract(g)
+	}
+	s.signalledEnded(sl, g)
+	switch c := g.service(); {
+	case c.Restart == config.RestartNo, c.Restart == config.RestartOnFailure && e.clean(c, 0):
+		sl.Backoff.clear()
+		sl.Resting = StateExited
+	default:
+		calmRun := s.now.Sub(g.ReadyAt) >= calm
+		s.again(sl, c, s.rollBack(sl, g) || calmRun)
+	}
+}
+
+// again schedules the next start after an end.
+func (s *step) again(sl *Slot, c *config.Service, calmRun bool) {
+	if !s.startable() {
+		return
+	}
+	if c.Restart == config.RestartNo {
+		sl.Resting = StateFailed
+		if !c.Essential { // else hupwatch ends, and says so
+			s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"; mend it, then reload`})
+		}
+		return
+	}
+	sl.NextCause = CauseRestart
+	delay, ok := sl.Backoff.end(s.now, c, calmRun)
+	switch {
+	case !ok:
+		sl.Resting = StateFailed
+		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: "restart_limit: ended too often in a row; mend it, then reload"})
+	case sl.Incoming == nil:
+		s.emit(sl, nil, Event{Kind: KindRestart, Wait: delay})
+	}
+}
+
+// restartDue starts a generation if one is due.
+func (s *step) restartDue(sl *Slot) {
+	if !s.startable() || s.held() || sl.Active != nil || sl.Incoming != nil || sl.NextStart > s.now {
+		return
+	}
+	good := s.good(sl)
+	if first := &s.Slots[0]; good == nil && first.Good == nil && sl != first {
+		if !first.made() {
+			sl.NextStart = Never // it follows that
+			return
+		}
+		good = first.Incoming.Release
+	}
+	s.launch(sl, sl.NextCause, good)
+}
+
+// good is the release that an instance is started with again. An instance that never
+// had one gets that of another, if that release is meant for so many instances.
+func (s *step) good(sl *Slot) *release.Release {
+	if sl.Good != nil {
+		return sl.Good
+	}
+	for i := range s.Slots {
+		if good := s.Slots[i].Good; good != nil && good.Service.Instances > sl.Instance {
+			return good
+		}
+	}
+	return nil
+}
+
+// downForGood tells, once, that an essential service does not serve and is not going to
+// be started.
+func (s *step) downForGood(sl *Slot) {
+	down := sl.Active == nil && sl.Incoming == nil && sl.Resting != ""
+	if !down || !s.Config.Essential || !s.startable() || s.Current != nil || s.ToldDownForGood {
+		return
+	}
+	s.ToldDownForGood = true
+	s.do(DownForGood{Code: sl.LastEnd.ShellCode()})
+}
