@@ -122,7 +122,7 @@ func TestABrokenReleaseOfGunicornIsKeptOutUntilAGoodOneComes(t *testing.T) {
 	d.signal(syscall.SIGHUP)
 	end := d.await("msg=reload ended", "result=kept_old")
 	// 3 is what gunicorn means, 1 how it ends if a second worker fails meanwhile.
-	if reason := end["err"]; !strings.HasPrefix(reason, "exited with status 3 ") && !strings.HasPrefix(reason, "exited with status 1 ") {
+	if reason := end["err"]; !strings.HasPrefix(reason, "exited with status 3, ") && !strings.HasPrefix(reason, "exited with status 1, ") {
 		t.Errorf("the reason is %q, want gunicorn's exit status in it", reason)
 	}
 	d.sees("msg=reload done", "kept_old=1", "not_reloaded=web")
