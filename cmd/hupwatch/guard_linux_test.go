@@ -163,14 +163,14 @@ func TestWhoIsNotProvenIsNotMetAtAPathThatServersOpenThemselves(t *testing.T) {
 	d := startDaemonIn(t, dir, quick+own(path, "serve; finish"))
 	pid := d.up("web", 1)
 	c := calling(t, func() (string, error) { return asks(path) })
-	d.configure(quick + own(path, "gate die; exit 8", failing))
+	d.configure(quick + own(path, "gate die; finish; exit 8", failing))
 	d.signal(syscall.SIGHUP)
 	d.says("open", "web", 2)
 	d.met(path, "web 1")
 	d.open("die")
 	wants(t, d.sees("msg=reload ended", "result=kept_old")["err"], "exited with status 8")
 	answers(t, path, "web 1")
-	d.configure(quick + own(path, "remove "+path+"; gate die; exit 8", failing)) // as it ends, it takes the path away
+	d.configure(quick + own(path, "remove "+path+"; gate die; finish; exit 8", failing)) // as it ends, it takes the path away
 	d.signal(syscall.SIGHUP)
 	d.says("open", "web", 3)
 	d.open("die")
