@@ -125,7 +125,7 @@ func answerOfTheOldOne(t *testing.T) {
 	ready := fmt.Sprintf(`ready = { http = "http://%s/healthz" }`, address)
 	good := believed(address, ready)
 	ill := believed(address, ready, `start_timeout = "20s"`) // long enough to answer the first probe
-	hangs := believed(address, ready, `start_timeout = "2s"`)
+	hangs := believed(address, ready, `start_timeout = "8s"`)
 	s, d := startBelieved(t, good)
 	l := startFresh(t, address, 4)
 	l.awaitRelease(1)
@@ -138,7 +138,7 @@ func answerOfTheOldOne(t *testing.T) {
 		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "within start_timeout (20s)", "500 Internal Server Error")
 		d.configure(hangs)
 		s.faulty(release+2, "boot 3600")
-		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "within start_timeout (2s)")
+		d.asks(exitOther, "reload", "web").says(exitOther, "web: kept old: ", "within start_timeout (8s)")
 		d.configure(good)
 		release += 3
 		s.faulty(release, "")

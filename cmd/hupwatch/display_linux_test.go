@@ -14,7 +14,7 @@ import (
 
 // moving is the answer to a reload that is on its way when it stops.
 const moving = `{"at":"NOW","kind":"reload asked","by":"uid 0","reloads":[7]}
-{"at":"NOW","kind":"generation started","service":"web","generation":2,"pid":12,"wait_seconds":3600,"reloads":[7]}
+{"at":"NOW","kind":"generation started","service":"web","generation":2,"pid":12,"wait_seconds":3630,"reloads":[7]}
 `
 
 // done is the end of it.

@@ -75,7 +75,7 @@ func TestAProgramThatReloadsItselfIsOnlySignalled(t *testing.T) {
 func TestAProgramThatDiesOfItsReloadIsTheReasonAndStartedAgain(t *testing.T) {
 	t.Parallel()
 	const signal = `reload = "signal"`
-	d := startDaemon(t, quick+service("web", "await HUP; exit 3", signal, `warmup = "1s"`))
+	d := startDaemon(t, quick+service("web", "await HUP; exit 3", signal, `warmup = "8s"`))
 	d.says("awaiting HUP", "web", 1)
 	d.promoted("web", 1)
 	d.asks(exitDown, "reload").says(exitDown, "exited with status 3 after HUP")
@@ -90,10 +90,11 @@ func TestAProgramThatDiesOfItsReloadIsTheReasonAndStartedAgain(t *testing.T) {
 func TestAProgramThatIsNotReadyAfterItsReloadIsToldOf(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
-	d := startDaemonIn(t, dir, quick+service("web", "listen "+dir+"/web; say open; await HUP; answer 503 cannot read its file; serve", `reload = "signal"`,
+	d := startDaemonIn(t, dir, quick+service("web", "listen "+dir+"/web; say open; gate turn; answer 503 cannot read its file; say turned; await HUP; serve", `reload = "signal"`,
 		fmt.Sprintf(`ready = { http = "http://web/", unix = %q }`, dir+"/web")))
-	d.says("awaiting HUP", "web", 1)
 	pid := d.promoted("web", 1)
+	d.open("turn") // before HUP: who asks at once would still meet what it answered before
+	d.says("awaiting HUP", "web", 1)
 	d.signal(syscall.SIGHUP)
 	wants(t, d.sees("msg=reload ended", "result=failed")["err"], "after HUP it was not ready", "503", "cannot read its file")
 	if s := d.status("web"); s.PID != pid || s.State != "running" {

@@ -164,7 +164,7 @@ func TestWhenTheOldOneDiesInAReloadTheNewOneDecides(t *testing.T) {
 	t.Parallel()
 	t.Run("and goes on", func(t *testing.T) {
 		t.Parallel()
-		d := startOne(t, "say serving; gate old; exit 1", "-v", "-w", "1")
+		d := startOne(t, "say serving; gate old; exit 1", "-v", "-w", "5")
 		d.up("web", 1)
 		d.deploy("say serving; gate new; exit 5")
 		d.signal(syscall.SIGHUP)
@@ -177,7 +177,7 @@ func TestWhenTheOldOneDiesInAReloadTheNewOneDecides(t *testing.T) {
 	})
 	t.Run("and is no good", func(t *testing.T) {
 		t.Parallel()
-		d := startOne(t, "say serving; gate old; exit 1", "-v", "-w", "1")
+		d := startOne(t, "say serving; gate old; exit 1", "-v", "-w", "5")
 		d.up("web", 1)
 		d.deploy("say serving; gate new; exit 6")
 		d.signal(syscall.SIGHUP)
@@ -256,7 +256,7 @@ func TestTermLeavesTheOneServiceRunning(t *testing.T) {
 
 func TestTermLeavesWhatServesAndWhatDrainsButNotWhatIsOnTrial(t *testing.T) {
 	t.Parallel()
-	d := newOne(t, "-v", "-w", "1")
+	d := newOne(t, "-v", "-w", "5")
 	d.deploy("serve; say draining; hang")
 	said := d.leaving()
 	d.start()
@@ -342,7 +342,7 @@ func TestADeafOneServiceHoldsUpNothing(t *testing.T) {
 
 func TestHangupsDuringAReloadAreExactlyOneMore(t *testing.T) {
 	t.Parallel()
-	d := startOne(t, "serve", "-v", "-w", "1")
+	d := startOne(t, "serve", "-v", "-w", "5")
 	d.up("web", 1)
 	d.signal(syscall.SIGHUP)
 	d.serving("web", 2)

@@ -181,7 +181,7 @@ func TestAsPID1AStopThatDockerWouldCutIsWarnedOf(t *testing.T) {
 
 func TestAsPID1EverythingHasEndedWithinShutdownTimeout(t *testing.T) {
 	t.Parallel()
-	config := "shutdown_timeout = \"1s\"\n" + quick
+	config := "shutdown_timeout = \"5s\"\n" + quick
 	for i := range 5 {
 		config += service(fmt.Sprint("deaf", i), "child ignore TERM, say child, hang; ignore TERM; say deaf; hang", `stop_timeout = "infinity"`)
 	}

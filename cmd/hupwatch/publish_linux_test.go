@@ -92,7 +92,7 @@ func TestAServiceThatDoesNotOpenItsSocketIsKeptOut(t *testing.T) {
 	dir := shortDir(t)
 	d := startDaemonIn(t, dir, quick+published(dir, "serve"))
 	d.up("web", 1)
-	d.configure(quick + service("web", "serve", fmt.Sprintf("publish = %q", dir+"/web"), `start_timeout = "2s"`))
+	d.configure(quick + service("web", "serve", fmt.Sprintf("publish = %q", dir+"/web"), `start_timeout = "8s"`))
 	wants(t, d.keepsOld("web", "1"), "not ready within start_timeout", "web.d/2.sock")
 	answers(t, d.path("web"), "web 1")
 	d.leads(1, 1)

@@ -156,7 +156,7 @@ func TestWhatIsNotReadyAnyMoreAtTheEndOfItsWarmUpIsKeptOut(t *testing.T) {
 	d.configure(quick + service("web", listen+"serve", ready))
 	d.start()
 	d.up("web", 1)
-	d.configure(quick + service("web", listen+"gate turn; answer 500 broken by now; say turned; serve", ready, `warmup = "1500ms"`))
+	d.configure(quick + service("web", listen+"gate turn; answer 500 broken by now; say turned; serve", ready, `warmup = "8s"`))
 	d.signal(syscall.SIGHUP)
 	d.sees("msg=generation ready", "generation=2")
 	d.open("turn")

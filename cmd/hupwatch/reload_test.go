@@ -1,19 +1,20 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-const longWarmup = 2 * time.Second
+const longWarmup = 8 * time.Second
 
 func TestHangupsInWarmupLeaveItItsTimeAndAreFollowedByOneMoreReload(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, quick+service("web", "serve"))
 	d.up("web", 1)
-	d.configure(quick + service("web", "say second; serve", `warmup = "2s"`))
+	d.configure(quick + service("web", "say second; serve", fmt.Sprintf("warmup = %q", longWarmup)))
 	d.signal(syscall.SIGHUP)
 	d.says("second", "web", 2)
 	d.configure(quick + service("web", "say third; serve"))
@@ -81,7 +82,7 @@ func TestOldOneThatDiesInWarmupOfTheNewOneDoesNotEndTheReload(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, quick+service("web", "say serving; gate g1; exit 1"))
 	d.up("web", 1)
-	d.configure(quick + service("web", "serve", `warmup = "1s"`))
+	d.configure(quick + service("web", "serve", `warmup = "8s"`))
 	d.signal(syscall.SIGHUP)
 	d.serving("web", 2)
 	d.open("g1")

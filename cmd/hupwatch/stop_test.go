@@ -160,7 +160,7 @@ func TestInterruptAfterTermStillKills(t *testing.T) {
 
 func TestShutdownTimeoutEndsWhatIsDeaf(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, "shutdown_timeout = \"300ms\"\n"+quick+service("web", "ignore TERM; say deaf; hang", `stop_timeout = "infinity"`)+service("other", "serve"))
+	d := startDaemon(t, "shutdown_timeout = \"5s\"\n"+quick+service("web", "ignore TERM; say deaf; hang", `stop_timeout = "infinity"`)+service("other", "serve"))
 	d.says("deaf", "web", 1)
 	d.promoted("web", 1)
 	d.up("other", 1)

@@ -18,7 +18,7 @@ func (d *daemon) answeredOnce(ids ...string) {
 
 func TestClientsAndAHangupInOneWarmUpAreEachAnsweredOnce(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, quick+service("web", "serve", `warmup = "3s"`)+service("api", "serve"))
+	d := startDaemon(t, quick+service("web", "serve", `warmup = "8s"`)+service("api", "serve"))
 	d.up("web", 1)
 	d.up("api", 1)
 	first := d.command("reload", "web").begin()

@@ -61,7 +61,7 @@ func TestATCPProbeOfADeferredSocketSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	address := loopback()
 	config := func(script string) string {
-		return quick + service("web", script, fmt.Sprintf(`listen = ["tcp://%s"]`, address), fmt.Sprintf(`ready = { tcp = %q, timeout = "500ms" }`, address), `start_timeout = "5s"`)
+		return quick + service("web", script, fmt.Sprintf(`listen = ["tcp://%s"]`, address), fmt.Sprintf(`ready = { tcp = %q, timeout = "2s" }`, address), `start_timeout = "15s"`)
 	}
 	d := startDaemon(t, config("listen 3; serve"))
 	d.up("web", 1)

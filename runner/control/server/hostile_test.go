@@ -80,7 +80,7 @@ func TestWhoIsTooManyIsToldSo(t *testing.T) {
 	t.Parallel()
 	f := full()
 	s := start(t, f, func(s *server.Server) {
-		s.Impatient(100 * time.Millisecond)
+		s.Turn(100 * time.Millisecond)
 		s.Room(2, 1, 1, 1, 1)
 	})
 	var open []*control.Events

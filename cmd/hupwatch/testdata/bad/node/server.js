@@ -9,7 +9,7 @@ const path = require('node:path');
 
 const release = path.basename(process.cwd());
 const fault = fs.existsSync('fault') ? fs.readFileSync('fault', 'utf8') : '';
-const settle = 300; // ms that a connection has to be idle for before it is closed
+const settle = 5000; // ms that a connection has to be idle for before it is closed
 let stopping = false;
 
 function crash(words) {
