@@ -112,9 +112,12 @@ func (m *Machine) Deadline() Instant {
 	return next
 }
 
-// Warming returns the generation that a Tick at this moment would take further, 0 for
-// none. The caller must make sure that its process is alive before it gives that Tick.
+// Warming returns the generation that a Tick at this moment would take further, or call
+// reloaded by its signal; 0 for none. The caller must make sure that its process is alive before it gives that Tick.
 func (m *Machine) Warming(now Instant) int {
+	if r := m.Current; r != nil && r.Watching == WatchAlive && r.WatchedUntil <= now {
+		return m.Slots[r.Slot].Active.Number
+	}
 	for i := range m.Slots {
 		sl := &m.Slots[i]
 		g := sl.Incoming
@@ -187,7 +190,6 @@ func (m *Machine) comes() bool {
 type step struct {
 	*Machine
 	now     Instant
-	ticked  bool // the input is a Tick
 	warmed  int  // the generation that it may take further: its process lives
 	keep    bool // what is to be remembered has changed
 	effects []Effect
@@ -267,7 +269,6 @@ func (s *step) take(in Input) {
 	case Emptied:
 		s.emptied(in)
 	case Tick:
-		s.ticked = true
 	}
 }
 

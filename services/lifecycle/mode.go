@@ -76,11 +76,14 @@ func (s *step) reloadBySignal(sl *Slot, made *Generation) {
 // enough.
 func (s *step) watched() {
 	r := s.Current
-	if r == nil || r.Watching != WatchAlive || r.WatchedUntil > s.now || !s.ticked {
+	if r == nil || r.Watching != WatchAlive || r.WatchedUntil > s.now {
+		return
+	}
+	sl := &s.Slots[r.Slot]
+	if sl.Active.Number != s.warmed { // its process may have ended
 		return
 	}
 	r.Watching = WatchProbe
-	sl := &s.Slots[r.Slot]
 	if ready := sl.Active.ready(); ready != nil && !notifies(ready) {
 		sl.Active.Proof.Asked = true
 		s.do(Prove{Generation: sl.Active.Number, Instance: sl.Instance, Release: sl.Active.Release, Way: WayProbe, Ready: ready, AtOnce: 1})

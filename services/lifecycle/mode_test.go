@@ -221,6 +221,17 @@ func TestWhatReloadsItselfIsSentItsSignalAndWatchedForItsWarmUp(t *testing.T) {
 	b.want(lifecycle.StateRunning)
 }
 
+// As where a Tick promotes: whoever gives it sees to it that this one lives.
+func TestWhatReloadsItselfIsLookedAtBeforeItIsCalledSignalled(t *testing.T) {
+	b := bySignal(t)
+	b.ask(7)
+	b.resolve("/releases/1")
+	b.want(lifecycle.StateRunning, "resolve new", "pass HUP to 1")
+	if early, due := b.Warming(b.now.Add(time.Second-1)), b.Warming(b.now.Add(time.Second)); early != 0 || due != 1 {
+		t.Errorf("Warming is %d, and %d when it is over; want 0 and 1", early, due)
+	}
+}
+
 func TestWhatReloadsItselfIsToBeReadyAfterwards(t *testing.T) {
 	b := bySignal(t)
 	c := *b.Config
