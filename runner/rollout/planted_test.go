@@ -343,7 +343,7 @@ var plants = []planted{
 		name: "a Tick takes every instance further",
 		file: "services/lifecycle/start.go",
 		code: "	case alive:\n		s.takeOver(sl)\n",
-		bug:  "	case alive || PLANTED && s.ticked:\n		s.takeOver(sl)\n",
+		bug:  "	case alive || PLANTED && s.warmed != 0:\n		s.takeOver(sl)\n",
 		want: "is promoted after its end",
 	},
 	{
