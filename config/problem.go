@@ -62,6 +62,17 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Errors returns those that are no warnings, as Problem.String has them.
+func (ps Problems) Errors() []string {
+	var texts []string
+	for _, p := range ps {
+		if !p.Warning {
+			texts = append(texts, p.String())
+		}
+	}
+	return texts
+}
+
 // fatal says whether there is any problem beyond the warnings.
 func (ps Problems) fatal() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return !p.Warning })

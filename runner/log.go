@@ -142,7 +142,7 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 	add("exit", exitText(e.Exit), e.Exit != nil && e.Kind != lifecycle.KindReloadEnded) // there err says it
 	add("took", brief(e.Elapsed), e.Elapsed > 0)
 	switch e.Kind {
-	case lifecycle.KindRolledBack:
+	case lifecycle.KindRolledBack, lifecycle.KindInstead:
 		add("release", e.Release, true)
 		add("to", e.ServingRelease, true)
 		add("err", e.Reason, true)
@@ -157,10 +157,6 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 	case lifecycle.KindStarted:
 		add("release", e.Release, e.Release != "")
 		add("warmup", brief(e.Wait), e.Wait > 0)
-	case lifecycle.KindInstead:
-		add("release", e.Release, true)
-		add("to", e.ServingRelease, true)
-		add("err", e.Reason, true)
 	case lifecycle.KindReady:
 		add("warmup", brief(e.Wait), true)
 	case lifecycle.KindHookBegun:
@@ -183,8 +179,6 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 		add("services", e.Services, true)
 	case lifecycle.KindEndedAll:
 		add("code", e.Code, true)
-	case lifecycle.KindAnswered:
-		add("err", e.Reason, e.Reason != "")
 	case lifecycle.KindRequest:
 		add("only", strings.Join(e.Names, ","), len(e.Names) > 0)
 	case lifecycle.KindRequestDone:
@@ -207,10 +201,8 @@ func leveled(logger log.Logger, e lifecycle.Event) log.Logger {
 	case lifecycle.KindPutBack, lifecycle.KindHookFailed, lifecycle.KindKilled, lifecycle.KindEnded, lifecycle.KindMainGone, lifecycle.KindIgnored, lifecycle.KindReloadWaits, lifecycle.KindAdvice, lifecycle.KindLeft:
 		return level.Warn(logger)
 	case lifecycle.KindReloadEnded:
-		switch e.Result {
-		case lifecycle.ResultKeptOld, lifecycle.ResultRolledBack, lifecycle.ResultPartial, lifecycle.ResultFailed:
+		if e.Result.Failed() {
 			return level.Error(logger)
-		default:
 		}
 	case lifecycle.KindRequestDone:
 		if len(e.Names) > 0 {

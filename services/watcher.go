@@ -149,9 +149,7 @@ func (w *Watcher) TailOf(release string) []string {
 
 // Serves reports whether an instance of the service serves.
 func (w *Watcher) Serves() (yes bool) {
-	w.Look(func(m *lifecycle.Machine) {
-		yes = slices.ContainsFunc(m.Slots, func(sl lifecycle.Slot) bool { return sl.Active != nil })
-	})
+	w.Look(func(m *lifecycle.Machine) { yes = m.Serving() != nil })
 	return yes
 }
 

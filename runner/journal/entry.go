@@ -115,16 +115,7 @@ func (r *entry) end(at int64, result lifecycle.Result, reason string, tail []str
 }
 
 // failed reports whether the new generation was no good.
-func (r *entry) failed() bool { return r.Undoing || failed(r.Result) }
-
-func failed(result lifecycle.Result) bool {
-	switch result {
-	case lifecycle.ResultKeptOld, lifecycle.ResultPartial, lifecycle.ResultFailed, lifecycle.ResultRolledBack:
-		return true
-	default:
-		return false
-	}
-}
+func (r *entry) failed() bool { return r.Undoing || r.Result.Failed() }
 
 // replaced reports whether the new generation came to serve.
 func (r *entry) replaced() bool {

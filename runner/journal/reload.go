@@ -62,7 +62,7 @@ type Reload struct {
 }
 
 // Failed reports whether the new generation was no good.
-func (r *Reload) Failed() bool { return failed(r.Result) }
+func (r *Reload) Failed() bool { return r.Result.Failed() }
 
 // Exit is how a process ended.
 type Exit struct {

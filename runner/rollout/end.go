@@ -84,13 +84,8 @@ func (r *Rollout) kill() []Effect {
 		effects = append(effects, Tell{name, r.last})
 	}
 	clear(r.unstopped)
-	return append(effects, r.tellAll(lifecycle.Kill{})...)
-}
-
-func (r *Rollout) tellAll(in lifecycle.Input) []Effect {
-	var effects []Effect
 	for _, name := range sorted(r.declared) {
-		effects = append(effects, Tell{name, in})
+		effects = append(effects, Tell{name, lifecycle.Kill{}})
 	}
 	return effects
 }

@@ -71,12 +71,9 @@ func (r *Rollout) configRead(in ConfigRead) []Effect {
 // badConfig says what is wrong with the file. Nothing is changed.
 func (r *Rollout) badConfig(p reading, problems config.Problems) []Effect {
 	var effects []Effect
-	var texts []string
-	for _, problem := range problems {
-		if !problem.Warning {
-			texts = append(texts, problem.String())
-			effects = append(effects, Emit{lifecycle.Event{Kind: lifecycle.KindConfigError, By: p.by(), Reason: problem.String()}})
-		}
+	texts := problems.Errors()
+	for _, text := range texts {
+		effects = append(effects, Emit{lifecycle.Event{Kind: lifecycle.KindConfigError, By: p.by(), Reason: text}})
 	}
 	text := fmt.Sprintf("the configuration has %s, nothing was changed; hupwatch check -c %s tells them too", count(texts), r.Config.File)
 	r.ConfigError = text

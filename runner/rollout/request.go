@@ -193,10 +193,8 @@ func newRequest(id uint64, d Demand) *request {
 func (r *request) answer(service string, a lifecycle.Answer) {
 	delete(r.waiting, service)
 	r.results[a.Result]++
-	switch a.Result {
-	case lifecycle.ResultKeptOld, lifecycle.ResultRolledBack, lifecycle.ResultPartial, lifecycle.ResultFailed, lifecycle.ResultAborted:
+	if a.Result.Failed() || a.Result == lifecycle.ResultAborted {
 		r.broken = append(r.broken, service)
-	default:
 	}
 }
 

@@ -3,6 +3,7 @@ package rollout
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"hupwatch/config"
@@ -263,11 +264,4 @@ func refused(by, reason string) Effect {
 	return Emit{lifecycle.Event{Kind: lifecycle.KindRefused, By: by, Reason: reason}}
 }
 
-func sorted(set map[string]bool) []string {
-	names := make([]string, 0, len(set))
-	for name := range set {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }

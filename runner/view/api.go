@@ -177,13 +177,7 @@ func (a *API) Plan(ctx context.Context) (control.Plan, error) {
 		front := a.Front.Load()
 		c, problems := a.Load()
 		if c == nil {
-			p := control.Plan{Config: front.Config.File}
-			for _, problem := range problems {
-				if !problem.Warning {
-					p.Problems = append(p.Problems, problem.String())
-				}
-			}
-			made <- p
+			made <- control.Plan{Config: front.Config.File, Problems: problems.Errors()}
 			return
 		}
 		made <- plan(c, front.Watchers, a.Host.Resolver)

@@ -64,7 +64,7 @@ func planNew(s *config.Service) control.PlanService {
 func planOf(m *lifecycle.Machine, s *config.Service) control.PlanService {
 	p := control.PlanService{Name: s.Name, Action: actionReload}
 	from := m.Config
-	active := serving(m)
+	active := m.Serving()
 	if active != nil {
 		from = active.Release.Service
 	}
@@ -90,16 +90,6 @@ func planOf(m *lifecycle.Machine, s *config.Service) control.PlanService {
 		p.Notes = notesOf(s, changes)
 	}
 	return p
-}
-
-// serving is a generation that serves; nil if there is none.
-func serving(m *lifecycle.Machine) *lifecycle.Generation {
-	for i := range m.Slots {
-		if g := m.Slots[i].Active; g != nil {
-			return g
-		}
-	}
-	return nil
 }
 
 // changesText names the keys that changed, some with their values before and after.
@@ -148,7 +138,7 @@ func resolvePlan(p *control.PlanService, s *config.Service, r release.Resolver, 
 		p.Error = err.Error()
 	case w != nil:
 		w.Look(func(m *lifecycle.Machine) {
-			if g := serving(m); g != nil && g.Release.Dir != made.Dir {
+			if g := m.Serving(); g != nil && g.Release.Dir != made.Dir {
 				p.Why = otherRelease(p, s, made.Dir, g.Release.Dir)
 			}
 			p.NothingNew = p.Action == actionReload && m.NothingNew(made)

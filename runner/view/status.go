@@ -158,21 +158,17 @@ func lackingOf(m *lifecycle.Machine, c clock) []control.Lacking {
 	var all []control.Lacking
 	for i := range m.Slots {
 		sl := &m.Slots[i]
-		l := control.Lacking{Instance: sl.Instance}
+		state := sl.State()
+		l := control.Lacking{Instance: sl.Instance, State: string(state)}
 		if at := c.at(sl.LastEndAt); !at.IsZero() {
 			l.LastExit = exitOf(sl.LastEnd, at)
 		}
-		switch {
-		case sl.Active != nil:
+		switch state {
+		case lifecycle.StateRunning, lifecycle.StateStopped: // or it is not to be there
 			continue
-		case sl.Incoming != nil:
-			l.State = string(lifecycle.StateStarting)
-		case sl.Resting != "":
-			l.State = string(sl.Resting)
-		case sl.NextStart != lifecycle.Never:
-			l.State, l.NextStartAt = string(lifecycle.StateBackoff), c.at(sl.NextStart)
-		default: // it is not to be there
-			continue
+		case lifecycle.StateBackoff:
+			l.NextStartAt = c.at(sl.NextStart)
+		default:
 		}
 		all = append(all, l)
 	}

@@ -197,3 +197,13 @@ const (
 	ResultRolledBack Result = "rolled_back"
 	ResultAborted    Result = "aborted" // hupwatch ends, the service was removed, or somebody stopped it
 )
+
+// Failed reports whether the new generation was no good, in one instance at least.
+func (r Result) Failed() bool {
+	switch r {
+	case ResultKeptOld, ResultPartial, ResultFailed, ResultRolledBack:
+		return true
+	default:
+		return false
+	}
+}

@@ -97,6 +97,15 @@ type Generation struct {
 // service is the configuration that the generation was started with.
 func (g *Generation) service() *config.Service { return g.Release.Service }
 
+// exit is how its main process ended; nil while that lives.
+func (g *Generation) exit() *Exit {
+	if !g.MainGone {
+		return nil
+	}
+	e := g.LastStatus
+	return &e
+}
+
 // Exit is how a process ended.
 type Exit struct {
 	Code   int

@@ -252,12 +252,7 @@ func (s *step) goBack(sl *Slot, g *Generation, reason string) bool {
 	if !s.fellBack(sl) { // else it is told with the result
 		s.afterReload(sl, g, ResultRolledBack, reason)
 	}
-	back := Event{Kind: KindRolledBack, ServingRelease: good.Dir, Reason: reason, Tail: g.Tail, Reloads: sl.Probation.Requests}
-	if g.MainGone {
-		e := g.LastStatus
-		back.Exit = &e
-	}
-	s.emit(sl, g, back)
+	s.emit(sl, g, Event{Kind: KindRolledBack, ServingRelease: good.Dir, Reason: reason, Exit: g.exit(), Tail: g.Tail, Reloads: sl.Probation.Requests})
 	return true
 }
 

@@ -19,14 +19,21 @@ type Hook struct {
 
 // runHook runs a command that is about a generation, within that time.
 func (s *step) runHook(kind config.Hook, command []string, limit time.Duration, sl *Slot, g *Generation) *Hook {
-	s.Hooks++
-	h := Hook{Kind: kind, Token: s.Hooks, Deadline: s.now.Add(limit), Reloads: g.Reloads}
-	if r := s.Current; r != nil && r.Begun {
-		h.Reloads = r.IDs
-	}
+	h := s.newHook(kind, limit, g.Reloads)
 	s.emit(sl, g, Event{Kind: KindHookBegun, Hook: kind, Reloads: h.Reloads})
 	s.do(RunHook{Hook: h, Command: command, Generation: g.Number, Instance: sl.Instance, PID: g.PID, Release: g.Release})
 	return &h
+}
+
+// newHook returns a command that has so much time from now on. It is run for the reload
+// under way or, if there is none, for these requests.
+func (s *step) newHook(kind config.Hook, limit time.Duration, otherwise []uint64) Hook {
+	s.Hooks++
+	h := Hook{Kind: kind, Token: s.Hooks, Deadline: s.now.Add(limit), Reloads: otherwise}
+	if r := s.Current; r != nil && r.Begun {
+		h.Reloads = r.IDs
+	}
+	return h
 }
 
 // hookDone is called when a command has ended.
@@ -108,11 +115,7 @@ func (s *step) afterReload(sl *Slot, g *Generation, r Result, reason string) {
 	if len(c.AfterReload) == 0 {
 		return
 	}
-	s.Hooks++
-	h := Hook{Kind: config.HookAfterReload, Token: s.Hooks, Deadline: s.now.Add(c.StartTimeout)}
-	if r := s.Current; r != nil && r.Begun {
-		h.Reloads = r.IDs
-	}
+	h := s.newHook(config.HookAfterReload, c.StartTimeout, nil)
 	s.After = append(s.After, h)
 	run := RunHook{Hook: h, Command: c.AfterReload, Instance: sl.Instance, Release: rel, Result: r, Error: reason}
 	if rel == nil {

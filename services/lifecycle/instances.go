@@ -60,8 +60,17 @@ func (sl *Slot) idle() bool {
 	return sl.Active == nil && sl.Incoming == nil && sl.Good == nil && sl.Resting == "" && sl.NextStart == Never
 }
 
+// Serving returns a generation that serves; nil if none does.
+func (m *Machine) Serving() *Generation {
+	for i := range m.Slots {
+		if g := m.Slots[i].Active; g != nil {
+			return g
+		}
+	}
+	return nil
+}
+
 // serves reports whether every instance does.
 func (m *Machine) serves() bool {
-	one := slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil })
-	return one && !slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active == nil && !sl.idle() })
+	return m.Serving() != nil && !slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active == nil && !sl.idle() })
 }

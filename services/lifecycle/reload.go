@@ -269,12 +269,8 @@ func (r *Reloading) orPartial(result Result) Result {
 func (s *step) finish(result Result, reason string, sl *Slot, g *Generation) {
 	r := s.Current
 	ended := Event{Kind: KindReloadEnded, Result: result, Reason: reason, Reloads: r.IDs, Elapsed: s.now.Sub(r.BegunAt)}
-	if g != nil && g.MainGone {
-		e := g.LastStatus
-		ended.Exit = &e
-	}
 	if g != nil {
-		ended.Tail = g.Tail
+		ended.Exit, ended.Tail = g.exit(), g.Tail
 	}
 	switch result {
 	case ResultPromoted, ResultStarted, ResultPartial, ResultRolledBack:

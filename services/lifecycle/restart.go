@@ -31,7 +31,7 @@ func (s *step) crashed(sl *Slot, g *Generation) {
 	sl.Active = nil
 	e := g.LastStatus
 	sl.LastEnd, sl.LastEndAt = e, s.now
-	s.emit(sl, g, Event{Kind: KindEnded, Exit: &e, Elapsed: s.now.Sub(g.ReadyAt)})
+	s.emit(sl, g, Event{Kind: KindEnded, Exit: g.exit(), Elapsed: s.now.Sub(g.ReadyAt)})
 	if e.Rest {
 		s.retire(sl, g, g.service().StopTimeout)
 	} else {

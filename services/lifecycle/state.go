@@ -69,9 +69,9 @@ func (m *Machine) State() State {
 	if m.held() {
 		return StateWaiting
 	}
-	worst := m.Slots[0].state()
+	worst := m.Slots[0].State()
 	for i := range m.Slots[1:] {
-		if s := m.Slots[i+1].state(); badness[s] > badness[worst] {
+		if s := m.Slots[i+1].State(); badness[s] > badness[worst] {
 			worst = s
 		}
 	}
@@ -80,7 +80,8 @@ func (m *Machine) State() State {
 
 var badness = map[State]int{StateRunning: 0, StateExited: 1, StateStarting: 2, StateBackoff: 3, StateFailed: 4}
 
-func (sl *Slot) state() State {
+// State returns the state of one instance.
+func (sl *Slot) State() State {
 	switch {
 	case sl.Active != nil:
 		return StateRunning

@@ -251,8 +251,7 @@ func (s *step) gone(sl *Slot, g *Generation) {
 	if path := g.service().Publish; path != "" && !slices.Contains(s.publishes(), path) {
 		s.keepSockets() // nobody else was there any more
 	}
-	e := g.LastStatus
-	s.emit(sl, g, Event{Kind: KindExited, Exit: &e, Elapsed: s.now.Sub(g.StoppedAt)})
+	s.emit(sl, g, Event{Kind: KindExited, Exit: g.exit(), Elapsed: s.now.Sub(g.StoppedAt)})
 }
 
 func (sl *Slot) remove(g *Generation) {
