@@ -179,7 +179,7 @@ type Listen struct {
 // String is how the address stands in a file.
 func (l Listen) String() string { return l.Network + "://" + l.Address }
 
-// Addresses are those of sockets as they stand in a file, in order.
+// Addresses are those of sockets as they stand in a file, sorted.
 func Addresses(listens []Listen) []string {
 	all := make([]string, len(listens))
 	for i, l := range listens {

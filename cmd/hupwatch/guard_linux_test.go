@@ -67,8 +67,8 @@ func (c *caller) result(few int) {
 	}
 }
 
-// fewGaps is how often a caller may find nothing each time that a path is removed:
-// 2 s on a host that has much else to do, where one is enough for an idle one.
+// fewGaps is how often a caller, who asks every 5 ms, may find nothing each time that a
+// path is removed. An idle host needs one; a busy one is given 2 s.
 const fewGaps = 400
 
 func TestAListeningPathThatTheOldOneRemovesComesBackAtOnce(t *testing.T) {

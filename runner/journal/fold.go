@@ -317,8 +317,8 @@ func (r *entry) incoming(e *lifecycle.Event) {
 	r.Generation, r.PID, r.Release = int32(e.Generation), int32(e.PID), e.Release
 }
 
-// signalled takes note of the stop signal to an old generation. One that is no good
-// gets it too.
+// signalled takes note of the stop signal to an old generation. A new one
+// that is no good gets one too, which does not count here.
 func (r *entry) signalled(e *lifecycle.Event) {
 	if e.Role != lifecycle.RoleOld {
 		return

@@ -229,7 +229,7 @@ func TestABadFileChangesNothingForAnyClient(t *testing.T) {
 	want(t, r, ConfigRead{Config: fileOf(4, "a")}, "a Reload", "read")
 	effects := want(t, r, ConfigRead{Problems: config.Problems{{Text: "bad"}, {Text: "odd", Warning: true}}}, "reload refused", "reject 1: config", "reject 2: config")
 	if problems := effects[len(effects)-1].(Rejected).Problems; len(problems) != 1 || !strings.Contains(problems[0], "bad") {
-		t.Errorf("the client hears of the problems %q, want the one that is no warning", problems)
+		t.Errorf("the client is told the problems %q, want the error without the warning", problems)
 	}
 }
 

@@ -247,7 +247,7 @@ func TestAfterARebootAReleaseThatWasRefusedIsNotStarted(t *testing.T) {
 	b.resolve("/releases/3")
 	b.want(lifecycle.StateStarting, "resolve new", "resolve /releases/2")
 	if !b.told(lifecycle.KindInstead) && b.Instead == "" {
-		t.Error("nobody hears of it")
+		t.Error("no event tells of it")
 	}
 	b.resolve("")
 	b.run()

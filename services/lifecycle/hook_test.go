@@ -239,7 +239,7 @@ func TestAnAfterReloadThatNeverEndsIsKilled(t *testing.T) {
 	b.saw = nil
 	b.pass(time.Minute)
 	if !b.told(lifecycle.KindHookFailed) {
-		t.Error("nobody hears of it")
+		t.Error("no event tells of it")
 	}
 	b.want(lifecycle.StateRunning, "kill hook 1")
 	if b.Deadline() != lifecycle.Never {

@@ -372,8 +372,11 @@ func TestAStartThatFailsAtFirstStartsTheOtherInstancesAllTheSame(t *testing.T) {
 	b.want(lifecycle.StateStarting, "resolve /releases/2", "resolve /releases/2")
 }
 
-func TestAStartIsNotDoneWhileAnInstanceIsMissing(t *testing.T) {
-	c := several(2)
+// startingTheSecond returns a machine of so many instances whose first one serves and
+// whose second one is being started, as request 7 asked.
+func startingTheSecond(t *testing.T, instances int) *bench {
+	t.Helper()
+	c := several(instances)
 	c.Autostart = false
 	b := newBench(t, c)
 	b.tell(lifecycle.Start{})
@@ -381,7 +384,12 @@ func TestAStartIsNotDoneWhileAnInstanceIsMissing(t *testing.T) {
 	b.turn()
 	b.next("/releases/1")
 	b.resolve("")
-	b.tell(lifecycle.Up{ID: 8, Config: c})
+	return b
+}
+
+func TestAStartIsNotDoneWhileAnInstanceIsMissing(t *testing.T) {
+	b := startingTheSecond(t, 2)
+	b.tell(lifecycle.Up{ID: 8, Config: b.Config})
 	b.saw = nil
 	b.exit(b.run(), lifecycle.Exit{Code: 1})
 	b.want(lifecycle.StateStarting, "answer [7] partial", "resolve /releases/1")
@@ -423,14 +431,7 @@ func TestAStartThatFailsInEveryInstanceRunsBeforeStartOnceForEachTry(t *testing.
 }
 
 func TestAStartWhoseSecondInstanceFailsBringsUpTheThirdAllTheSame(t *testing.T) {
-	c := several(3)
-	c.Autostart = false
-	b := newBench(t, c)
-	b.tell(lifecycle.Start{})
-	b.tell(lifecycle.Up{ID: 7, Config: c})
-	b.turn()
-	b.next("/releases/1")
-	b.resolve("")
+	b := startingTheSecond(t, 3)
 	b.saw = nil
 	b.exit(b.run(), lifecycle.Exit{Code: 1})
 	b.want(lifecycle.StateStarting, "answer [7] partial", "resolve /releases/1", "resolve /releases/1")

@@ -112,8 +112,9 @@ func (m *Machine) Deadline() Instant {
 	return next
 }
 
-// Warming returns the generation that a Tick at this moment would take further, or call
-// reloaded by its signal; 0 for none. The caller must make sure that its process is alive before it gives that Tick.
+// Warming returns the generation that a Tick at this moment would take further, or whose
+// reload by a signal it would end; 0 for none. The caller must make sure that its
+// process is alive before it gives that Tick.
 func (m *Machine) Warming(now Instant) int {
 	if r := m.Current; r != nil && r.Watching == WatchAlive && r.WatchedUntil <= now {
 		return m.Slots[r.Slot].Active.Number

@@ -386,7 +386,8 @@ func (g *Generation) unproven() string {
 	return fmt.Sprintf("what it listens on could not be seen within start_timeout (%s)", limit)
 }
 
-// What to do about a generation that does not listen, or wait, where it should.
+// The remedies: what to do if a generation does not listen where the one before does, or
+// does not wait for connections where one before did.
 const (
 	ListenRemedy = "a server that opens its address itself cannot have it twice: give the address to the key listen, and let the server take the socket from hupwatch; where it cannot, set reload to stop-first, with a gap; or, if the address is to change, stop the service and start it"
 	waitRemedy   = `a generation before it did: does it take the sockets of listen, and serve? An address that it shall not serve any more is to be taken out of listen; if it shall not accept connections before the old one has gone, set ready = "warmup"`

@@ -129,7 +129,7 @@ func (s *Holdback) Unopened() []string {
 	return paths
 }
 
-// Stop ends the staging: the paths lead to what they lead to.
+// Stop holds nothing back any more: the paths lead to what they lead to.
 func (s *Holdback) Stop() {
 	for _, it := range s.paths {
 		it.end()

@@ -17,35 +17,35 @@ type shared[T any] struct {
 }
 
 type making[T any] struct {
-	landed chan struct{}
-	value  T
-	err    error
+	made  chan struct{}
+	value T
+	err   error
 }
 
 // get returns a value that is made from now on.
-func (f *shared[T]) get(ctx context.Context, build func() (T, error)) (T, error) {
-	f.mu.Lock()
-	mine := f.next
+func (s *shared[T]) get(ctx context.Context, build func() (T, error)) (T, error) {
+	s.mu.Lock()
+	mine := s.next
 	if mine != nil {
-		f.mu.Unlock()
+		s.mu.Unlock()
 		select {
-		case <-mine.landed:
+		case <-mine.made:
 			return mine.value, mine.err
 		case <-ctx.Done():
 			var none T
 			return none, ctx.Err()
 		}
 	}
-	mine = &making[T]{landed: make(chan struct{}), err: &control.Error{Reason: control.ReasonFailed, Message: "hupwatch met a mistake of its own"}}
-	f.next = mine
-	f.mu.Unlock()
+	mine = &making[T]{made: make(chan struct{}), err: &control.Error{Reason: control.ReasonFailed, Message: "hupwatch met a mistake of its own"}}
+	s.next = mine
+	s.mu.Unlock()
 
-	f.turn.Lock()
-	defer f.turn.Unlock()
-	defer close(mine.landed) // also if build panics
-	f.mu.Lock()
-	f.next = nil
-	f.mu.Unlock()
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	defer close(mine.made) // also if build panics
+	s.mu.Lock()
+	s.next = nil
+	s.mu.Unlock()
 	mine.value, mine.err = build()
 	return mine.value, mine.err
 }
