@@ -49,8 +49,8 @@ is started.`,
 
 func skipWhatIsNotNew(plan control.Plan) {
 	for i := range plan.Services {
-		if s := &plan.Services[i]; s.NothingNew && s.Action == "reload" {
-			s.Action, s.Why, s.Notes = "skip", "nothing new", nil
+		if s := &plan.Services[i]; s.NothingNew && s.Action == control.ActionReload {
+			s.Action, s.Why, s.Notes = control.ActionSkip, "nothing new", nil
 			if len(s.Changed) > 0 { // which need no new process
 				s.Why = "nothing new to start with"
 			}

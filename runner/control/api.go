@@ -17,6 +17,14 @@ const (
 	VerbRollback = "rollback"
 )
 
+// What a HUP would do to a service, as GET /v1/plan says.
+const (
+	ActionReload = "reload"
+	ActionStart  = "start"
+	ActionStop   = "stop"
+	ActionSkip   = "skip"
+)
+
 // Status answers GET /v1/status.
 type Status struct {
 	Version string `json:"version"`

@@ -12,13 +12,6 @@ import (
 // cutShort is why something has no result that was under way when hupwatch ended.
 const cutShort = "hupwatch ended"
 
-// What is asked for if an event does not say it.
-const (
-	whatReload = "reload"
-	whatStop   = "stop"
-	whatSignal = "signal"
-)
-
 // entry is a Reload as it is kept, in memory and in the file: small, for there
 // are ten of each of a thousand services.
 type entry struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"hupwatch/runner/control"
 	"hupwatch/services/lifecycle"
 )
 
@@ -79,7 +80,7 @@ func (f *fold) asked(id uint64, e *lifecycle.Event) *request {
 	if id <= f.lastID {
 		return f.request(id)
 	}
-	q := &request{ID: id, Who: &asked{What: cmp.Or(e.Verb, whatReload), By: e.By}, Started: e.At.UnixNano()}
+	q := &request{ID: id, Who: &asked{What: cmp.Or(e.Verb, control.VerbReload), By: e.By}, Started: e.At.UnixNano()}
 	if e.Kind == lifecycle.KindRequest {
 		q.Names = e.Names
 	}
@@ -201,7 +202,7 @@ func (f *fold) last(service string) *entry {
 // minor reports whether it changed nothing, and found out nothing: what a reload came to
 // before says more.
 func (r *entry) minor() bool {
-	return r.Who.What == whatSignal || r.Result == lifecycle.ResultSkipped && !r.Current
+	return r.Who.What == control.VerbSignal || r.Result == lifecycle.ResultSkipped && !r.Current
 }
 
 // entry returns the entry that an event of a service belongs to, and begins it
@@ -492,7 +493,7 @@ func (f *fold) stopped(e *lifecycle.Event) {
 			r = f.begin(e.Service, q)
 			r.Begun = q.Started
 		} else {
-			r = f.own(e, whatStop)
+			r = f.own(e, control.VerbStop)
 		}
 	}
 	r.end(e.At.UnixNano(), lifecycle.ResultStopped, e.Reason, nil)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"hupwatch/config"
+	"hupwatch/runner/control"
 	"hupwatch/services/lifecycle"
 )
 
@@ -16,7 +17,7 @@ func renew(e *lifecycle.Event) {
 	switch e.Kind {
 	case lifecycle.KindRequest, lifecycle.KindRequestDone:
 		if e.Verb == "" {
-			e.Verb, e.Cause = cmp.Or(string(e.Cause), whatReload), ""
+			e.Verb, e.Cause = cmp.Or(string(e.Cause), control.VerbReload), ""
 			e.Names, e.Reason = split(e.Reason, ","), ""
 		}
 	case lifecycle.KindAwaits:

@@ -13,14 +13,6 @@ import (
 	"hupwatch/services/release"
 )
 
-// What a HUP would do to a service.
-const (
-	actionReload = "reload"
-	actionStart  = "start"
-	actionStop   = "stop"
-	actionSkip   = "skip"
-)
-
 // plan says what a HUP would do with this configuration, and changes nothing. It
 // reads the host, and may block on a file system that does not answer.
 func plan(c *config.Config, seen []*services.Watcher, r release.Resolver) control.Plan {
@@ -34,7 +26,7 @@ func plan(c *config.Config, seen []*services.Watcher, r release.Resolver) contro
 			case ok:
 				p.Services = append(p.Services, planOf(m, s))
 			case !m.Removed():
-				p.Services = append(p.Services, control.PlanService{Name: m.Name, Action: actionStop, Why: "it was removed from the file"})
+				p.Services = append(p.Services, control.PlanService{Name: m.Name, Action: control.ActionStop, Why: "it was removed from the file"})
 			}
 		})
 	}
@@ -44,7 +36,7 @@ func plan(c *config.Config, seen []*services.Watcher, r release.Resolver) contro
 		}
 	}
 	for i := range p.Services {
-		if s, ok := c.Service(p.Services[i].Name); ok && p.Services[i].Action != actionSkip {
+		if s, ok := c.Service(p.Services[i].Name); ok && p.Services[i].Action != control.ActionSkip {
 			resolvePlan(&p.Services[i], s, r, known[s.Name])
 		}
 	}
@@ -53,16 +45,16 @@ func plan(c *config.Config, seen []*services.Watcher, r release.Resolver) contro
 }
 
 func planNew(s *config.Service) control.PlanService {
-	p := control.PlanService{Name: s.Name, Action: actionStart, Why: "it is new in the file"}
+	p := control.PlanService{Name: s.Name, Action: control.ActionStart, Why: "it is new in the file"}
 	if !s.Autostart {
-		p.Action, p.Why = actionSkip, "it is new in the file, and autostart = false"
+		p.Action, p.Why = control.ActionSkip, "it is new in the file, and autostart = false"
 	}
 	return p
 }
 
 // planOf says what a HUP would do to a service that has a machine.
 func planOf(m *lifecycle.Machine, s *config.Service) control.PlanService {
-	p := control.PlanService{Name: s.Name, Action: actionReload}
+	p := control.PlanService{Name: s.Name, Action: control.ActionReload}
 	from := m.Config
 	active := m.Serving()
 	if active != nil {
@@ -74,19 +66,19 @@ func planOf(m *lifecycle.Machine, s *config.Service) control.PlanService {
 	}
 	switch state := m.State(); {
 	case m.Removed() && s.Autostart:
-		p.Action, p.Why = actionStart, "it is in the file again"
+		p.Action, p.Why = control.ActionStart, "it is in the file again"
 	case m.Removed(), !m.WantedUp:
-		p.Action, p.Why = actionSkip, m.WhyDown()
+		p.Action, p.Why = control.ActionSkip, m.WhyDown()
 	case state == lifecycle.StateWaiting:
-		p.Action, p.Why = actionStart, "it waits for "+strings.Join(m.Awaits, ", ")+", and starts then"
+		p.Action, p.Why = control.ActionStart, "it waits for "+strings.Join(m.Awaits, ", ")+", and starts then"
 	case active == nil:
-		p.Action, p.Why = actionStart, fmt.Sprintf("it is in state %s", state)
+		p.Action, p.Why = control.ActionStart, fmt.Sprintf("it is in state %s", state)
 	case len(changes) > 0:
 		p.Why = "changed: " + strings.Join(changesText(changes, from, s), ", ")
 	default:
 		p.Why = "nothing changed in the file"
 	}
-	if active != nil && p.Action == actionReload {
+	if active != nil && p.Action == control.ActionReload {
 		p.Notes = notesOf(s, changes)
 	}
 	return p
@@ -141,10 +133,10 @@ func resolvePlan(p *control.PlanService, s *config.Service, r release.Resolver, 
 			if g := m.Serving(); g != nil && g.Release.Dir != made.Dir {
 				p.Why = otherRelease(p, s, made.Dir, g.Release.Dir)
 			}
-			p.NothingNew = p.Action == actionReload && m.NothingNew(made)
+			p.NothingNew = p.Action == control.ActionReload && m.NothingNew(made)
 		})
 		if p.NothingNew && s.ReloadWhen == config.ReloadChanged {
-			p.Action, p.Notes = actionSkip, nil
+			p.Action, p.Notes = control.ActionSkip, nil
 			p.Why = fmt.Sprintf(`nothing new, and reload_when = "changed"; to reload it all the same: hupwatch reload %s`, s.Name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"hupwatch/config"
+	"hupwatch/runner/control"
 	"hupwatch/services/lifecycle"
 )
 
@@ -42,7 +43,7 @@ func TestThePlanSaysWhatChangesAndWhatToKnowBefore(t *testing.T) {
 		next := *g.Release.Service
 		c.change(&next)
 		p := planOf(m, &next)
-		if p.Action != actionReload || p.Why != c.why || !slices.Equal(p.Notes, c.notes) {
+		if p.Action != control.ActionReload || p.Why != c.why || !slices.Equal(p.Notes, c.notes) {
 			t.Errorf("%s: %+v", c.name, p)
 		}
 	}
@@ -53,11 +54,11 @@ func TestThePlanOfWhatDoesNotServeSaysWhyItStarts(t *testing.T) {
 	m := machine(lifecycle.Slot{})
 	m.Awaits = []string{"redis"}
 	next := &config.Service{Name: "web", Reload: config.ReloadStopFirst}
-	if p := planOf(m, next); p.Action != actionStart || !strings.Contains(p.Why, "waits for redis") || p.Notes != nil {
+	if p := planOf(m, next); p.Action != control.ActionStart || !strings.Contains(p.Why, "waits for redis") || p.Notes != nil {
 		t.Errorf("%+v", p)
 	}
 	m.WantedUp = false
-	if p := planOf(m, next); p.Action != actionSkip || p.Notes != nil {
+	if p := planOf(m, next); p.Action != control.ActionSkip || p.Notes != nil {
 		t.Errorf("%+v", p)
 	}
 }

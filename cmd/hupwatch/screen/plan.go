@@ -52,11 +52,11 @@ func whyText(svc control.PlanService) string {
 
 func ofAction(action string) colour {
 	switch action {
-	case "start":
+	case control.ActionStart:
 		return green
-	case "stop":
+	case control.ActionStop:
 		return red
-	case "skip":
+	case control.ActionSkip:
 		return dim
 	}
 	return yellow
