@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -52,7 +53,7 @@ func (w *Watcher) unprobe(generation int) {
 // attempt makes one attempt to see whether a generation is ready.
 func (w *Watcher) attempt(ctx context.Context, r *config.Ready, atOnce int, it subject) lifecycle.Proved {
 	if r.Kind == config.ReadyExec {
-		return lifecycle.Proved{Failure: text(w.execute(ctx, r, it))}
+		return failed(w.execute(ctx, r, it))
 	}
 	url, address, err := it.release.ReadyAt(r, it.variables)
 	if err != nil {
@@ -66,11 +67,18 @@ func (w *Watcher) attempt(ctx context.Context, r *config.Ready, atOnce int, it s
 	return in
 }
 
-func text(err error) string {
+// errDidNotEnd says that the command of a probe was killed for the time it took.
+var errDidNotEnd = errors.New("did not end")
+
+// failed is the result of an attempt that failed for err; of one that succeeded if that
+// is nil.
+func failed(err error) (in lifecycle.Proved) {
 	if err == nil {
-		return ""
+		return in
 	}
-	return err.Error()
+	_, late := errors.AsType[*probe.LateError](err)
+	in.Failure, in.Late = err.Error(), late || errors.Is(err, errDidNotEnd) || errors.Is(err, errNotAccepted) || errors.Is(err, errNobody)
+	return in
 }
 
 // execute runs the command of an exec probe.
@@ -85,7 +93,7 @@ func (w *Watcher) execute(ctx context.Context, r *config.Ready, it subject) erro
 	e := exitOf(outcome.Exit)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		err = fmt.Errorf("did not end within %s", r.Timeout)
+		err = fmt.Errorf("%w within %s", errDidNotEnd, r.Timeout)
 	case err != nil:
 	case e.Success():
 		return nil

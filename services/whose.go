@@ -180,7 +180,9 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in lifecycle.Pr
 		case a.err == nil:
 			good = true
 		case a.own:
-			return lifecycle.Proved{Failure: a.err.Error(), Own: true, Unseen: in.Unseen}
+			own := failed(a.err)
+			own.Own, own.Unseen = true, in.Unseen
+			return own
 		case isOther:
 			other = a.err
 		default:
@@ -195,7 +197,9 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in lifecycle.Pr
 			in.Failure += "; it does not listen there itself; " + lifecycle.ListenRemedy
 		}
 	default:
-		in.Failure = none.Error()
+		unseen := in.Unseen
+		in = failed(none)
+		in.Unseen = unseen
 		if target.Kind == config.ReadyTCP && errors.Is(none, errNotAccepted) {
 			in.Failure += "; if the server sets TCP_DEFER_ACCEPT, ask by http: it accepts only who sends something"
 		}

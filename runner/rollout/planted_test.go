@@ -257,7 +257,7 @@ var plants = []planted{
 			s.Stopping = nil
 		}
 `,
-		want: "nothing will ever start it|never returns its turn|serves, and the request|are never answered",
+		want: "nothing will ever start it|never returns its turn|serves, and the request|are never answered|is about to be started with it",
 	},
 	{
 		name: "a start of what runs reloads it",
@@ -533,6 +533,13 @@ var plants = []planted{
 		want: "gives up its incoming generation for no reason of its own",
 	},
 	{
+		name: "no answer in time is taken for a no",
+		file: "services/lifecycle/ready.go",
+		code: "&& !in.Other && !in.Late\n",
+		bug:  "&& !in.Other && (PLANTED || !in.Late)\n",
+		want: "gives up its incoming generation for no reason of its own",
+	},
+	{
 		name: "nobody looks again at the end of the warm-up",
 		file: "services/lifecycle/ready.go",
 		code: "func (m *Machine) proven(sl *Slot) bool { return sl",
@@ -600,7 +607,7 @@ var plants = []planted{
 		file: "services/lifecycle/history.go",
 		code: "	sl.Undone = append(slices.Clone(sl.Undone), g.Release)\n	if len(sl.Undone) == 1 {\n",
 		bug:  "	sl.Undone = append(slices.Clone(sl.Undone), g.Release)\n	if PLANTED {\n		sl.Undone = sl.Undone[len(sl.Undone)-1:]\n	}\n	if len(sl.Undone) == 1 {\n",
-		want: "and not to the newest release that served well",
+		want: "and not to the newest release that served well|nothing was on probation",
 	},
 	{
 		name: "what was refused is started after a reboot",

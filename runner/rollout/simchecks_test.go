@@ -731,7 +731,7 @@ func (a *actor) gaveUp(was slotBefore, in lifecycle.Input) bool {
 	case lifecycle.HookDone:
 		return in.Failure != "" && was.phase == lifecycle.PhasePreparing
 	case lifecycle.Proved:
-		certain := was.way == lifecycle.WayListening || was.way == lifecycle.WayProbe && !in.Other
+		certain := was.way == lifecycle.WayListening || was.way == lifecycle.WayProbe && !in.Other && !in.Late
 		return in.Generation == was.number && (was.late || was.phase == lifecycle.PhaseWarming && certain) && (len(in.Missing) > 0 || in.Failure != "")
 	case lifecycle.Notified:
 		return in.Generation == was.number && (in.Failure != "" || in.Stopping)

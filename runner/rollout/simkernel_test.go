@@ -110,15 +110,18 @@ func (p *proc) isReady(now lifecycle.Instant) bool {
 // probe has a look at a generation, in the way its service says.
 func (w *world) probe(a *actor, e lifecycle.Prove) {
 	p := a.procs[e.Generation-1]
-	took := w.upTo(5 * time.Millisecond)
+	took, late := w.upTo(5*time.Millisecond), false
 	if !w.healthy && w.chance(3) {
 		took = w.upTo(2 * time.Second) // its timeout
+		late = w.chance(4)
 	}
 	w.after(took, func() {
 		in := lifecycle.Proved{Generation: e.Generation}
 		mended := w.healthy && p.promoted && !p.dead
 		switch shared := e.Ready.Kind != config.ReadyExec && w.otherWaits(a, e.Others); {
 		case mended:
+		case late:
+			in.Failure, in.Late = "no answer within 2s", true
 		case shared && (!p.isReady(w.now) || e.AtOnce < p.fate.greedy):
 			in.Failure, in.Other = fmt.Sprintf("it is generation %d that answers", e.Others[0]), true
 		case !p.isReady(w.now):

@@ -93,14 +93,15 @@ type (
 	// Execed says that the command of a generation runs.
 	Execed struct{ Generation int }
 	// Proved answers Prove. Failure is why a probe failed; Own is set if this
-	// generation itself answered so, Other if another one took the connection. Missing
-	// are the addresses on which it does not wait, or on which only the active
-	// generation listens. Needless is set if that listens on none. Unseen is why not
-	// everything could be seen.
+	// generation itself answered so, Other if another one took the connection, Late if
+	// nobody was seen to answer in time. Missing are the addresses on which it does not
+	// wait, or on which only the active generation listens. Needless is set if that
+	// listens on none. Unseen is why not everything could be seen.
 	Proved struct {
 		Generation int
 		Failure    string
 		Own, Other bool
+		Late       bool
 		Missing    []string
 		Needless   bool
 		Unseen     string

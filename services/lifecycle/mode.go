@@ -70,6 +70,7 @@ func (s *step) reloadBySignal(sl *Slot, made *Generation) {
 		s.amend(sl, made.Release)
 	}
 	r.Watching, r.WatchedUntil = WatchAlive, s.now.Add(made.service().Warmup)
+	r.ReadyUntil = r.WatchedUntil.Add(made.service().StartTimeout)
 }
 
 // watched goes on once a generation that reloaded itself has been observed for long
@@ -90,6 +91,20 @@ func (s *step) watched() {
 		return
 	}
 	s.signalled(sl, "")
+}
+
+// probedActive takes the result of a probe of an instance that reloaded itself. One that
+// nobody answered in time is made again, as long as a new generation would have.
+func (s *step) probedActive(sl *Slot, in Proved) {
+	r := s.Current
+	if r == nil || r.Watching != WatchProbe || &s.Slots[r.Slot] != sl {
+		return
+	}
+	if in.Late && s.now < r.ReadyUntil {
+		r.Watching, r.WatchedUntil = WatchAlive, s.now.Add(everyLook)
+		return
+	}
+	s.signalled(sl, in.Failure)
 }
 
 // signalled ends the reload of an instance that reloaded itself.

@@ -247,6 +247,28 @@ func TestWhatReloadsItselfIsToBeReadyAfterwards(t *testing.T) {
 	}
 }
 
+func TestWhatReloadsItselfIsAskedAgainIfItDoesNotAnswerInTime(t *testing.T) {
+	for _, ready := range []bool{true, false} {
+		b := bySignal(t)
+		c := *b.Config
+		c.Ready = withReady(config.ReadyHTTP).Ready
+		b.Config = &c
+		b.ask(7)
+		b.resolve("/releases/1")
+		b.pass(time.Second)
+		for n := 0; n < 1000 && b.Current != nil && (n < 3 || !ready); n++ {
+			b.tell(lifecycle.Proved{Generation: 1, Failure: "no answer within 2s", Late: true})
+			b.pass(250 * time.Millisecond)
+		}
+		if ready {
+			b.tell(lifecycle.Proved{Generation: 1})
+			b.want(lifecycle.StateRunning, "resolve new", "pass HUP to 1", "answer [7] signalled")
+		} else if e := b.ended(); e.Result != lifecycle.ResultFailed || !strings.Contains(e.Reason, "after HUP it was not ready: no answer within 2s") {
+			t.Errorf("the reload ended %s: %q", e.Result, e.Reason)
+		}
+	}
+}
+
 func TestWhatDoesNotSurviveItsOwnReloadIsStartedAgain(t *testing.T) {
 	b := bySignal(t)
 	b.ask(7)

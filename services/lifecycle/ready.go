@@ -258,9 +258,7 @@ func (s *step) proved(in Proved) {
 	}
 	g.Proof.Asked = false
 	if g == sl.Active {
-		if r := s.Current; r != nil && r.Watching == WatchProbe && &s.Slots[r.Slot] == sl {
-			s.signalled(sl, in.Failure)
-		}
+		s.probedActive(sl, in)
 		return
 	}
 	p := &g.Proof
@@ -275,6 +273,7 @@ func (s *step) proved(in Proved) {
 	if in.Other {
 		p.AtOnce = min(MostAtOnce, 2*max(1, p.AtOnce))
 	}
+	certain := p.Way == WayListening || p.Way == WayProbe && !in.Other && !in.Late
 	switch {
 	case proven && g.Phase == PhaseProving:
 		s.warm(sl)
@@ -289,7 +288,7 @@ func (s *step) proved(in Proved) {
 			return
 		}
 		g.Deadline = s.now
-	case p.Last, g.Phase == PhaseWarming && p.Way == WayProbe && !in.Other, g.Phase == PhaseWarming && p.Way == WayListening:
+	case p.Last, g.Phase == PhaseWarming && certain:
 		s.fail(sl, g.unproven())
 	case p.Overdue:
 		s.lookLast(sl)

@@ -90,6 +90,45 @@ func TestWhatIsNotReadyAnyMoreAtTheEndOfItsWarmUpIsKeptOut(t *testing.T) {
 	b.want(lifecycle.StateRunning, "TERM to the main of 2", "answer [7] kept_old")
 }
 
+// A busy host answers late: that is no answer, and no proof of anything.
+func TestWhatDoesNotAnswerInTimeAtTheEndOfItsWarmUpIsAskedAgain(t *testing.T) {
+	b := incomer(t, config.ReadyHTTP)
+	b.tell(lifecycle.Proved{Generation: 2})
+	b.pass(time.Second)
+	for range 3 {
+		b.asked()
+		b.tell(lifecycle.Proved{Generation: 2, Failure: "no answer within 2s", Late: true, Own: true})
+		b.pass(250 * time.Millisecond)
+		if !b.asked() {
+			t.Fatal("it is not asked again")
+		}
+	}
+	b.tell(lifecycle.Proved{Generation: 2})
+	b.pass(0)
+	b.want(lifecycle.StateRunning, "TERM to the main of 1", "answer [7] promoted")
+}
+
+func TestWhatNeverAnswersInTimeAtTheEndOfItsWarmUpIsKeptOut(t *testing.T) {
+	b := incomer(t, config.ReadyHTTP)
+	b.tell(lifecycle.Proved{Generation: 2})
+	b.pass(time.Second)
+	began := b.now
+	for range 1000 {
+		if b.Current == nil {
+			break
+		}
+		b.tell(lifecycle.Proved{Generation: 2, Failure: "no answer within 2s", Late: true})
+		b.pass(250 * time.Millisecond)
+	}
+	if e := b.ended(); !strings.Contains(e.Reason, "not ready any more at the end of its warm-up: no answer within 2s") {
+		t.Errorf("the reason is %q", e.Reason)
+	}
+	if took := b.now.Sub(began); took < time.Minute || took > time.Minute+time.Second {
+		t.Errorf("it had %s", took)
+	}
+	b.want(lifecycle.StateRunning, "TERM to the main of 2", "answer [7] kept_old")
+}
+
 func TestALastLookThatNeverComesBackKeepsTheOldOne(t *testing.T) {
 	b := incomer(t, config.ReadyExec)
 	b.tell(lifecycle.Proved{Generation: 2})

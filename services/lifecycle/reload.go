@@ -29,9 +29,11 @@ type Reloading struct {
 	// had been stopped first.
 	FellBack string
 	// Watching is how far a program that reloads itself has been observed, WatchedUntil
-	// when it has been alive for long enough. Note is what there is to say about it.
+	// when it has been alive for long enough, ReadyUntil how long it may take to answer
+	// after that. Note is what there is to say about it.
 	Watching     Watch
 	WatchedUntil Instant
+	ReadyUntil   Instant
 	Note         string
 	// Made is the release that every instance gets.
 	Made *release.Release

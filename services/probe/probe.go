@@ -52,6 +52,11 @@ func (u *UnansweredError) Error() string {
 
 func (u *UnansweredError) Unwrap() error { return u.Err }
 
+// LateError says what did not come in time: a later attempt may well succeed.
+type LateError struct{ text string }
+
+func (l *LateError) Error() string { return l.text }
+
 func (t Target) attempt(ctx context.Context, accepted Accepted) error {
 	switch t.Kind {
 	case config.ReadyHTTP:
@@ -89,11 +94,11 @@ func (t Target) cause(err error, late string) error {
 	lookup, unnamed := errors.AsType[*net.DNSError](err)
 	switch {
 	case known && errno == syscall.EAGAIN: // of a unix socket; it counts as a timeout too
-		return errors.New("its queue of connections is full")
+		return &LateError{"its queue of connections is full"}
 	case known && errno == syscall.EINVAL && t.socket() != "":
 		return errors.New("the path is too long for a socket")
 	case slow && timeout.Timeout():
-		return fmt.Errorf("%s within %v", late, t.Timeout)
+		return &LateError{fmt.Sprintf("%s within %v", late, t.Timeout)}
 	case known:
 		return errno
 	case unnamed:
