@@ -152,7 +152,7 @@ func TestAReloadOfManyServicesGoesOnInTurns(t *testing.T) {
 	for i := range many {
 		services.WriteString(strings.Replace(idle(fmt.Sprintf("s%d", i)), `"0s"`, `"100ms"`, 1))
 	}
-	d := startDaemon(t, fmt.Sprintf("max_parallel = %d\n[defaults]\nprobation = 0\nstart_timeout = \"20s\"\n%s", inParallel, &services))
+	d := startDaemon(t, fmt.Sprintf("max_parallel = %d\n[defaults]\nprobation = 0\nstart_timeout = \"60s\"\n%s", inParallel, &services))
 	d.awaitAll(many, "msg=generation promoted")
 	d.signal(syscall.SIGHUP)
 	d.sees("msg=reload done", fmt.Sprintf("promoted=%d", many))
