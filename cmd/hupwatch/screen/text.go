@@ -2,8 +2,9 @@ package screen
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
 
 	"hupwatch/services/visible"
 )
@@ -24,7 +25,7 @@ func cells(text string) int {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(rest)
-		n += width(r)
+		n += runewidth.RuneWidth(r)
 		rest = rest[size:]
 	}
 	return n
@@ -38,22 +39,6 @@ func leadingColour(text string) string {
 	}
 	end := strings.IndexByte(text, 'm')
 	return text[:end+1]
-}
-
-// width is how many cells a letter takes: marks go on the one before, and the
-// scripts of East Asia and emoji take two.
-func width(r rune) int {
-	switch {
-	case unicode.In(r, unicode.Mn, unicode.Me):
-		return 0
-	case r < 0x1100:
-		return 1
-	case r <= 0x115f, r >= 0x2e80 && r <= 0xa4cf, r >= 0xac00 && r <= 0xd7a3, r >= 0xf900 && r <= 0xfaff,
-		r >= 0xfe30 && r <= 0xfe6f, r >= 0xff00 && r <= 0xff60, r >= 0xffe0 && r <= 0xffe6,
-		r >= 0x1f300 && r <= 0x1faff, r >= 0x20000 && r <= 0x3fffd:
-		return 2
-	}
-	return 1
 }
 
 // fit cuts a line to the width, its colours left whole.
@@ -70,11 +55,12 @@ func fit(line string, most int) string {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(rest)
-		if n+width(r) > most-dots {
+		wide := runewidth.RuneWidth(r)
+		if n+wide > most-dots {
 			break
 		}
 		b.WriteRune(r)
-		n += width(r)
+		n += wide
 		rest = rest[size:]
 	}
 	b.WriteString(strings.Repeat(".", dots))
@@ -140,7 +126,7 @@ func Wrap(text string, most int) []string {
 func lineEnd(text string, most int) int {
 	n, blank := 0, 0
 	for i, r := range text {
-		if n += width(r); n > most && i > 0 {
+		if n += runewidth.RuneWidth(r); n > most && i > 0 {
 			if blank > 0 {
 				return blank
 			}
