@@ -163,8 +163,8 @@ var plants = []planted{
 	{
 		name: "the sockets are closed while the service is down",
 		file: "services/lifecycle/machine.go",
-		code: "		if sl.Good != nil && m.Stopping == nil {\n",
-		bug:  "		if sl.Good != nil && m.Stopping == nil && !(PLANTED && sl.Active == nil) {\n",
+		code: "	case sl.Good != nil:\n		all",
+		bug:  "	case sl.Good != nil && !(PLANTED && sl.Active == nil):\n		all",
 		want: "has closed",
 	},
 	{
@@ -257,7 +257,7 @@ var plants = []planted{
 			s.Stopping = nil
 		}
 `,
-		want: "nothing will ever start it|never returns its turn|serves, and the request|are never answered|is about to be started with it",
+		want: "nothing will ever start it|never returns its turn|serves, and the request|are never answered|is about to be started with it|is not started again at once",
 	},
 	{
 		name: "a start of what runs reloads it",
@@ -531,6 +531,27 @@ var plants = []planted{
 		code: "		p.Overdue = true\n		g.Deadline = s.now.Add(g.lookTakes())\n",
 		bug:  "		if p.Overdue = true; PLANTED {\n			s.fail(sl, g.unproven())\n			return\n		}\n		g.Deadline = s.now.Add(g.lookTakes())\n",
 		want: "gives up its incoming generation for no reason of its own",
+	},
+	{
+		name: "the sockets of a start that failed are closed before the next",
+		file: "services/lifecycle/machine.go",
+		code: "	case m.WantedUp && sl.NextStart != Never:\n",
+		bug:  "	case m.WantedUp && sl.NextStart != Never && !PLANTED:\n",
+		want: "which it may be started with next",
+	},
+	{
+		name: "the sockets that a roll back needs are closed",
+		file: "services/lifecycle/machine.go",
+		code: "		if before := sl.History.before(bad); before != nil {\n			all",
+		bug:  "		if before := sl.History.before(bad); before != nil && !PLANTED {\n			all",
+		want: "which it may be started with next",
+	},
+	{
+		name: "what is given up keeps its sockets",
+		file: "services/lifecycle/machine.go",
+		code: "	case m.Stopping != nil, sl.Resting != \"\":\n",
+		bug:  "	case m.Stopping != nil, sl.Resting != \"\" && !PLANTED:\n",
+		want: "which nothing serves",
 	},
 	{
 		name: "no answer in time is taken for a no",

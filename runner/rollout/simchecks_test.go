@@ -59,6 +59,8 @@ type slotWatch struct {
 	rolledBack bool             // and the release rolled back to does not serve yet
 	restarts   int              // restarts since the last calm run, reload or stop
 	lastEnd    lifecycle.Instant
+	rested     bool            // nothing serves, and for some time nothing was to be started
+	had        []config.Listen // by a process of this slot
 }
 
 func (a *actor) slot(i int) *slotWatch {
@@ -848,9 +850,39 @@ func (w *world) checkSlot(a *actor, sl *lifecycle.Slot) {
 	if g := sl.Active; g != nil {
 		w.checkOpen(a, g.Release)
 	}
-	if slot.good != nil && m.WantedUp && !a.stopping && !slot.rolledBack && !few {
+	slot.rested = sl.Active == nil && (slot.rested || sl.Resting != "")
+	if slot.good != nil && m.WantedUp && !a.stopping && !slot.rolledBack && !few && !slot.rested {
 		w.checkOpen(a, slot.good)
 	}
+	w.checkKeptForNext(a, sl)
+}
+
+// checkKeptForNext: a socket that a generation had, and that the next one to be started
+// without being asked gets, is never closed in between: its queue is not lost, and
+// nobody can take its address.
+func (w *world) checkKeptForNext(a *actor, sl *lifecycle.Slot) {
+	m, slot := a.machine, a.slot(sl.Instance)
+	if g := sl.Incoming; g != nil && g.PID != 0 {
+		slot.had = append(slot.had, g.Release.Service.Listen...)
+	}
+	var next []config.Listen
+	switch back := goesBackTo(sl); {
+	case !m.WantedUp || a.stopping || m.Stopping != nil || sl.Resting != "":
+		slot.had = nil
+		return
+	case back != nil:
+		next = back.Service.Listen
+	case sl.Active == nil && sl.Incoming == nil && sl.NextStart != lifecycle.Never && sl.Good == nil:
+		next = m.Config.Listen
+	default:
+		return
+	}
+	for _, l := range next {
+		if slices.Contains(slot.had, l) && !slices.Contains(a.open, l) {
+			w.violated("%s has closed %s, which it may be started with next", m.Name, l.Address)
+		}
+	}
+	slot.had = slices.DeleteFunc(slot.had, func(l config.Listen) bool { return !slices.Contains(a.open, l) })
 }
 
 // checkOpen: who connects while nothing serves waits in the queue of a socket

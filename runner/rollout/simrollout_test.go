@@ -6,6 +6,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/services/lifecycle"
+	"hupwatch/services/release"
 )
 
 // rolloutWatch is what the checks remember of the rollout.
@@ -293,11 +294,18 @@ func (w *world) checkSockets(a *actor) {
 		if sl.Incoming != nil || slices.ContainsFunc(sl.Draining, forking) {
 			return
 		}
-		if sl.Good != nil {
-			needed = append(needed, sl.Good.Service.Listen...)
-		}
 		if sl.Active != nil {
 			needed = append(needed, sl.Active.Release.Service.Listen...)
+		}
+		switch {
+		case sl.Resting != "":
+		case sl.Good != nil:
+			needed = append(needed, sl.Good.Service.Listen...)
+		case sl.NextStart != lifecycle.Never:
+			needed = append(needed, a.machine.Config.Listen...)
+		}
+		if back := goesBackTo(sl); back != nil {
+			needed = append(needed, back.Service.Listen...)
 		}
 	}
 	for _, l := range a.open {
@@ -305,6 +313,25 @@ func (w *world) checkSockets(a *actor) {
 			w.violated("%s listens on %s, which nothing serves", a.machine.Name, l.Address)
 		}
 	}
+}
+
+// goesBackTo is the release that the active one of a slot, if it failed now, would be
+// rolled back to; nil if it would not be.
+func goesBackTo(sl *lifecycle.Slot) *release.Release {
+	if sl.Active == nil || sl.Probation.State != lifecycle.ProbationOn {
+		return nil
+	}
+	var newest *release.Release
+	for _, p := range sl.History {
+		switch {
+		case p.Release.Same(sl.Active.Release), slices.ContainsFunc(sl.Undone, p.Release.Same):
+		case p.Well:
+			return p.Release
+		case newest == nil:
+			newest = p.Release
+		}
+	}
+	return newest
 }
 
 // checkEnded: hupwatch ends within its budget, everything is answered, and

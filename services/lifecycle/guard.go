@@ -63,9 +63,20 @@ func (s *step) retract(g *Generation) {
 }
 
 // keepSockets closes the sockets and removes the public paths that are not needed any
-// more.
+// more. It does so before what follows in this step, and the end of the step decides
+// which those are: what ends one generation may start the next.
 func (s *step) keepSockets() {
-	s.do(KeepSockets{Listen: s.listens(), Publish: s.publishes()})
+	if !s.keeps {
+		s.keeps, s.keepsAt = true, len(s.effects)
+		s.do(KeepSockets{})
+	}
+}
+
+// settleSockets says which sockets and public paths are kept.
+func (s *step) settleSockets() {
+	if s.keeps {
+		s.effects[s.keepsAt] = KeepSockets{Listen: s.listens(), Publish: s.publishes()}
+	}
 }
 
 // publishes is every public path that is still needed.

@@ -200,8 +200,8 @@ func (s *step) replaced(sl *Slot, old *Generation, by *release.Release) {
 	}
 }
 
-// endProbation ends a probation whose time is over. It touches no sockets: those of the
-// release before were closed when it was replaced.
+// endProbation ends a probation whose time is over. The sockets that only the release
+// before had are closed then.
 func (s *step) endProbation(sl *Slot) {
 	if sl.Probation.State == "" || sl.Probation.on(s.now) {
 		return
@@ -211,6 +211,7 @@ func (s *step) endProbation(sl *Slot) {
 		sl.History = sl.History.served(g.Release)
 		g.Reloads = nil // what becomes of it now is no part of the reload
 		s.keep = true
+		s.keepSockets()
 	}
 }
 

@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"slices"
+
 	"hupwatch/config"
 )
 
@@ -87,6 +89,7 @@ func (m *Machine) Step(now Instant, in Input) []Effect {
 	}
 	s.take(in)
 	s.settle()
+	s.settleSockets()
 	if s.keep {
 		s.do(Remember{m.record()})
 	}
@@ -147,9 +150,9 @@ func (m *Machine) living() int {
 	return n
 }
 
-// needs are the configurations whose addresses are still needed: those that would be
-// started after a crash, that are about to be started, and that run. A generation that
-// drains has its sockets already, but not the path at which it may be published.
+// needs are the configurations whose addresses are still needed: those that may be
+// started next, and those that run. A generation that drains has its sockets already,
+// but not the path at which it may be published.
 func (m *Machine) needs(drains bool) []*config.Service {
 	var all []*config.Service
 	if m.comes() {
@@ -157,13 +160,32 @@ func (m *Machine) needs(drains bool) []*config.Service {
 	}
 	for i := range m.Slots {
 		sl := &m.Slots[i]
-		if sl.Good != nil && m.Stopping == nil {
-			all = append(all, sl.Good.Service)
-		}
+		all = append(all, m.startsNext(sl)...)
 		for _, g := range sl.generations() {
 			if g.Release != nil && (drains || g.Phase != PhaseDraining || g.PID == 0) {
 				all = append(all, g.service())
 			}
+		}
+	}
+	return all
+}
+
+// startsNext are the configurations that a slot may be started with next without being
+// asked: after a crash, at the end of a pause, and by a roll back.
+func (m *Machine) startsNext(sl *Slot) []*config.Service {
+	var all []*config.Service
+	switch {
+	case m.Stopping != nil, sl.Resting != "":
+		return nil
+	case sl.Good != nil:
+		all = append(all, sl.Good.Service)
+	case m.WantedUp && sl.NextStart != Never:
+		all = append(all, m.Config)
+	}
+	if sl.Probation.State == ProbationOn && sl.Active != nil {
+		bad := append(slices.Clone(sl.Undone), sl.Active.Release)
+		if before := sl.History.before(bad); before != nil {
+			all = append(all, before.Service)
 		}
 	}
 	return all
@@ -193,6 +215,8 @@ type step struct {
 	now     Instant
 	warmed  int  // the generation that it may take further: its process lives
 	keep    bool // what is to be remembered has changed
+	keeps   bool // there is a KeepSockets among the effects, at keepsAt
+	keepsAt int
 	effects []Effect
 }
 

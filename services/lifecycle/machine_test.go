@@ -486,6 +486,83 @@ func TestSocketsOfAStartThatCameTooLateAreClosed(t *testing.T) {
 	}
 }
 
+func onPorts(ports ...string) []config.Listen {
+	var all []config.Listen
+	for _, port := range ports {
+		all = append(all, config.Listen{Network: "tcp", Address: "127.0.0.1:" + port, Name: "web"})
+	}
+	return all
+}
+
+// Its queue is not lost then, and its address is not taken by a generation that is slow
+// to end.
+func TestSocketsOfAStartThatFailedStayOpenForTheNext(t *testing.T) {
+	c := web()
+	c.Listen = onPorts("8000")
+	b := newBench(t, c)
+	b.tell(lifecycle.Start{})
+	for n := 1; n <= 3; n++ {
+		b.resolve("/releases/1")
+		b.run()
+		b.saw = nil
+		b.exit(n, lifecycle.Exit{Code: 3})
+		if kept := keeps(b.saw); !slices.Equal(kept, c.Listen) {
+			t.Fatalf("after start %d that failed the sockets kept are %v, want %v", n, kept, c.Listen)
+		}
+		b.pass(5 * time.Second)
+	}
+}
+
+func TestSocketsOfAReleaseThatCanBeRolledBackToStayOpen(t *testing.T) {
+	c := web()
+	c.Listen, c.Ready = onPorts("8000", "8001"), &config.Ready{Kind: config.ReadyWarmup}
+	c.Probation = 10 * time.Second
+	b := serving(t, c)
+	next := *c
+	next.Listen = c.Listen[:1]
+	b.Config = &next
+	b.ask(7)
+	b.saw = nil
+	b.up("/releases/2")
+	b.pass(time.Second)
+	if kept := keeps(b.saw); !slices.Contains(kept, c.Listen[1]) {
+		t.Errorf("in its probation the sockets kept are %v, want also %v", kept, c.Listen[1])
+	}
+	b.pass(10 * time.Second)
+	if kept := keeps(b.saw); !slices.Contains(kept, c.Listen[0]) || slices.Contains(kept, c.Listen[1]) {
+		t.Errorf("after its probation the sockets kept are %v, want %v", kept, next.Listen)
+	}
+}
+
+// Else a check of the port says that it is up, and clients wait for ever.
+func TestSocketsOfWhatIsNotStartedAgainAreClosed(t *testing.T) {
+	for name, c := range map[string]config.Service{
+		"restart = no":  {Restart: config.RestartNo},
+		"restart_limit": {Restart: config.RestartAlways, RestartLimit: 1},
+	} {
+		w := web()
+		w.Listen, w.Restart, w.RestartLimit = onPorts("8000"), c.Restart, c.RestartLimit
+		b := serving(t, w)
+		b.exit(1, lifecycle.Exit{Code: 3})
+		if kept := keeps(b.saw); kept == nil || len(kept) > 0 {
+			t.Errorf("%s: the sockets kept are %v, want none", name, kept)
+		}
+		told := false
+		for _, e := range b.saw {
+			e, ok := e.(lifecycle.Emit)
+			told = told || ok && strings.Contains(e.Event.Reason, "its addresses refuse connections")
+		}
+		if !told {
+			t.Errorf("%s: nobody is told", name)
+		}
+		b.ask(7)
+		b.up("/releases/2")
+		if kept := keeps(b.saw); !slices.Equal(slices.Compact(kept), w.Listen) {
+			t.Errorf("%s: after a reload the sockets kept are %v, want %v", name, kept, w.Listen)
+		}
+	}
+}
+
 func TestSocketsOfAServiceThatComesBackWantedDownAreClosed(t *testing.T) {
 	c := web()
 	c.Listen = []config.Listen{{Network: "tcp", Address: "127.0.0.1:8000", Name: "web"}}

@@ -41,7 +41,9 @@ func (s *step) crashed(sl *Slot, g *Generation) {
 	switch c := g.service(); {
 	case c.Restart == config.RestartNo, c.Restart == config.RestartOnFailure && e.clean(c, 0):
 		sl.Backoff.clear()
-		sl.Resting = StateExited
+		if closed := s.rest(sl, c, StateExited); closed != "" {
+			s.emit(sl, nil, Event{Kind: KindAdvice, Reason: "restart says that it is not started again" + closed})
+		}
 	default:
 		calmRun := s.now.Sub(g.ReadyAt) >= calm
 		s.again(sl, c, s.rollBack(sl, g) || calmRun)
@@ -54,9 +56,9 @@ func (s *step) again(sl *Slot, c *config.Service, calmRun bool) {
 		return
 	}
 	if c.Restart == config.RestartNo {
-		sl.Resting = StateFailed
+		closed := s.rest(sl, c, StateFailed)
 		if !c.Essential { // else hupwatch ends, and says so
-			s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"; mend it, then reload`})
+			s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"; mend it, then reload` + closed})
 		}
 		return
 	}
@@ -64,11 +66,22 @@ func (s *step) again(sl *Slot, c *config.Service, calmRun bool) {
 	delay, ok := sl.Backoff.end(s.now, c, calmRun)
 	switch {
 	case !ok:
-		sl.Resting = StateFailed
-		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: "restart_limit: ended too often in a row; mend it, then reload"})
+		closed := s.rest(sl, c, StateFailed)
+		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: "restart_limit: ended too often in a row; mend it, then reload" + closed})
 	case sl.Incoming == nil:
 		s.emit(sl, nil, Event{Kind: KindRestart, Wait: delay})
 	}
+}
+
+// rest leaves a slot as it is until somebody asks for it. If that was the last one that
+// needed the sockets of the service, they are closed, and it returns what to say of it.
+func (s *step) rest(sl *Slot, c *config.Service, state State) (closed string) {
+	sl.Resting = state
+	s.keepSockets()
+	if len(c.Listen) > 0 && len(s.listens()) == 0 {
+		return "; until then its addresses refuse connections"
+	}
+	return ""
 }
 
 // restartDue starts a generation if one is due.
