@@ -10,14 +10,14 @@ import (
 	"syscall"
 )
 
-// longestUnixPath is how long the kernel lets the path of a unix socket be: its
+// longestUnixPath is the longest path of a unix socket that the kernel takes: its
 // field less the closing NUL.
 const longestUnixPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 const listenForms = `expected "tcp://127.0.0.1:8000", "tcp://:8000" for every address, or "unix:///run/web.sock"`
 
-// parseAddress decodes the address of a listener, its variables expanded. A
-// relative path of a unix socket is below dir.
+// parseAddress decodes the address of a listener, whose variables are expanded
+// already. A relative path of a unix socket is below dir.
 func parseAddress(s, dir string) (network, address string, err error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok {
@@ -86,7 +86,7 @@ func tcpAddress(network, s string) (string, error) {
 	return net.JoinHostPort(ip, strings.TrimLeft(port, "0")), nil
 }
 
-// literalIP returns the host as an address, empty for every address.
+// literalIP returns the host as an IP address; empty stands for every address.
 func literalIP(network, host string) (string, error) {
 	switch host {
 	case "", "*":
@@ -126,7 +126,7 @@ func unixAddress(s, dir string) (string, error) {
 	return path, nil
 }
 
-// unixPath decodes what stands behind unix: or alone, however long.
+// unixPath decodes a path, alone or behind unix:. It does not check the length.
 func unixPath(s, dir string) (string, error) {
 	path := strings.TrimPrefix(s, "//")
 	if path != s && !strings.HasPrefix(path, "/") {
@@ -144,7 +144,7 @@ func unixPath(s, dir string) (string, error) {
 	return joinPath(dir, path), nil
 }
 
-// looksLikeTCP says whether a port stands where a path should.
+// looksLikeTCP reports whether a port stands where a path should.
 func looksLikeTCP(s string) bool {
 	if strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "$") {
 		return false

@@ -12,7 +12,7 @@ type Change struct {
 	Live bool
 }
 
-// serviceTable is the keys of a service, made when they are needed first.
+// serviceTable has the keys of a service. It is made at the first use.
 var serviceTable = sync.OnceValue(serviceKeys)
 
 // Changes returns the keys in which two configurations of a service differ, in

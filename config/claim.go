@@ -29,7 +29,7 @@ func (t *table) claim(c claim) {
 	t.claims[slot] = append(t.claims[slot], c)
 }
 
-// taken says who has the address already, and where.
+// taken says which service has the address already, and where the file says so.
 func (c claim) taken(other claim) string {
 	wants, has := "listen on", "does so"
 	if c.publish {
@@ -44,7 +44,7 @@ func (c claim) taken(other claim) string {
 	return fmt.Sprintf("service %s cannot %s %s, service %s %s at %s", c.service, wants, c.Address, other.service, has, other.source.place(other.path))
 }
 
-// overlap says whether two listeners would claim the same address.
+// overlap reports whether two listeners would claim the same address.
 func (l Listen) overlap(other Listen) bool {
 	if l.Network == "unix" || other.Network == "unix" {
 		return l.Network == other.Network && l.slot() == other.slot()
@@ -61,7 +61,7 @@ func (l Listen) overlap(other Listen) bool {
 	return l.covers(host, other.Network, otherHost) || other.covers(otherHost, l.Network, host)
 }
 
-// covers says whether a listener on all addresses takes this one too. The zero
+// covers reports whether a listener on all addresses takes this one too. The zero
 // address of IPv6 takes those of IPv4 as well, except with tcp6.
 func (l Listen) covers(host, otherNetwork, otherHost string) bool {
 	four, six := families(otherNetwork, otherHost)
@@ -88,7 +88,7 @@ func families(network, host string) (four, six bool) {
 	return !is6, is6
 }
 
-// slot is where two listeners must meet to overlap at all.
+// slot is what two listeners must have in common to overlap: the path or the port.
 func (l Listen) slot() string {
 	if l.Network == "unix" {
 		return filepath.Clean(l.Address)

@@ -22,7 +22,7 @@ func decodeCommand(t *table, k *Key, v any) {
 	t.service.Command = argv
 }
 
-// hook decodes a command that runs beside the service, an empty array for none.
+// hook decodes a command that runs beside the service. An empty array is none.
 func hook(to func(*table) *[]string) decoder {
 	return func(t *table, k *Key, v any) {
 		if elements, ok := list(v); ok && len(elements) == 0 {
@@ -36,7 +36,7 @@ func hook(to func(*table) *[]string) decoder {
 	}
 }
 
-// argv decodes an argument vector, written as one or as a line to be split.
+// argv decodes an argument vector. It is written as an array, or as a line to split.
 func (t *table) argv(k *Key, v any) (argv []string, split, ok bool) {
 	line, split := v.(string)
 	if split {
@@ -102,7 +102,7 @@ func checkCommand(argv []string) (int, error) {
 	return 0, nil
 }
 
-// lintArgv warns of what in a command rarely does what was meant.
+// lintArgv warns of parts of a command that rarely do what was meant.
 func (t *table) lintArgv(at string, argv []string, split bool) {
 	if _, ok := shellScript(argv); ok {
 		return // its dollars and operators are the shell's

@@ -8,7 +8,7 @@ import (
 // Compat is another protocol for inherited sockets.
 type Compat string
 
-// CompatServerStarter is that of Server::Starter, SERVER_STARTER_PORT.
+// CompatServerStarter is the protocol of Server::Starter, SERVER_STARTER_PORT.
 const CompatServerStarter Compat = "server-starter"
 
 func decodeCompat(t *table, k *Key, v any) {
@@ -29,7 +29,7 @@ func decodeCompat(t *table, k *Key, v any) {
 	t.service.Compat = protocols
 }
 
-// checkCompat reports a protocol for sockets that there are none of.
+// checkCompat reports a protocol for sockets if the service has no sockets.
 func (t *table) checkCompat() {
 	if t.place("compat") != "" && len(t.service.Compat) > 0 && len(t.service.Listen) == 0 && t.sound("listen") {
 		t.problem("compat", errors.New("it tells of the sockets in listen, and there are none: add listen, or remove this"))

@@ -5,12 +5,11 @@
 //	                │
 //	                └→ Problems: every one of them, with file, line and remedy
 //
-// keys.go holds the one table of all keys. What a key is called, what type it
-// has, what it defaults to, what its documentation says and how it is decoded
-// stand there and nowhere else.
+// keys.go holds the one table of all keys. The name, the type, the default, the
+// documentation and the decoder of a key stand there and nowhere else.
 //
-// The package knows only the text: whether a user, a directory or a program
-// exists is for those to say who need it.
+// The package knows only the text. Whether a user, a directory or a program exists
+// is checked by the packages that need it.
 package config
 
 import (
@@ -94,19 +93,19 @@ type Service struct {
 	Limits      []Limit
 	OOMScoreAdj *int
 	Autostart   bool
-	// DependsOn are the services that are to be ready before this one starts, and
-	// to stop after it.
+	// DependsOn are the services that must be ready before this one starts. They
+	// stop after it.
 	DependsOn []string
-	// Instances is how many processes of it run; 0 is 1.
+	// Instances is how many processes of it run; 0 means 1.
 	Instances    int
 	Warmup       time.Duration
 	StartTimeout time.Duration
-	// Ready is nil if nothing was said.
+	// Ready is nil if the file does not set it.
 	Ready  *Ready
 	Listen []Listen
 	Compat []Compat
-	// Publish is the path at which the socket that each generation opens itself is
-	// published, or empty; Overlap how long both serve then.
+	// Publish is the public path of the sockets that the generations open themselves,
+	// or empty. Overlap is how long the old and the new one both serve then.
 	Publish      string
 	Overlap      time.Duration
 	StopSignal   syscall.Signal
@@ -118,10 +117,10 @@ type Service struct {
 	RestartMaxDelay  time.Duration
 	RestartLimit     int
 	SuccessExitCodes []int
-	// Probation is how long after a reload the release before it is started again
-	// if the new one ends by itself.
+	// Probation is a time after a reload. If the new release ends by itself within
+	// it, the one before is started again.
 	Probation time.Duration
-	// Essential services take hupwatch down with them.
+	// Essential says that hupwatch ends if this service is down for good.
 	Essential   bool
 	MaxDraining int
 	// BeforeStart, BeforeStop and AfterReload are commands; empty for none.
@@ -166,8 +165,8 @@ type Listen struct {
 	Address string
 	// Name is what LISTEN_FDNAMES says of it.
 	Name string
-	// Mode, User and Group are those of a unix socket's file; Mode is -1, User
-	// and Group are empty if the file does not set them.
+	// Mode, User and Group are those of the file of a unix socket. User and Group are
+	// empty if the configuration does not set them; Mode -1 leaves the mode alone.
 	Mode    int
 	User    string
 	Group   string
@@ -176,10 +175,10 @@ type Listen struct {
 	Blocking bool
 }
 
-// String is how the address stands in a file.
+// String returns the address as it stands in a file.
 func (l Listen) String() string { return l.Network + "://" + l.Address }
 
-// Addresses are those of sockets as they stand in a file, sorted.
+// Addresses returns the addresses of sockets as they stand in a file, sorted.
 func Addresses(listens []Listen) []string {
 	all := make([]string, len(listens))
 	for i, l := range listens {
@@ -198,7 +197,7 @@ const (
 	KillGroup KillMode = "group" // the stop signal to the whole process group
 )
 
-// Restart says which ends of a service are followed by a new start.
+// Restart says after which ends a service is started again.
 type Restart string
 
 // The restart policies.

@@ -23,7 +23,7 @@ func (t *table) checkOwn(k *Key, dir string) {
 	}
 }
 
-// defaultDirectories fills in what depends on who hupwatch runs as.
+// defaultDirectories fills in what depends on the user that hupwatch runs as.
 func (l *loader) defaultDirectories() {
 	d := &l.config.Daemon
 
@@ -62,8 +62,8 @@ func (l *loader) runtimeDir(euid int) string {
 	return fmt.Sprintf("/tmp/hupwatch-%d", euid)
 }
 
-// checkShutdown warns of services that hupwatch's end leaves less time than
-// they have at a reload.
+// checkShutdown warns of services that have less time to stop when hupwatch ends
+// than at a reload.
 func (l *loader) checkShutdown() {
 	budget := l.config.Daemon.ShutdownTimeout
 	if _, ok := l.daemonTable.given["shutdown_timeout"]; !ok || l.daemonTable.failed["shutdown_timeout"] {

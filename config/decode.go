@@ -37,7 +37,7 @@ func number(to func(*table) *int, least, most int64) decoder {
 	}
 }
 
-// spanRule says which durations a key takes beyond the usual.
+// spanRule says how the durations that a key takes differ from the usual.
 type spanRule int
 
 const (
@@ -61,8 +61,8 @@ func span(to func(*table) *time.Duration, rule spanRule) decoder {
 	}
 }
 
-// wordHints are about words that are not among those a key takes: which will
-// be one day, and which are another tool's word for one.
+// wordHints are about words that a key does not take: later are those that it will
+// take one day, instead maps words of other tools to ours.
 type wordHints struct {
 	later   []string
 	instead map[string]string
@@ -200,7 +200,7 @@ func (t *table) resolve(at, s string) (string, bool) {
 	return joinPath(t.source.dir, p), true
 }
 
-// expand replaces variables by those of hupwatch's own environment.
+// expand replaces variables by their values in hupwatch's own environment.
 func (t *table) expand(at, s string) (string, bool) {
 	if name := bareVariable(s); name != "" {
 		t.warn(at, bareVariableText(name))

@@ -20,7 +20,7 @@ func decodeDependsOn(t *table, k *Key, v any) {
 	t.service.DependsOn = names
 }
 
-// checkDependencies takes all services: those that are named may come later, or
+// checkDependencies runs once all services are known: a named one may come later, or
 // in another file.
 func (l *loader) checkDependencies() {
 	l.defaultsTable.checkDependencyNames()
@@ -30,7 +30,7 @@ func (l *loader) checkDependencies() {
 	l.checkCycles()
 }
 
-// checkDependencyNames reports the names in a table that are no services'.
+// checkDependencyNames reports the names in a table that no service has.
 func (t *table) checkDependencyNames() {
 	elements, _ := list(t.given["depends_on"])
 	for i, e := range elements {
@@ -62,11 +62,11 @@ func (l *loader) checkCycles() {
 	}
 }
 
-// walk goes along the dependencies of services, each once.
+// walk follows the dependencies of services, and visits each service once.
 type walk struct {
 	*loader
-	// seen has the services met, and whether the walk still is on its way from
-	// them.
+	// seen has the services that were visited: true as long as one is on the way,
+	// false afterwards.
 	seen     map[string]bool
 	reported map[string]bool
 	// way has the services from where the walk began to where it is.
@@ -92,8 +92,8 @@ func (w *walk) visit(name string) {
 	w.seen[name] = false
 }
 
-// cycle reports services in a ring, unless one of them was in another: breaking
-// that may break this too.
+// cycle reports services in a ring, unless one of them is in a ring reported before:
+// breaking that one may break this one too.
 func (w *walk) cycle(ring []string) {
 	if slices.ContainsFunc(ring, func(name string) bool { return w.reported[name] }) {
 		return
@@ -114,8 +114,8 @@ func (w *walk) cycle(ring []string) {
 	}
 }
 
-// dependencyPlace is where a service is named in the table, empty where it is
-// named in [defaults].
+// dependencyPlace is where a service is named in the table, empty if it is named in
+// [defaults].
 func (t *table) dependencyPlace(name string) string {
 	elements, _ := list(t.given["depends_on"])
 	for i, e := range elements {

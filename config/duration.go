@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// longest is the longest duration short of Infinity: short enough that sums of
-// a few do not overflow.
+// longest is the longest duration below Infinity: the sum of a few of them does not
+// overflow.
 const longest = 100 * 365 * 24 * time.Hour
 
 const durationForms = `write it like "500ms", "1m30s" or 30 (seconds)`

@@ -13,7 +13,7 @@ import (
 // in the next. Nothing is expanded. The last of several lines with the same
 // name counts.
 //
-// The problems have a line but no file; with any, there are no variables.
+// The problems have a line but no file. If there are any, there are no variables.
 func ParseEnvFile(text []byte) (map[string]string, Problems) {
 	s := &envScanner{
 		text: strings.ReplaceAll(string(trimBOM(text)), "\r\n", "\n"),
@@ -153,8 +153,8 @@ func (s *envScanner) bare() []byte {
 	return piece[:kept]
 }
 
-// quoted reads up to the closing quote. Only double quotes know escapes, and
-// only those a shell knows.
+// quoted reads up to the closing quote. Only double quotes have escapes, the same as
+// in a shell.
 func (s *envScanner) quoted() ([]byte, error) {
 	var piece []byte
 	quote := s.next()

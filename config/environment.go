@@ -47,7 +47,7 @@ func environmentValue(name string, v any) (string, error) {
 	return s, checkExpansion(s)
 }
 
-// plainValue returns what somebody meant who forgot the quotes.
+// plainValue returns the text that was meant by a value without quotes.
 func plainValue(v any) string {
 	switch v.(type) {
 	case int64, float64, bool:
@@ -90,7 +90,7 @@ func checkEnvName(name string) error {
 	return nil
 }
 
-// isReserved says whether a variable is part of how hupwatch talks to its
+// isReserved reports whether a variable is part of how hupwatch talks to its
 // services. Other names with LISTEN_ in front, such as LISTEN_PORT, are common
 // in programs and mean nothing to it.
 func isReserved(name string) bool {

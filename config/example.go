@@ -6,8 +6,8 @@ import (
 )
 
 // Example returns a complete configuration: every key that is supported, with
-// its documentation as a comment and a sensible value. Keys that exclude others
-// are comments themselves.
+// its documentation as a comment and a sensible value. Keys that exclude others are
+// commented out.
 func Example() []byte {
 	var b strings.Builder
 	b.WriteString("# Every key that hupwatch knows, with a sensible value. A service needs no more than\n# a command; where a key is left out, its default holds.\n# What is commented out, like #overlap, cannot stand beside another key, or only with it.\n")

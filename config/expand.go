@@ -6,8 +6,8 @@ import (
 )
 
 // Expand replaces ${X} by what lookup says of X, ${X:-default} by the default
-// if X is unset or empty, and $$ by a dollar. Any other dollar stays as it
-// is. That X is unset and has no default is an error.
+// if X is unset or empty, and $$ by a dollar. Any other dollar stays as it is. It is
+// an error if X is unset and has no default.
 func Expand(s string, lookup func(string) (string, bool)) (string, error) {
 	if !strings.Contains(s, "$") {
 		return s, nil

@@ -73,7 +73,7 @@ func FuzzExpand(f *testing.F) {
 	})
 }
 
-func TestEnvFileSyntax(t *testing.T) {
+func TestEnvFileKnowsQuotesEscapesAndComments(t *testing.T) {
 	text := "\ufeff# comment = no\n" +
 		"; another\n" +
 		"   \t\r\n" +

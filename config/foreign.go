@@ -59,7 +59,7 @@ func (t *table) didYouMean(key, hint string) error {
 	return fmt.Errorf("unknown key, did you mean %s?%s", key, hint)
 }
 
-// misplaced says where a key belongs that exists, but not here.
+// misplaced says where a key belongs if it exists in another section.
 func (t *table) misplaced(name string) error {
 	homes := []struct{ section, title string }{
 		{sectionTop, "at the top of the file, before the first [section]"},
@@ -87,9 +87,9 @@ func looksLikeService(v any) bool {
 	return false
 }
 
-// foreignKey says which of our keys stands for those of other tools: of
-// supervisord, circus, systemd, pm2, compose, pebble and their like. The names
-// are plain, see there.
+// foreignKey says which key of ours stands for those of other tools: supervisord,
+// circus, systemd, pm2, compose, pebble and the like. The names are as plain returns
+// them.
 type foreignKey struct {
 	names string
 	key   string
@@ -116,7 +116,7 @@ func foreignKeys(section string) []foreignKey {
 			{names: "timeout gracefultimeout stoptimeout shutdowngrace gracetimeout stopwaitsecs", key: "shutdown_timeout"},
 			{names: "concurrency parallel jobs parallelism maxconcurrency", key: "max_parallel"},
 			{names: "loglvl verbosity verbose debug", key: "log_level"},
-			{names: "logfile output stdout stderr logoutput", hint: "hupwatch logs to its standard error: whoever starts it says where that goes"},
+			{names: "logfile output stdout stderr logoutput", hint: "hupwatch logs to its standard error: redirect that where hupwatch is started"},
 			{names: "nodaemon daemonize foreground background", hint: "remove it, hupwatch always stays in the foreground"},
 			{names: "metricslisten metrics httpport httpserver statsdendpoint prometheus", key: "http_listen"},
 		}

@@ -6,7 +6,7 @@ type Hook string
 
 // The hooks.
 const (
-	HookBeforeStart Hook = "before_start" // before each new release; if it fails, that is not started
+	HookBeforeStart Hook = "before_start" // before each new release; if it fails, the release is not started
 	HookBeforeStop  Hook = "before_stop"  // before the stop signal
-	HookAfterReload Hook = "after_reload" // whatever became of it
+	HookAfterReload Hook = "after_reload" // after each reload, whatever its result
 )

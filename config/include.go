@@ -29,9 +29,9 @@ func (i include) files(dir string) ([]string, error) {
 	return match(pattern)
 }
 
-// match is filepath.Glob, but that one keeps quiet about a directory that
-// cannot be read: all services in it would look removed, and be stopped. Like a
-// shell it leaves hidden files alone.
+// match is like filepath.Glob, but fails if a directory cannot be read: otherwise all
+// services in it would look removed, and be stopped. It skips hidden files, as a
+// shell does.
 func match(pattern string) ([]string, error) {
 	parent, base := filepath.Split(pattern)
 	parents := []string{filepath.Clean(parent)}
@@ -48,7 +48,7 @@ func match(pattern string) ([]string, error) {
 		switch {
 		case isPattern(parent) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
 			continue
-		case errors.Is(err, fs.ErrNotExist): // moved away, it would stop every service in it
+		case errors.Is(err, fs.ErrNotExist): // if it was moved away, every service in it would be stopped
 			return nil, fmt.Errorf("there is no directory %s: create it, empty if need be, or take it out of include", dir)
 		case err != nil:
 			return nil, fmt.Errorf("list %s: %w", dir, cause(err))

@@ -23,13 +23,13 @@ type Key struct {
 	// aside keys exclude others: the example has them as comments.
 	aside  bool
 	decode func(t *table, k *Key, v any)
-	// value is what a key of a service says. A live one comes into force without a
-	// new process.
+	// value returns what a service has for the key. A live key comes into force
+	// without a new process.
 	value func(*Service) any
 	live  bool
 }
 
-// Supported says whether this version of hupwatch can do what the key asks for.
+// Supported reports whether this version of hupwatch can do what the key asks for.
 func (k Key) Supported() bool { return k.decode != nil }
 
 // Example returns a sensible value as it would be written.
@@ -428,7 +428,7 @@ func section(name string, keys []Key) []Key {
 	return keys
 }
 
-// readyDoc has no key to stand at in the example: ready is a section there.
+// readyDoc is the text for the key ready, and for the section it can be instead.
 const readyDoc = "How to see that a generation is ready: one of http, tcp, unix, exec, notify and fd. It is asked until it succeeds, and once more at the end of the warm-up. " +
 	"Without it: with publish when its own path accepts a connection; with listen when it waits for connections on every socket where a generation before it was seen to; else when it listens wherever the one before does. " +
 	"ready = \"warmup\" looks at nothing: for a program that shall not accept connections before its predecessor has gone."

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// keyLines finds the line of every key of a TOML text: the library that decodes
-// it does not tell. The result goes by path, like services.web.listen[1].mode.
+// keyLines finds the line of every key of a TOML text: the library that decodes it
+// does not give the lines. The result is by path, like services.web.listen[1].mode.
 //
-// It never fails: of a text that is not valid TOML it finds what it can, and
-// if a key is there twice, the first one counts.
+// It never fails: in a text that is not valid TOML it finds what it can. If a key is
+// there twice, the first one counts.
 func keyLines(text []byte) map[string]int {
 	s := &lineScanner{
 		text:   string(trimBOM(text)),
@@ -58,8 +58,8 @@ func tooDeep(text []byte) int {
 	return 0
 }
 
-// keyLine is where a key stands. A key that is only implied, as a is by a.b,
-// gives way to where it is named in full.
+// keyLine is the line of a key. A line on which the key is only implied, as a is by
+// a.b, is replaced by the one on which it is named in full.
 type keyLine struct {
 	line    int
 	implied bool

@@ -58,7 +58,7 @@ b = [ [ 1, { c = 2 } ],
 	}
 }
 
-func TestUnknownKeyStandsWhereItsTableStands(t *testing.T) {
+func TestUnknownKeyIsReportedOnTheLineOfItsTable(t *testing.T) {
 	s := &source{text: []byte("\n[a]\n\"b.c\" = {\n}")}
 	for path, want := range map[string]int{"a.x": 2, `a."b.c"`: 3, `a."b.c".d.e[5].f`: 3, `a."x.y"`: 2, "z": 1, "": 1} {
 		if got := s.line(path); got != want {
@@ -130,7 +130,7 @@ func collect(path string, v any, into map[string]bool) {
 	}
 }
 
-func TestDurationForms(t *testing.T) {
+func TestDurationAcceptsItsFormsOnly(t *testing.T) {
 	for _, c := range []struct {
 		value any
 		want  time.Duration
@@ -184,7 +184,7 @@ func TestDefaultsOfTheKeyTableDecode(t *testing.T) {
 	newLoader("x", func(string) (string, bool) { return "", false })
 }
 
-func TestForeignNamesArePlainAndLeadSomewhere(t *testing.T) {
+func TestForeignKeysArePlainAndLeadToAKeyOrAHint(t *testing.T) {
 	index := newKeyIndex(Keys())
 	for section, keys := range index {
 		for _, f := range foreignKeys(section) {

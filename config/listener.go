@@ -89,8 +89,8 @@ func decodeListenName(t *table, k *Key, v any) {
 	t.listen.Name = s
 }
 
-// claimAddresses names the sockets that have no name, and reports those that
-// another has already.
+// claimAddresses gives a name to the sockets that have none, and reports addresses
+// that are taken already.
 func (t *table) claimAddresses() {
 	from := t
 	if _, own := t.given["listen"]; !own {

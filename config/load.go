@@ -12,7 +12,7 @@ import (
 )
 
 // Load reads a configuration file and all it includes, and reports every
-// problem of all of them at once. With any problem beyond warnings there is no
+// problem of all of them at once. If one of these is more than a warning, there is no
 // configuration.
 func Load(path string) (*Config, Problems) {
 	l := newLoader(path, os.LookupEnv)
@@ -55,7 +55,7 @@ type loader struct {
 	// files has the files read and the directories warned of, by path.
 	files map[string]bool
 	read  int
-	// What the tables of the main file came to; empty ones if it has none.
+	// The tables of the main file; empty if it has none.
 	daemonTable   *table
 	defaultsTable *table
 	includes      []include
@@ -121,7 +121,7 @@ func (l *loader) builtin(keys []Key) baseline {
 	return b
 }
 
-// document decodes a file as TOML, its values not looked at yet.
+// document decodes a file as TOML. The values are not checked yet.
 func (l *loader) document(s *source) *table {
 	t := &table{loader: l, source: s, section: sectionTop}
 
@@ -159,7 +159,7 @@ func (l *loader) suspect(s *source, unsafe []string) {
 	}
 }
 
-// finish does what takes the whole configuration.
+// finish does what needs the whole configuration.
 func (l *loader) finish(top *table) (*Config, Problems) {
 	l.defaultDirectories()
 	l.checkShutdown()

@@ -82,7 +82,7 @@ d/c.toml:4: services.c.user: expected a string, like user = "www-data", not the 
 	}
 }
 
-func TestWhatIsNoReadableFileIsRefused(t *testing.T) {
+func TestLoadRefusesWhatIsNoReadableFile(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -140,7 +140,7 @@ func TestFileThatOthersCanChangeIsWarnedOf(t *testing.T) {
 	}
 }
 
-func TestRuntimeDirDependsOnWhoRunsIt(t *testing.T) {
+func TestRuntimeDirDependsOnTheUser(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", "/run/user/1000")
 	want := "/run/user/1000/hupwatch"
 	if os.Geteuid() == 0 {
@@ -156,7 +156,7 @@ func TestRuntimeDirDependsOnWhoRunsIt(t *testing.T) {
 	}
 }
 
-func TestStateDirDependsOnWhoRunsIt(t *testing.T) {
+func TestStateDirDependsOnTheUser(t *testing.T) {
 	load := func() string {
 		cfg, problems := config.Load(write(t, filepath.Join(t.TempDir(), "hupwatch.toml"), fmt.Sprintf(service, "web")))
 		if cfg == nil {

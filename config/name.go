@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// AllServices is the name that stands for every service, and is no service's.
+// AllServices is the name that stands for every service, and that no service has.
 const AllServices = "all"
 
 // CheckServiceName says what is wrong with the name of a service.

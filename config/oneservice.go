@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Default returns what a service is if a file says nothing of it.
+// Default returns a service that has the default of every key.
 func Default() *Service {
 	s := newLoader("", func(string) (string, bool) { return "", false }).base.service
 	return &s
 }
 
-// OneService returns the configuration of one service that is given as a
-// command, without a file: everything not said here is as in an empty file. It
-// is named after the command and essential, and its output is hupwatch's own; it
-// has no runtime directory unless one is set afterwards.
+// OneService returns the configuration of one service that runs a command, without a
+// file. What is not set here is as in an empty file. The service is named after the
+// command. It is essential, and its output is hupwatch's own. There is no runtime
+// directory unless one is set afterwards.
 func OneService(command []string, warmup time.Duration) *Config {
 	l := newLoader("", func(string) (string, bool) { return "", false })
 	c := l.config

@@ -18,13 +18,12 @@ const (
 	OutputNull    Output = "null"    // nowhere
 )
 
-// File returns the file that it is, if it is one.
+// File returns the path, if the output is a file.
 func (o Output) File() (path string, ok bool) {
 	return string(o), strings.HasPrefix(string(o), "/")
 }
 
-// leastOutputSize keeps a size whose unit was forgotten from rotating at every
-// line.
+// leastOutputSize catches a size without its unit, which would rotate at every line.
 const leastOutputSize = 4 << 10
 
 func output(to func(*table) *Output) decoder {
@@ -73,7 +72,7 @@ type rotation struct {
 	key     string
 }
 
-// claimOutputs reports a file that another service wants rotated otherwise.
+// claimOutputs reports a file for which another service sets another rotation.
 func (t *table) claimOutputs() {
 	for _, o := range []struct {
 		key string

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// probeURL checks a URL to ask; what a variable is in is not known yet.
+// probeURL checks a URL to ask. One with a variable in it is not known in full yet.
 func probeURL(s, _ string) (string, error) {
 	scheme, _, ok := strings.Cut(s, "://")
 	scheme = strings.ToLower(scheme)
@@ -64,7 +64,7 @@ func checkURL(s string) error {
 	return nil
 }
 
-// probeTCP returns HOST:PORT, an address of this host if none is named.
+// probeTCP returns HOST:PORT, with 127.0.0.1 if no host is named.
 func probeTCP(s, _ string) (string, error) {
 	address := strings.TrimPrefix(s, "tcp://")
 	switch {
@@ -101,8 +101,8 @@ func hostPort(s string) (string, error) {
 	return net.JoinHostPort(host, strings.TrimLeft(port, "0")), nil
 }
 
-// probeUnix returns the path of a socket. What begins with a variable is
-// absolute, or will be told.
+// probeUnix returns the path of a socket. One that begins with a variable is taken
+// for absolute.
 func probeUnix(s, dir string) (string, error) {
 	if looksLikeTCP(s) {
 		return "", fmt.Errorf("%q is no path: for a port there is tcp, for a URL http", clip(s))
@@ -117,8 +117,8 @@ func probeUnix(s, dir string) (string, error) {
 	return unixAddress(s, dir)
 }
 
-// checkReady compares how a generation is seen to be ready with where the
-// service is reached: there another may answer for it.
+// checkReady compares where readiness is asked with where the service is reached: at
+// that address, another generation may answer.
 func (t *table) checkReady() {
 	r := t.service.Ready
 	if r == nil {
@@ -141,7 +141,8 @@ func (t *table) checkReady() {
 	}
 }
 
-// readyPlace is the key that says how, or another if [defaults] says so.
+// readyPlace is the key of ready that says how to ask; if ready is in [defaults], one
+// of the others.
 func (t *table) readyPlace(others ...string) string {
 	if t.place("ready") == "" {
 		return t.place(others...)
@@ -160,7 +161,7 @@ func (t *table) checkReadyFD() {
 	}
 }
 
-// unixPath returns the path that is connected to, if it is one and known.
+// unixPath returns the path to connect to, if it is a path without variables.
 func (r *Ready) unixPath() (string, bool) {
 	isPath := r.Kind == ReadyUnix || r.Kind == ReadyHTTP && r.Address != ""
 	return r.Address, isPath && !strings.Contains(r.Address, "$")

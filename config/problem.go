@@ -73,7 +73,7 @@ func (ps Problems) Errors() []string {
 	return texts
 }
 
-// fatal says whether there is any problem beyond the warnings.
+// fatal reports whether there is any problem beyond the warnings.
 func (ps Problems) fatal() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return !p.Warning })
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// BindPath returns the path of its own that a generation binds, HUPWATCH_BIND,
-// where its service publishes that one.
+// BindPath returns the path that a generation binds, HUPWATCH_BIND, if its service
+// publishes the path public.
 func BindPath(public string, generation int) string {
 	return public + ".d/" + strconv.Itoa(generation) + ".sock"
 }
@@ -37,8 +37,8 @@ func decodePublish(t *table, k *Key, v any) {
 	t.service.Publish = path
 }
 
-// publicPath decodes the path of a socket that is long enough to be bound and
-// short enough for its generations.
+// publicPath decodes the path of a socket to publish. It leaves room for the longer
+// paths of the generations.
 func publicPath(s, dir string) (string, error) {
 	if looksLikeTCP(s) {
 		return "", fmt.Errorf("%q is no path: only a unix socket can be published; for a port, use listen", clip(s))
@@ -57,7 +57,7 @@ func publicPath(s, dir string) (string, error) {
 	return path, nil
 }
 
-// claimPublish reports a path that another publishes, or listens on.
+// claimPublish reports a path that another service publishes, or listens on.
 func (t *table) claimPublish() {
 	from := t
 	if t.place("publish") == "" {
@@ -72,7 +72,7 @@ func (t *table) claimPublish() {
 	})
 }
 
-// checkPublish reports what cannot be had together with publish, or without.
+// checkPublish reports what does not go with publish, or does not go without it.
 func (t *table) checkPublish() {
 	s := t.service
 	if !t.sound("publish") {
@@ -114,7 +114,7 @@ func (t *table) mentionsBind() bool {
 
 var errNoBind = fmt.Errorf(`${%s} is set with publish only: add publish = "/run/web.sock", or give it a default, ${%s:-...}`, BindVariable, BindVariable)
 
-// needsBind says whether a text cannot be expanded without publish.
+// needsBind reports whether a text cannot be expanded without publish.
 func needsBind(s string) bool {
 	_, err := Expand(s, func(name string) (string, bool) { return "", name != BindVariable })
 	return err != nil

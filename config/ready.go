@@ -15,12 +15,12 @@ type Ready struct {
 	// URL is what http asks for, and Headers what it sends besides.
 	URL     string
 	Headers map[string]string
-	// Address is what tcp or unix connect to, HOST:PORT or a path; of http it is
-	// the path of a unix socket, or empty.
+	// Address is what tcp or unix connect to, HOST:PORT or a path. For http it is the
+	// path of a unix socket, or empty.
 	Address string
 	// Exec is the argument vector of exec.
 	Exec []string
-	// FD is the descriptor on which a line of its own says so.
+	// FD is the descriptor to which the program writes a newline once it is ready.
 	FD int
 	// Interval is the pause between two attempts, Timeout how long each may take.
 	Interval, Timeout time.Duration
@@ -33,8 +33,8 @@ const (
 )
 
 // Probe is how to see that a generation of the service is ready; nil if the file does
-// not say how. With publish it is by default that it accepts a connection at its own
-// path.
+// not say how, or says "warmup". With publish, the default is that the generation
+// accepts a connection at its own path.
 func (s *Service) Probe() *Ready {
 	switch {
 	case s.Ready != nil && s.Ready.Kind == ReadyWarmup:
@@ -60,10 +60,10 @@ const (
 	ReadyWarmup ReadyKind = "warmup" // at once: nothing is looked at, and only the warm-up counts
 )
 
-// What stands below 3 are standard input, output and error.
+// Descriptors 0 to 2 are standard input, output and error.
 const leastReadyFD, mostReadyFD = 3, 255
 
-// kindKeys are the keys that say how, one of which there must be.
+// kindKeys are the keys that say how. There must be one of them.
 var kindKeys = []ReadyKind{ReadyHTTP, ReadyTCP, ReadyUnix, ReadyExec, ReadyNotify, ReadyFD}
 
 func decodeReady(t *table, k *Key, v any) {
@@ -111,7 +111,7 @@ func (t *table) chooseKind() {
 			kinds = append(kinds, string(kind))
 		}
 	}
-	if t.place("http") != "" { // over that socket, then
+	if t.place("http") != "" { // then unix says over which socket
 		kinds = slices.DeleteFunc(kinds, func(kind string) bool { return kind == string(ReadyUnix) })
 	}
 
@@ -128,8 +128,8 @@ func (t *table) chooseKind() {
 	}
 }
 
-// hasUnknown says whether there is a key that has been reported as unknown, and
-// was meant to be one that is missing now.
+// hasUnknown reports whether the table has an unknown key. That is reported already,
+// and may be a misspelling of the key that is missing.
 func (t *table) hasUnknown() bool {
 	for name := range t.given {
 		if _, known := t.keys[t.section][name]; !known {

@@ -11,7 +11,7 @@ type ReloadMode string
 
 // The ways to reload.
 const (
-	ReloadStartFirst ReloadMode = "start-first" // the new one is proven good before the old one hears of it
+	ReloadStartFirst ReloadMode = "start-first" // the new one is proven good before the old one is told to stop
 	ReloadStopFirst  ReloadMode = "stop-first"  // the old one ends first
 	ReloadSignal     ReloadMode = "signal"      // there is no new one: the program reloads itself
 )
@@ -19,7 +19,7 @@ const (
 // ReloadWhen says which reloads a service takes part in.
 type ReloadWhen string
 
-// When a service is reloaded that nobody has named.
+// When a reload that does not name the service reloads it.
 const (
 	ReloadAlways  ReloadWhen = "always"
 	ReloadChanged ReloadWhen = "changed" // only if something is new for it
@@ -50,7 +50,7 @@ func decodeReloadSignal(t *table, k *Key, v any) {
 	}
 }
 
-// checkReload reports what cannot be had together with how it is reloaded.
+// checkReload reports what does not go with the way the service is reloaded.
 func (t *table) checkReload() {
 	if !t.sound("reload") {
 		return

@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// RuntimeDirs returns the directories in which the hupwatch of that file may
-// have its runtime_dir, the likeliest first. It looks at that one key only, and
-// works with a file that is broken elsewhere: what is wrong with the rest keeps
-// nobody from asking the hupwatch that runs. If the file does not name one,
-// or cannot be read, which is the error then, these are the defaults: that of
-// whoever asks, and that of root.
+// RuntimeDirs returns the directories that may be the runtime_dir of the hupwatch of
+// that file, the likeliest first. It reads that one key only, so it works with a file
+// that is broken elsewhere: the hupwatch that runs can still be asked. If the file
+// does not name one, these are the defaults: that of the current user, and that of
+// root. If the file cannot be read, they are the same, and the error says why.
 func RuntimeDirs(path string) ([]string, error) {
 	l := newLoader(path, os.LookupEnv)
 	if _, err := l.main.read(); err != nil {

@@ -79,8 +79,8 @@ func (t *table) addService(at, name string, v any) {
 	t.config.Services = append(t.config.Services, &service)
 }
 
-// essentialEnds makes the first end of an essential service its last, unless
-// somebody said otherwise.
+// essentialEnds makes "no" the default of restart for an essential service: its first
+// end is its last.
 func (t *table) essentialEnds() {
 	_, here := t.given["restart"]
 	_, inDefaults := t.defaultsTable.given["restart"]
@@ -130,7 +130,7 @@ func (t *table) checkDelays() {
 	}
 }
 
-// sound says whether the value of a key was decoded, wherever it comes from.
+// sound reports whether the value of a key was decoded, wherever it comes from.
 func (t *table) sound(key string) bool {
 	if _, own := t.given[key]; own {
 		return !t.failed[key]

@@ -16,8 +16,8 @@ var sizeUnits = map[string]int64{
 	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
 }
 
-// size decodes a number of bytes: a bare number, or a string with a unit. 0 is
-// no limit, for which "infinity" is the word.
+// size decodes a number of bytes: a bare number, or a string with a unit. 0 is no
+// limit, and is also written "infinity".
 func size(v any) (int64, error) {
 	switch v := v.(type) {
 	case int64:

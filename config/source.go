@@ -19,8 +19,8 @@ const largest = 4 << 20
 
 // source is one file of a configuration.
 type source struct {
-	// name is how messages name the file, dir the absolute path that its
-	// relative paths are below.
+	// name is how messages name the file. dir is the absolute path of the directory
+	// that its relative paths are below.
 	name string
 	dir  string
 	rank int
@@ -29,8 +29,8 @@ type source struct {
 	lines map[string]int
 }
 
-// line returns where the key of that path stands, or else the nearest that it
-// is below. It is 0 if the file could not be read.
+// line returns the line of the key of that path, or else of the nearest key above it.
+// It is 0 if the file could not be read.
 func (s *source) line(path string) int {
 	if s.text == nil {
 		return 0
@@ -104,8 +104,8 @@ func (s *source) decode() (values map[string]any, line int, err error) {
 		return nil, line, fmt.Errorf("brackets nest more than %d deep", deepest)
 	}
 
-	// The library panics where it finds a mistake of its own. That must not end
-	// a hupwatch that was only asked to read its file again.
+	// The library panics if it finds a mistake of its own. That must not end a
+	// hupwatch that was only asked to read its file again.
 	defer func() {
 		if r := recover(); r != nil {
 			values, line, err = nil, 1, fmt.Errorf("decode it as TOML: %v", r)
@@ -122,8 +122,8 @@ func (s *source) decode() (values map[string]any, line int, err error) {
 	return own(values).(map[string]any), 0, nil //nolint:forcetypeassert // a map comes out as one
 }
 
-// own copies the strings of a value. As they are, each keeps the text of the whole
-// file, for as long as a single service runs with what was read then.
+// own copies the strings of a value. Without that, each of them keeps the text of the
+// whole file in memory as long as one service runs with it.
 func own(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -146,8 +146,8 @@ func own(v any) any {
 	return v
 }
 
-// syntaxLine returns the line of a syntax error. In a header that the end of the
-// line ends too early, the library has gone on to the next.
+// syntaxLine returns the line of a syntax error. For a header without its closing ],
+// the library gives the line after it.
 func syntaxLine(err toml.ParseError) int {
 	line := err.Position.Line
 	if strings.Contains(err.Message, `to end table name, but got '\n'`) {
@@ -164,7 +164,7 @@ func (s *source) explain(message string) error {
 		return fmt.Errorf("%s is there twice, first on line %d: keep one", key, s.line(key))
 	}
 
-	// What is upper case from the second letter on is a name.
+	// A word whose second letter is upper case is a name, and stays as it is.
 	first, size := utf8.DecodeRuneInString(message)
 	if second, _ := utf8.DecodeRuneInString(message[size:]); !unicode.IsUpper(second) {
 		message = string(unicode.ToLower(first)) + message[size:]
@@ -178,7 +178,7 @@ func (s *source) explain(message string) error {
 	return errors.New(message)
 }
 
-// syntaxRemedies are what people mean who make a mistake in TOML.
+// syntaxRemedies say what to do about the usual mistakes in TOML.
 var syntaxRemedies = []struct{ symptom, remedy string }{
 	{"to end table name, but got ':'", "a section is written [services.NAME]"},
 	{"to end table name, but got '\\n'", "the closing ] is missing"},

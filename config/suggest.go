@@ -18,8 +18,8 @@ func nearest(word string, words []string) string {
 	return found
 }
 
-// plain is a key without what differs between the habits of writing one:
-// stop_signal, stop-signal, stopSignal, STOP_SIGNAL.
+// plain is a key without what differs between the ways to write it: stop_signal,
+// stop-signal, stopSignal, STOP_SIGNAL.
 func plain(key string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(key))
 }

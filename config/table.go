@@ -15,8 +15,8 @@ type table struct {
 	source  *source
 	section string
 	path    string
-	// given are the values as they stand in the file; failed has the keys among
-	// them that have a problem, so that no other is built upon it.
+	// given are the values as they stand in the file. failed has those of their keys
+	// that have a problem: no other check relies on them.
 	given  map[string]any
 	failed map[string]bool
 
@@ -60,8 +60,8 @@ func (t *table) problem(at string, err error) {
 	t.found = append(t.found, finding{source: t.source, path: t.absolute(at), text: err.Error()})
 }
 
-// place returns the first of these keys that stands in the table itself, empty
-// for none: what its values come to may be due to [defaults].
+// place returns the first of these keys that stands in the table itself, empty for
+// none: the values may come from [defaults].
 func (t *table) place(keys ...string) string {
 	for _, key := range keys {
 		if _, own := t.given[key]; own {
@@ -94,7 +94,7 @@ func (t *table) mistyped(k *Key, v any) {
 	t.problem(k.Name, fmt.Errorf("expected %s%s, like %s = %s, not %s", article, k.Type, k.Name, k.Example(), typeName(v)))
 }
 
-// typeName says what a value is, and short ones in full.
+// typeName says what a value is. It shows short values in full.
 func typeName(v any) string {
 	switch v := v.(type) {
 	case string:

@@ -11,12 +11,12 @@ import (
 // containerPatience is how long docker stop waits before it kills everything.
 const containerPatience = 10 * time.Second
 
-// advice is what somebody should know who starts a hupwatch like this.
+// advice is what a person who starts hupwatch like this should know.
 func advice(o Options, pid int) []string {
 	c := o.Config
 	texts := process.Lacks()
 	if slowest := slowestStop(c); pid == 1 && slowest > containerPatience && !o.OneService {
-		texts = append(texts, fmt.Sprintf("as PID 1 of a container: to stop may take %s, docker stop kills after %s; lower shutdown_timeout or stop_timeout, or raise docker's --stop-timeout",
+		texts = append(texts, fmt.Sprintf("as PID 1 of a container: a stop may take %s, but docker stop kills after %s; lower shutdown_timeout or stop_timeout, or raise docker's --stop-timeout",
 			brief(slowest), containerPatience))
 	}
 	return texts

@@ -16,13 +16,13 @@ type asking struct {
 	ended   bool // nobody answers any more
 }
 
-// verdict is what they hear.
+// verdict is the answer to one of them.
 type verdict struct {
 	id  uint64
 	err error
 }
 
-// begin returns a token to ask with, and where the verdict is going to be.
+// begin returns a token to ask with, and the channel that gets the verdict.
 func (a *asking) begin() (token uint64, heard <-chan verdict) {
 	box := make(chan verdict, 1)
 	a.mu.Lock()
@@ -39,7 +39,7 @@ func (a *asking) begin() (token uint64, heard <-chan verdict) {
 	return a.token, box
 }
 
-// tell gives the one with that token its verdict.
+// tell gives the client with that token its verdict.
 func (a *asking) tell(token uint64, v verdict) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,8 +65,7 @@ func errEnding() error {
 }
 
 // request asks for something and returns the id of the request. It waits until the file
-// was read, if that is due, or until ctx is done: then the request may still be
-// accepted.
+// was read, if that is due. If ctx is done first, the request may still be accepted.
 func (s *supervisor) request(ctx context.Context, d rollout.Demand) (id uint64, err error) {
 	token, heard := s.asking.begin()
 	s.inbox.Put(rollout.Asked{Token: token, Demand: d})

@@ -1,7 +1,7 @@
 // Package runner is the daemon: it keeps the services of one configuration file
 // running and reloads them.
 //
-//	signals ──▶ supervisor ◀──▶ rollout: who reloads, when, with which configuration
+//	signals ──▶ supervisor ◀──▶ rollout: what reloads, when, with which configuration
 //	               │ ▲
 //	               ▼ │                    (one of each per service)
 //	            watcher ◀──▶ lifecycle: what happens to the service
@@ -61,8 +61,8 @@ type Options struct {
 	// again.
 	Config *config.Config
 	Load   func() (*config.Config, config.Problems)
-	// Log gets hupwatch's own log, and with Stdout what services write that are told
-	// apart by a prefix.
+	// Log gets hupwatch's own log. What services write with a prefix goes to Stdout and
+	// to Log.
 	Log, Stdout io.Writer
 	// Version is what the log says at the start.
 	Version string
@@ -70,15 +70,14 @@ type Options struct {
 	// HUPIgnored says that HUP was ignored when hupwatch began: it is to outlive
 	// the terminal.
 	HUPIgnored bool
-	// OneService says that the configuration is of one service and no file: a
-	// USR2 is a HUP.
+	// OneService says that the configuration is of one service, without a file: USR2
+	// then does the same as HUP.
 	OneService bool
 }
 
-// Run is the daemon: it returns when everything it started has ended, after a
-// TERM, QUIT or INT, or since an essential service is down for good, with the
-// exit code for that. An error says why it did not start, or what went wrong
-// with it.
+// Run is the daemon. It returns when everything it started has ended, after a TERM,
+// QUIT or INT, or after an essential service is down for good. The code is the exit
+// code for that. The error says why it did not start, or what went wrong with it.
 func Run(o Options) (code int, err error) {
 	dir, why, err := hold(o)
 	if err != nil {
@@ -165,8 +164,8 @@ func Run(o Options) (code int, err error) {
 	return s.code, err
 }
 
-// watchPaths returns what tells that the path of a socket was removed; nil if the
-// system does not, and then that is only seen when a process ends.
+// watchPaths returns a watch that sees if the path of a socket is removed. It is nil if
+// the system has none: then a removal is only seen when a process ends.
 func watchPaths(trouble func(service, text string), mistakes mistake.Report) (*sockets.Watch, func()) {
 	p, err := poller.New(mistakes)
 	if err != nil {
@@ -220,8 +219,8 @@ func monotonic() lifecycle.Instant {
 	return lifecycle.Instant(ts.Nano())
 }
 
-// logicalDir is hupwatch's working directory as it was typed: $PWD, if it is
-// that directory, keeps the symbolic links a deploy switches.
+// logicalDir is hupwatch's working directory as it was typed. $PWD, if it is that
+// directory, keeps the symbolic links that a deploy switches.
 func logicalDir() string {
 	dir, err := os.Getwd() // prefers $PWD if it is true
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"hupwatch/services/release"
 )
 
-// Prepare makes of this process what services can be started from: one that
-// blocks and ignores no signal and hands down no descriptor by accident. It is
-// called before anything else and may execute hupwatch anew.
+// Prepare makes this process fit to start services: it blocks and ignores no signal,
+// and hands down no descriptor by accident. Prepare is called before anything else,
+// and may execute hupwatch anew.
 func Prepare() error {
 	if _, err := process.CleanSignals(); err != nil {
 		return fmt.Errorf("clean signals: %w", err)
@@ -103,7 +103,7 @@ func socketFact(path string) string {
 	there, err := os.Lstat(path)
 	switch {
 	case err == nil && there.Mode().Type()&(os.ModeSocket|os.ModeSymlink) == 0:
-		return path + " is there, and is no socket: remove it, or the service does not start"
+		return path + " is not a socket: remove it, or the service does not start"
 	case info.Mode().Perm()&others != 0:
 		return fmt.Sprintf("everybody can write to %s, and so keep the service from starting: give its socket a directory of its own", dir)
 	}

@@ -42,7 +42,7 @@ func TestAMissingOutputDirectoryIsWarnedOf(t *testing.T) {
 }
 
 // What could not be seen when hupwatch ran will not be seen when it runs next.
-func TestWhatCannotBeSeenIsWarnedOf(t *testing.T) {
+func TestHostFactsWarnOfServicesThatCannotBeSeen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	listen := []config.Listen{{Network: "tcp", Address: "127.0.0.1:1"}}

@@ -21,7 +21,7 @@ import (
 )
 
 // eventLog renders the event stream as log lines. It has a goroutine of its own,
-// so that an output nobody reads stalls nothing but the log.
+// so that an output that nobody reads stalls only the log.
 type eventLog struct {
 	events   *mailbox.Box[lifecycle.Event]
 	output   io.Writer
@@ -34,7 +34,7 @@ type eventLog struct {
 // logFormat is the daemon's keys about the log.
 type logFormat struct{ level, format string }
 
-// logLimit bounds what an output can cost that nobody reads.
+// logLimit bounds how many events are kept for an output that nobody reads.
 const logLimit = 1 << 14
 
 // startLog logs the events of the stream until it is closed.
@@ -91,11 +91,11 @@ func (l *eventLog) logger(output io.Writer) log.Logger {
 	return level.NewFilter(logger, level.Allow(level.ParseDefault(f.level, level.InfoValue())))
 }
 
-// atOnce is what a pipe takes in one piece, whoever else writes to it.
+// atOnce is what a pipe takes in one piece, whatever else writes to it.
 const atOnce = 4096
 
-// lineWriter writes lines that come together with one call. An output that does
-// not take them has nobody to be told.
+// lineWriter writes lines that come together with one call. If the output does not
+// take them, they are lost: there is nowhere else to report that.
 type lineWriter struct {
 	output io.Writer
 	lines  []byte
@@ -128,7 +128,7 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 	}
 	add("service", e.Service, e.Service != "")
 	add("instance", e.Instance, e.Instance > 0)
-	if e.Result != lifecycle.ResultRolledBack { // the event before tells of what failed, serving of what came of it
+	if e.Result != lifecycle.ResultRolledBack { // the event before says what failed, serving says what serves now
 		add("generation", e.Generation, e.Generation > 0)
 		add("pid", e.PID, e.PID > 0)
 	}
@@ -189,7 +189,7 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 	log.WithPrefix(leveled(logger, e), "ts", timestamp(e.At)).Log(line...)
 }
 
-// leveled picks the level: error is for what somebody has to do something about.
+// leveled picks the level: error is for what a person has to act on.
 func leveled(logger log.Logger, e lifecycle.Event) log.Logger {
 	switch e.Kind {
 	case lifecycle.KindEnding:
@@ -219,8 +219,8 @@ func leveled(logger log.Logger, e lifecycle.Event) log.Logger {
 	return level.Info(logger)
 }
 
-// message says what happened; if something else than a reload was asked, what
-// that was.
+// message says what happened. If something else than a reload was asked for, it names
+// that instead.
 func message(e lifecycle.Event) string {
 	if e.Verb == "" {
 		return string(e.Kind)

@@ -16,9 +16,9 @@ import (
 // nameFileMax is more than a thousand services of the longest name need.
 const nameFileMax = 128 << 10
 
-// claimNameFile takes the file at path out of everybody's way, whatever it is,
-// and returns the names in it. The rename makes it ours: who writes the next one
-// writes another file.
+// claimNameFile takes the file at path away, whatever it is, and returns the names in
+// it. It renames the file first, which makes it ours: the next one to be written is
+// another file.
 func claimNameFile(path string) ([]string, error) {
 	claimed := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.claimed-%d", filepath.Base(path), os.Getpid()))
 	err := os.Rename(path, claimed)
@@ -30,8 +30,8 @@ func claimNameFile(path string) ([]string, error) {
 	}
 	text, readErr := readClaimed(claimed)
 	if err := os.Remove(claimed); err != nil {
-		// A directory with something in it, which is not ours to empty. It goes
-		// back, or it would be in the way of every later claim.
+		// It is a directory with something in it, which is not ours to empty. It goes
+		// back: otherwise it would be in the way of every later claim.
 		left := claimed
 		if os.Rename(claimed, path) == nil {
 			left = path

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestTheNameFileIsTakenWhateverItIs(t *testing.T) {
+func TestNameFileIsRemovedEvenIfItIsBad(t *testing.T) {
 	write := func(mode fs.FileMode, text string) func(string) error {
 		return func(path string) error {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -9,26 +9,24 @@ import (
 	"time"
 )
 
-// restAfter is how long after the last event hupwatch takes it that there is
-// quiet.
+// restAfter is how long after the last event the rest begins.
 const restAfter = time.Second
 
-// What is collected less often while the services come up, when hardly anything
-// becomes garbage, and afterwards.
+// How often garbage is collected (debug.SetGCPercent): while the services come up,
+// when there is hardly any; later; and at rest.
 const (
 	collectAtStart = 400
 	collectLater   = 200
-	collectAtRest  = -1 // only what would take more than restLimit beyond what there is
+	collectAtRest  = -1 // off: only restLimit beyond what there is starts a collection
 	restLimit      = 16 << 20
 )
 
-// rest gives the memory of a storm back to the system when there is quiet again:
-// the start, or the reload, of a thousand services takes several times what it
-// takes to watch them.
+// rest gives memory back to the system when nothing happens any more: the start, or
+// the reload, of a thousand services takes several times what it takes to watch them.
 type rest struct {
 	timer *time.Timer
-	// collect says that how often to collect is for hupwatch to say, not for
-	// whoever set GOGC.
+	// collect says that hupwatch sets how often to collect, since neither GOGC nor
+	// GOMEMLIMIT is set.
 	collect bool
 
 	mu sync.Mutex // guards what is below
@@ -60,9 +58,8 @@ func (r *rest) later() {
 
 func (r *rest) stop() { r.timer.Stop() }
 
-// begin gives back what is worth it: after the reload of a single service that is
-// nothing. From now on the runtime does not collect every two minutes what is not
-// there.
+// begin gives memory back if that is worth it: after the reload of a single service it
+// is not. From now on the runtime does not collect every two minutes for nothing.
 func (r *rest) begin() {
 	const worth = 1 << 20
 

@@ -22,10 +22,10 @@ type runtimeDir struct {
 	path   string // empty for none
 	lock   *os.File
 	ledger ledger
-	wanted map[string]lifecycle.Wanted // what an earlier hupwatch was asked
+	wanted map[string]lifecycle.Wanted // what an earlier hupwatch was asked for
 }
 
-// ledger is where what lives is written down, and its mark.
+// ledger records what lives, and has a mark.
 type ledger interface {
 	services.Ledger
 	Mark() string
@@ -40,8 +40,8 @@ func (d *runtimeDir) file(name string) string {
 }
 
 // hold takes the runtime directory, and refuses to go on if generations of an
-// earlier hupwatch still run: nothing is ever run twice. PID 1 of a container
-// does without where there is nowhere to write: nothing outlives it anyway. Then
+// earlier hupwatch still run: nothing is ever run twice. PID 1 of a container goes on
+// without the directory if it cannot write there: nothing outlives it anyway. Then
 // why says what does not work.
 func hold(o Options) (d *runtimeDir, why []string, err error) {
 	path := o.Config.Daemon.RuntimeDir
@@ -134,8 +134,7 @@ func (d *runtimeDir) refuse(survivors []state.Survivor) error {
 		d.path, strings.Join(names, ", "), strings.Join(pids, " "))
 }
 
-// ownDirectory refuses a directory in which somebody else could put things in
-// the place of ours.
+// ownDirectory refuses a directory in which somebody else could replace our files.
 func ownDirectory(key, path string) error {
 	link, err := os.Lstat(path)
 	if err != nil {
@@ -171,7 +170,7 @@ func (d *runtimeDir) holder() string {
 
 func (d *runtimeDir) pidFile() string { return filepath.Join(d.path, "pid") }
 
-// writePID says who holds the directory.
+// writePID writes down which process holds the directory.
 func (d *runtimeDir) writePID() error {
 	temp := filepath.Join(d.path, ".pid.new")
 	if err := os.WriteFile(temp, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {

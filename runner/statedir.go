@@ -34,9 +34,9 @@ func (d *stateDir) release() {
 	}
 }
 
-// holdState takes the state directory. hupwatch runs without, and says why and what
-// that means: nothing that serves depends on it. In a container whose root is
-// read-only nothing could outlive it, and nobody expects that.
+// holdState takes the state directory. If it cannot, hupwatch goes on without it: no
+// service depends on it. why says the reason and what is lost. It is empty in a
+// container with a read-only root: nothing could outlive that, and nobody expects it.
 func holdState(path string) (d *stateDir, why string) {
 	if path == "" {
 		return &stateDir{}, ""
@@ -46,7 +46,7 @@ func holdState(path string) (d *stateDir, why string) {
 		return &stateDir{}, ""
 	}
 	if err != nil {
-		return &stateDir{}, fmt.Sprintf("state_dir %s: %v; without it a reboot forgets the journal, and which release of a service was good last", path, err)
+		return &stateDir{}, fmt.Sprintf("state_dir %s: %v; without it the journal and the last good releases do not outlive a reboot", path, err)
 	}
 	return &stateDir{path: path, lock: lock}, ""
 }
@@ -79,7 +79,7 @@ func lockState(path string) (*os.File, error) {
 	return lock, nil
 }
 
-// plainPath leaves the path out of an error that stands behind it.
+// plainPath leaves the path out of an error: the message names it already.
 func plainPath(err error) error {
 	if pathError, ok := errors.AsType[*os.PathError](err); ok {
 		return pathError.Err

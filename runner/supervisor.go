@@ -124,14 +124,14 @@ func (s *supervisor) step(in rollout.Input) (done bool) {
 			go func() { // ends when the file system answers
 				var read rollout.ConfigRead
 				if !s.host.Mistakes.Do("read the configuration", func() { read.Config, read.Problems = s.load() }) {
-					read = rollout.ConfigRead{Problems: config.Problems{{Text: "hupwatch met a mistake of its own when it read the file, its log has the details"}}}
+					read = rollout.ConfigRead{Problems: config.Problems{{Text: "internal error when hupwatch read the file; its log has the details"}}}
 				}
 				s.inbox.Put(read)
 			}()
 		case rollout.ClaimNames:
 			path := s.nameFile
 			go func() { // likewise
-				claimed := rollout.NamesClaimed{Err: errors.New("hupwatch met a mistake of its own when it read the name file, its log has the details")}
+				claimed := rollout.NamesClaimed{Err: errors.New("internal error when hupwatch read the name file; its log has the details")}
 				s.host.Mistakes.Do("claim the name file", func() { claimed.Names, claimed.Err = claimNameFile(path) })
 				s.inbox.Put(claimed)
 			}()
@@ -153,7 +153,7 @@ func (s *supervisor) step(in rollout.Input) (done bool) {
 	return done
 }
 
-// show lets others see what is new.
+// show puts a new Front in place if something has changed.
 func (s *supervisor) show(added bool) {
 	r, before := s.rollout, s.front.Load()
 	if !added && before.Config == r.Config && before.ConfigError == r.ConfigError {

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is the terminal that hupwatch was started from; nil if there is
-// none, or if it is not to matter.
+// terminal is the terminal that hupwatch was started from; nil if there is none, or if
+// it does not matter.
 //
-// When a terminal is closed, the kernel sends a HUP to what runs in its
-// foreground, which is the very signal that asks for a reload. It can be told
-// from that one by what is left: the terminal cannot be opened any more.
+// When a terminal is closed, the kernel sends a HUP to what runs in its foreground:
+// the same signal that asks for a reload. The difference is that a closed terminal
+// cannot be opened any more.
 type terminal struct {
 	foreground bool
 	conts      chan os.Signal
@@ -40,9 +40,9 @@ func openTTY() (fd int, err error) {
 	return unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 }
 
-// look sees whether hupwatch is in the foreground. That changes only while it is
+// look finds out whether hupwatch is in the foreground. That changes only while it is
 // stopped (Ctrl-Z, then bg or fg), so it looks again whenever it is continued. A
-// terminal that is gone tells nothing: what was seen last stays.
+// terminal that is gone says nothing: what was seen last stays.
 func (t *terminal) look() {
 	fd, err := openTTY()
 	if err != nil {
@@ -61,8 +61,8 @@ func (t *terminal) continued() <-chan os.Signal {
 	return t.conts
 }
 
-// hungUp tells, when a HUP came, whether it was the end of the terminal in whose
-// foreground hupwatch ran.
+// hungUp is called after a HUP. It reports whether that was the end of the terminal in
+// whose foreground hupwatch ran.
 func (t *terminal) hungUp() bool {
 	if t == nil || !t.foreground {
 		return false
@@ -71,7 +71,7 @@ func (t *terminal) hungUp() bool {
 	if err == nil {
 		unix.Close(fd)
 	}
-	// Any other reason, as EMFILE, says nothing about the terminal.
+	// Any other error, such as EMFILE, says nothing about the terminal.
 	return errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EIO)
 }
 

@@ -8,15 +8,15 @@ import (
 	"hupwatch/services/process"
 )
 
-// threads are how many hupwatch has from its start on. The Go runtime makes one more
-// whenever the others are all in system calls, keeps it for ever, and ends the program
-// if the kernel refuses it one: what is left of a pids cgroup (TasksMax, --pids-limit)
-// or of RLIMIT_NPROC may be taken by a service that forks without end, and that would
-// be the end of the watch over all others. Each costs 20 KB.
+// threads is how many hupwatch has from its start on. The Go runtime makes one more
+// whenever all others are in system calls, keeps it for ever, and ends the program if
+// the kernel refuses it. A service that forks without end may use up a pids cgroup
+// (TasksMax, --pids-limit) or RLIMIT_NPROC: without these threads, that could end
+// hupwatch, and with it the watch over all others. Each costs 20 KB.
 const threads = 32
 
 // reserveThreads has the runtime make the threads now, and keep them. If the cgroup has
-// no room for them it takes half of what there is, and says so.
+// room for less than twice as many, it takes half of that at most, and says so.
 func reserveThreads() (why []string) {
 	n := threads
 	if left, limit := process.TasksLeft(); left < 2*threads {

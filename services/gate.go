@@ -7,13 +7,13 @@ import (
 	"hupwatch/services/mistake"
 )
 
-// gatePatience is how long a job waits for others to get out of its way.
+// gatePatience is how long jobs wait if none of those inside ends.
 const gatePatience = time.Second
 
 // Gate keeps a host with a thousand services from using its file system a thousand
 // times at once: each use would cost a thread for good, and each that waits a stack. It
-// is no lock: if the jobs inside hang, they are not counted any more after a while, and
-// all that wait go in.
+// is not a lock: if the jobs inside hang, it stops counting them after a while, and all
+// that wait go in.
 type Gate struct {
 	// Mistakes is told of jobs that panic. It is set before the first one.
 	Mistakes mistake.Report
@@ -22,12 +22,12 @@ type Gate struct {
 	patience *time.Timer
 
 	mu      sync.Mutex // guards what is below
-	shift   int        // of those that are counted
+	shift   int        // inside counts the jobs of this one
 	inside  int
 	waiting []func()
 }
 
-// NewGate returns a gate for so many at a time.
+// NewGate returns a gate that lets in width jobs at a time.
 func NewGate(width int) *Gate {
 	g := &Gate{width: width}
 	g.patience = time.AfterFunc(gatePatience, g.nextShift)
@@ -65,7 +65,7 @@ func (g *Gate) next(shift int) func() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if shift != g.shift {
-		return nil // others have its place
+		return nil // it is not counted any more
 	}
 	if len(g.waiting) == 0 || g.inside > g.width {
 		g.inside--
@@ -81,7 +81,7 @@ func (g *Gate) next(shift int) func() {
 	return job
 }
 
-// nextShift is called when nobody inside came to an end for too long.
+// nextShift is called when no job inside has ended for too long.
 func (g *Gate) nextShift() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

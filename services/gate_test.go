@@ -52,7 +52,7 @@ func TestAJobThatPanicsIsReportedAndTheNextOneIsDone(t *testing.T) {
 	})
 }
 
-func TestWhereThoseInsideAGateHangTheOthersGoIn(t *testing.T) {
+func TestGateLetsOthersInIfThoseInsideHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := services.NewGate(1)
 		thaw := make(chan struct{})

@@ -20,8 +20,8 @@ type opener struct {
 	credential *process.Credential
 }
 
-// paths are those of its unix sockets, if a generation of that release is going to open
-// the same ones.
+// paths returns the paths of its unix sockets, if a generation of that release is going
+// to open the same ones.
 func (o opener) paths(rel *release.Release) []string {
 	if o.process == nil || len(rel.Service.Listen) > 0 || rel.Service.Publish != "" {
 		return nil
@@ -35,8 +35,8 @@ func (o opener) paths(rel *release.Release) []string {
 	return paths
 }
 
-// owns reports whether a path may be its own: what a process has bound in its own mount
-// namespace is another file here.
+// owns reports whether a path may be its own: a path that a process has bound in its
+// own mount namespace is another file here.
 func (o opener) owns(path string) bool {
 	if o.credential == nil || o.credential.UID == 0 {
 		return true
@@ -49,7 +49,7 @@ func (o opener) owns(path string) bool {
 	return ok && st.Uid == o.credential.UID
 }
 
-// guardPaths begins to guard the paths of the service's sockets, or ends that.
+// guardPaths begins or ends the guarding of the paths of the service's sockets.
 func (w *Watcher) guardPaths(e lifecycle.Guard) {
 	e.Kept = slices.DeleteFunc(slices.Clone(e.Kept), func(path string) bool { return slices.Contains(w.abandoned, path) })
 	w.guarding = e
@@ -62,8 +62,8 @@ func (w *Watcher) guardPaths(e lifecycle.Guard) {
 	w.guardAgain()
 }
 
-// guardAgain guards what is there now: the sockets are others, or a path leads
-// elsewhere.
+// guardAgain guards what is there now. It is called when the sockets have changed, or a
+// path leads elsewhere.
 func (w *Watcher) guardAgain() {
 	if !w.guarding.On {
 		return
@@ -76,7 +76,7 @@ func (w *Watcher) guardAgain() {
 }
 
 func (w *Watcher) pathChanged() {
-	if w.repairing.CompareAndSwap(false, true) { // else who comes to it sees this too
+	if w.repairing.CompareAndSwap(false, true) { // else the one on its way does it
 		w.Post(pathsChanged{})
 	}
 }
@@ -95,7 +95,7 @@ func (w *Watcher) repair() {
 }
 
 // show makes the paths that the servers opened themselves lead to what the incoming
-// generation put there. A path at which it put nothing is not kept: nobody answers
+// generation put there. A path at which it put nothing is not kept: nothing answers
 // there once the old one has gone.
 func (w *Watcher) show() {
 	w.told(w.holdback.Show())
@@ -125,8 +125,8 @@ func (w *Watcher) told(err error) {
 	}
 }
 
-// mention reports whether something was not told since the guarding began. A server can
-// do it ten thousand times, and would fill log and journal.
+// mention reports whether something is told for the first time since the guarding
+// began. A server can do it ten thousand times, and would fill log and journal.
 func (w *Watcher) mention(what string) bool {
 	if w.mentioned[what] {
 		return false

@@ -33,8 +33,8 @@ func (h *hookRun) isKilled() bool {
 	return h.killed
 }
 
-// begun says what to kill, which may be due already. Making it is not waited for with
-// the lock: a file system that hangs would then hang the watcher, which kills.
+// begun notes what to kill, and kills it if that is due already. The task is made
+// without the lock: else a file system that hangs would hang the watcher in kill.
 func (h *hookRun) begun(t *task.Task) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,7 +98,7 @@ func hookDone(token int, e lifecycle.Exit, capture *output.Capture) lifecycle.Ho
 	return in
 }
 
-// killHook ends a hook that nobody waits for any more.
+// killHook ends a hook that nothing waits for any more.
 func (w *Watcher) killHook(token int) {
 	if h := w.hooks[token]; h != nil {
 		h.kill()

@@ -54,8 +54,8 @@ func (w *Watcher) save() {
 		living = append(living, one)
 	}
 	recorded := slices.DeleteFunc(slices.Clone(living), func(l Living) bool { return l.PID == 0 })
-	// A generation that is gone may stay on record as long as others are: it is known
-	// to be another process than one that gets its number.
+	// A generation that is gone may stay on record as long as others do: its Identity
+	// differs from that of a process that gets its number.
 	news := slices.ContainsFunc(recorded, func(l Living) bool { return !slices.Contains(w.saved, l) })
 	emptied := len(recorded) == 0 && len(w.saved) > 0
 	if wanted := w.machine.Wanted(); news || emptied || wanted != w.wanted {
@@ -74,7 +74,7 @@ func (w *Watcher) save() {
 	})
 }
 
-// notWritten tells of an error of the ledger once.
+// notWritten reports an error of the ledger, the same one only once.
 func (w *Watcher) notWritten(err error) error {
 	err = fmt.Errorf("write state: %w", err)
 	if text := err.Error(); text != w.unsaved {

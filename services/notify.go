@@ -10,9 +10,9 @@ import (
 	"hupwatch/services/process"
 )
 
-// exitGrace is how long the exit of a process may come after the end of its
-// descriptors, which the kernel closes first. How it ended says more than that it fell
-// silent.
+// exitGrace is how long after the end of its descriptors the exit of a process may
+// come: the kernel closes them first. How a process ended says more than that it
+// closed them.
 const exitGrace = 500 * time.Millisecond
 
 // notification is where a generation says that it is ready, if it does.
@@ -21,7 +21,7 @@ type notification struct {
 	pipe   *notify.Pipe
 }
 
-// notified is a lifecycle.Notified that is still to be taken.
+// notified is a lifecycle.Notified whose message is still to be read.
 type notified struct {
 	lifecycle.Notified
 	socket *notify.Socket
@@ -77,9 +77,9 @@ func (e notification) close() {
 	}
 }
 
-// catchUp returns what a generation has said and nobody was told yet, if it is one that
-// notifies. What it said before it ended, or before its time was over while hupwatch
-// was paused, counts.
+// catchUp returns what a generation has said and the machine does not know yet, if it
+// is one that notifies. What it said before it ended counts, and so does what it said
+// in time while hupwatch was paused.
 func (w *Watcher) catchUp(s *started) (said lifecycle.Notified, speaks bool) {
 	said.Generation = s.generation
 	switch it := s.notification; {
@@ -93,7 +93,7 @@ func (w *Watcher) catchUp(s *started) (said lifecycle.Notified, speaks bool) {
 	return said, false
 }
 
-// take reads a message. The main process that it names must be one of its own.
+// take reads a message. The main process that it names must be one of the generation's.
 func (w *Watcher) take(u notified) lifecycle.Notified {
 	m := u.socket.Take()
 	said := u.Notified

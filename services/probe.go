@@ -21,7 +21,7 @@ func (w *Watcher) probe(e lifecycle.Prove) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.started(e.Generation).unprobe = cancel
-	active := w.process(e.Active) // here: what looks does so beside the turns
+	active := w.process(e.Active) // here, since the look runs outside of the turn
 	gate, look := w.host.Probing, func() lifecycle.Proved { return it.listens(active, e.Own) }
 	switch e.Way {
 	case lifecycle.WayProbe:
@@ -70,8 +70,8 @@ func (w *Watcher) attempt(ctx context.Context, r *config.Ready, atOnce int, it s
 // errDidNotEnd says that the command of a probe was killed for the time it took.
 var errDidNotEnd = errors.New("did not end")
 
-// failed is the result of an attempt that failed for err; of one that succeeded if that
-// is nil.
+// failed is the result of an attempt that failed with err, or that succeeded if err is
+// nil.
 func failed(err error) (in lifecycle.Proved) {
 	if err == nil {
 		return in

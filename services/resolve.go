@@ -22,8 +22,8 @@ type resolution struct {
 
 // makeRelease asks for a release. A restart does not ask again for what is being made
 // already: if the file system hangs, each time would cost a thread for good, and a
-// service that is started again for days would use up all that there may be. A reload
-// does ask again: somebody may have mended what hangs.
+// service that is started again for days would use up all threads. A reload does ask
+// again: somebody may have mended what hangs.
 func (w *Watcher) makeRelease(e lifecycle.Resolve) {
 	for _, i := range w.resolving {
 		if e.Cause == lifecycle.CauseRestart && i.Reuse == e.Reuse && reflect.DeepEqual(i.Config, e.Config) {

@@ -8,16 +8,16 @@ import (
 	"hupwatch/services/mailbox"
 )
 
-// Stream numbers events and hands them to everybody who subscribed. Nobody can
-// make the others wait: who does not keep up loses events and is told how many.
+// Stream numbers events and hands them to all subscribers. No subscriber can make the
+// others wait: one that does not keep up loses events and is told how many.
 type Stream struct {
 	mu          sync.Mutex // guards what is below
 	seq         uint64
 	subscribers []*mailbox.Box[lifecycle.Event]
 }
 
-// Subscribe returns a box that gets every event from now on. It holds so many for
-// a subscriber that does not keep up.
+// Subscribe returns a box that gets every event from now on. It holds at most limit
+// events for a subscriber that does not keep up; 0 is no limit.
 func (s *Stream) Subscribe(limit int) *mailbox.Box[lifecycle.Event] {
 	box := mailbox.New[lifecycle.Event](limit)
 	s.mu.Lock()

@@ -38,7 +38,7 @@ type Host struct {
 	// Stepping, Resolving and Starting are the gates for these. With one gate for all,
 	// a thousand starts would wait until a thousand releases are made.
 	Stepping, Resolving, Starting *Gate
-	// Probing is the gate for probes. It is wide: a probe waits for others.
+	// Probing is the gate for probes. It is wide: a probe waits for other processes.
 	Probing *Gate
 	Ledger  Ledger
 	Archive Archive // nil for none
@@ -61,9 +61,9 @@ const pauseAfterMistake = time.Second
 // Watcher runs one service: it feeds what happens into a Machine and carries out the
 // effects. It decides nothing.
 type Watcher struct {
-	mu      sync.Mutex // held while these change, which only turn does
+	mu      sync.Mutex // held while turn changes these; nothing else does
 	machine *lifecycle.Machine
-	last    []string // what the generation wrote that ended last, or could not be started
+	last    []string // written by the generation that last ended or failed to start
 
 	host        *Host
 	coordinator Coordinator
@@ -89,7 +89,7 @@ type Watcher struct {
 	saved     []Living
 	wanted    lifecycle.Wanted // likewise saved
 	unsaved   string           // why the last record could not be written
-	undone    []string         // what the generation wrote last that was rolled back last
+	undone    []string         // the last lines of what was rolled back last
 	bad       excerpt          // of the release that failed last; guarded by mu
 }
 
@@ -119,7 +119,7 @@ func NewWatcher(c *config.Service, known lifecycle.Record, h *Host, r Coordinato
 	}
 }
 
-// Look calls at with the machine, which must not be kept.
+// Look calls at with the machine. At must not keep it.
 func (w *Watcher) Look(at func(*lifecycle.Machine)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -129,7 +129,8 @@ func (w *Watcher) Look(at func(*lifecycle.Machine)) {
 // Name returns the name of the service.
 func (w *Watcher) Name() string { return w.machine.Name }
 
-// LastTail returns the last lines of the generation that ended by itself last.
+// LastTail returns the last lines of the generation that last ended by itself, or could
+// not be started.
 func (w *Watcher) LastTail() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,8 +167,8 @@ func (w *Watcher) Post(in lifecycle.Input) { w.inbox.Put(in) }
 func (w *Watcher) Interrupt(error) { w.inbox.Close() }
 
 // Run is the goroutine of the watcher; Interrupt ends it. It only waits: the work is
-// done behind a gate. A goroutine that did it here would keep a stack several times as
-// large, a thousand times.
+// done behind a gate. If it were done here, each of a thousand goroutines would keep a
+// stack several times as large.
 func (w *Watcher) Run() error {
 	for range w.inbox.Wake {
 		inputs, _, closed := w.inbox.Take()
@@ -204,8 +205,8 @@ func (w *Watcher) turn(inputs []lifecycle.Input) {
 	}
 }
 
-// safely reports whether do did not panic. If it did, the rest of the turn, and all
-// other services, go on.
+// safely calls do, and reports whether it ended without a panic. After a panic the rest
+// of the turn, and all other services, go on.
 func (w *Watcher) safely(do func()) bool {
 	return w.host.Mistakes.Do("watch "+w.machine.Name, do)
 }
@@ -244,9 +245,9 @@ func (w *Watcher) armAfter(d time.Duration) {
 	w.timer.Reset(d)
 }
 
-// ended reports whether the main process of a generation has ended. Nobody may have
-// been told: after a pause of all of hupwatch, and on a busy host, its end and that of
-// its warm-up come together.
+// ended reports whether the main process of a generation has ended. The machine may
+// not know yet: after a pause of all of hupwatch, and on a busy host, the process and
+// its warm-up may end together.
 func (w *Watcher) ended(generation int) bool {
 	p := w.process(generation)
 	return p != nil && p.Ended()
@@ -328,8 +329,8 @@ func (w *Watcher) carryOut(e lifecycle.Effect) {
 	case lifecycle.Resolve:
 		w.makeRelease(e)
 	case lifecycle.Launch:
-		// An intent is on disk before its process, lest that be run twice. Where
-		// something serves, it can wait for room on the disk.
+		// An intent is on disk before its process, so that none is run twice. If
+		// something serves, the start can wait for room on the disk.
 		if err := w.intend(e.Generation); err != nil && e.MayWait {
 			w.Post(lifecycle.SpawnFailed{Generation: e.Generation, Reason: err.Error()})
 			return
@@ -442,7 +443,7 @@ func (w *Watcher) send(e lifecycle.Signal) {
 		send = func(sig syscall.Signal) error { return p.SignalMember(e.MainPID, sig) }
 	}
 	err := send(e.Signal)
-	if e.MainPID != 0 && errors.Is(err, process.ErrGone) { // then it is the main process's again
+	if e.MainPID != 0 && errors.Is(err, process.ErrGone) { // then the main process gets it
 		err = p.Signal(e.Signal)
 	}
 	if err != nil && !errors.Is(err, process.ErrGone) {

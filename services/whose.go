@@ -49,7 +49,7 @@ func (w *Watcher) subject(generation int, others []int) subject {
 	return it
 }
 
-// listeners are the sockets. Nobody is ever seen on one that is not open.
+// listeners describes the sockets. No process is ever seen on one that is not open.
 func (w *Watcher) listeners(listens []config.Listen) []listeningSocket {
 	sockets := make([]listeningSocket, len(listens))
 	for i, fd := range w.sockets.Descriptors(listens) {
@@ -97,7 +97,7 @@ func (w *Watcher) observe(e lifecycle.Observe) {
 	})
 }
 
-// waits sees whether the generation waits for connections on all of these sockets.
+// waits looks whether the generation waits for connections on all of these sockets.
 func (s subject) waits(ctx context.Context, sockets []listeningSocket, atOnce int) (in lifecycle.Proved) {
 	listeners := make([]process.Listener, len(sockets))
 	for i := range sockets {
@@ -107,7 +107,7 @@ func (s subject) waits(ctx context.Context, sockets []listeningSocket, atOnce in
 		switch {
 		case sight.Waits:
 			continue
-		case sight.Registered: // the rest is told by a connection that it accepts
+		case sight.Registered: // a connection that it accepts shows the rest
 			accepted := s.probe(ctx, sockets[i].target(), atOnce)
 			if accepted.Failure == "" && accepted.Unseen == "" {
 				continue
@@ -139,9 +139,9 @@ func (l listeningSocket) target() probe.Target {
 	return t
 }
 
-// probe connects to a target so many times at once. Only an answer of the generation
-// itself counts. If no other one runs, an answer at an address that the generation does
-// not have must come from it in the end.
+// probe makes atOnce connections to a target at the same time. Only an answer of the
+// generation itself counts. If no other one runs, every answer counts: it must come
+// from this one in the end, even at an address that it does not have.
 func (s subject) probe(ctx context.Context, target probe.Target, atOnce int) lifecycle.Proved {
 	attempts := make([]attempt, max(1, atOnce))
 	var all sync.WaitGroup
@@ -166,8 +166,8 @@ type attempt struct {
 	err    error
 }
 
-// judge makes one result of several attempts: what the generation itself did counts,
-// and the worst of that; then what another one did.
+// judge makes one result of several attempts. A failure of the generation itself
+// decides, else a success, else the answer of another one.
 func (s subject) judge(attempts []attempt, target probe.Target) (in lifecycle.Proved) {
 	var other, none error
 	good := false
@@ -210,7 +210,7 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in lifecycle.Pr
 // errNotAccepted says that a connection waits in the queue of a socket.
 var errNotAccepted = errors.New("nobody accepted the connection in time")
 
-// errNobody says that the process that answers is none of the service.
+// errNobody says that what answers is no process of the service.
 var errNobody = errors.New("no process of the service has the connection, so that nothing tells which generation answers: probe the service at its own address, or use exec")
 
 // otherAnswersError says that another generation took a connection.
@@ -220,7 +220,7 @@ func (o *otherAnswersError) Error() string {
 	return fmt.Sprintf("it is generation %d (pid %d) that answers, not this one", o.generation, o.pid)
 }
 
-// The pauses between two looks at who has accepted a connection: an idle server needs
+// The pauses between two looks for what accepted a connection: an idle server needs
 // less than the first one. A connection that one process passes to another has no owner
 // for a moment.
 const (
@@ -230,8 +230,8 @@ const (
 )
 
 // answers waits until a connection is accepted, and returns an error unless the
-// generation has accepted it. If that cannot be seen it says why, and the answer is
-// believed.
+// generation has accepted it. If that cannot be seen, unseen says why, and the answer
+// counts.
 func (s subject) answers(ctx context.Context, conn net.Conn) (unseen string, err error) {
 	inode, err := s.otherEnd(ctx, conn)
 	switch {

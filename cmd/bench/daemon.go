@@ -55,7 +55,7 @@ func (s *site) start(ctx context.Context, n int, keys string) (d *daemon, took t
 		return nil, 0, err
 	}
 	d = &daemon{stamps: st, runtimeDir: s.runtimeDir, current: make(map[string]int)}
-	// The log goes where it costs nothing but the writing of it.
+	// The log goes to /dev/null, so that it costs only the writing.
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, 0, err
@@ -103,8 +103,8 @@ func (d *daemon) kill(service string) error {
 // reloaded is what a reload of one service looked like from within.
 type reloaded struct{ asked, runs, told time.Duration }
 
-// reload asks for a reload by a signal and returns what the service that it
-// concerns alone saw of it.
+// reload asks by a signal for a reload of one service alone, and returns what that
+// service saw of it.
 func (d *daemon) reload(ctx context.Context, service string, sig syscall.Signal) (reloaded, error) {
 	old := d.current[service]
 	if sig == syscall.SIGUSR2 {

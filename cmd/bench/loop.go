@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// loop is the reference: what does the same with nothing but the system calls.
+// loop is the reference: it does the same with nothing but the system calls.
 type loop struct {
 	*stamps
 	site *site

@@ -5,9 +5,9 @@
 //
 //	bench -hupwatch bin/hupwatch [-runs 5] [-services 1000] [-idle 130s] [-reloads 10000] [-only start,idle]
 //
-// The services say themselves when they run and when they are told to end, with
-// the time; hupwatch's log is not asked. Reference is a loop of fork and exec,
-// kill and wait, in the same run, turn by turn with hupwatch. The figures are
+// The services report themselves at what time they run and are told to end;
+// hupwatch's log is not read. The reference is a loop of fork and exec, kill and
+// wait. It is measured in the same run, in turn with hupwatch. The figures are
 // medians and, in brackets, the smallest and largest.
 package main
 
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	if b.runs < 1 || b.services < 1 || b.reloads < 100 {
-		return errors.New("it takes at least one run, one service and a hundred reloads")
+		return errors.New("at least one run, one service and 100 reloads are needed")
 	}
 	if b.dir, err = os.MkdirTemp("", "hupwatch-bench-"); err != nil {
 		return err

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// The keys of the services: in the steady state nothing else is to happen.
+// The keys of the services. Without a warm-up nothing more happens once they run.
 const (
 	atOnce   = `warmup = 0`
-	viaStub  = "warmup = 0\numask = \"022\"" // what only the process itself can set
+	viaStub  = "warmup = 0\numask = \"022\"" // only the process itself can set it
 	captured = "warmup = 0\nstderr = \"prefix\""
 )
 

@@ -28,8 +28,8 @@ const (
 
 const stampSize = 40
 
-// look is how often the pipe is looked into. The stamps bear their own time, so
-// this measures nothing; a reader woken for each of them would be in the way.
+// look is how often the pipe is read. The stamps carry their own time, so this does
+// not change what is measured. A reader woken for each of them would disturb it.
 const look = 2 * time.Millisecond
 
 // patience is how long anything may take before the benchmark gives up.
@@ -46,7 +46,7 @@ func newStamps() (*stamps, error) {
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("open pipe: %w", err)
 	}
-	// Only our end is not to block.
+	// Only the end that we read must not block.
 	if err := unix.SetNonblock(fds[0], true); err != nil {
 		return nil, fmt.Errorf("set pipe: %w", err)
 	}
@@ -126,7 +126,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func now() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(err) // there is no host without it
+		panic(err) // every host has it
 	}
 	return time.Duration(ts.Nano())
 }

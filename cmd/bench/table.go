@@ -59,7 +59,7 @@ type row struct {
 // absolute number.
 type goal struct{ times, most float64 }
 
-// outcome says what was to be reached and whether it was.
+// outcome says what the goal was, and whether it was met.
 func (r row) outcome() (goal, result string) {
 	times := 0.0
 	if len(r.reference) > 0 && len(r.ours) > 0 {

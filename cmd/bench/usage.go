@@ -12,7 +12,7 @@ import (
 )
 
 // usage is the processor time of a process and the context switches of all its
-// threads: how often one of them was woken, or thrown out.
+// threads: how often one of them gave up the processor, or lost it.
 func usage(pid int) (cpu time.Duration, switches int, err error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
 	if err != nil || len(tasks) == 0 {

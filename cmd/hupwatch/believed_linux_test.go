@@ -21,7 +21,7 @@ import (
 // was measured there went wrong every time. Everything here is seen on one. It is not
 // parallel itself, so that no other test has to share the cores with what keeps them
 // busy.
-func TestOnABusyHost(t *testing.T) {
+func TestBusyHostDoesNotMisleadReloads(t *testing.T) {
 	busy(t)
 	for _, c := range []struct {
 		name string

@@ -20,13 +20,13 @@ func (p *program) check() *cobra.Command {
 		Use: "check [FILE]", Short: "report every problem of the configuration at once",
 		Long: `Read the configuration and report every problem of it at once, as FILE:LINE: key:
 what is wrong, and the remedy. What this host lacks (a user, a directory, a
-program) is a warning. Nothing is started, no daemon is asked: do it before
+program) is a warning. Nothing is started, no daemon is asked. Run it before
 hupwatch -c FILE, and before a reload.`,
 		Annotations: exits("0  the file is good, whatever warnings there are", "2  it is not; hupwatch would refuse it"),
 		Example:     "  hupwatch check\n  hupwatch check -c web.toml     (also: hupwatch -t -c web.toml)",
 		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 && !cmd.Flags().Changed("config") { // the file, as people type it
+			if len(args) == 1 && !cmd.Flags().Changed("config") { // FILE, as people type it
 				file, args = args[0], nil
 			}
 			if len(args) > 0 {
@@ -39,7 +39,7 @@ hupwatch -c FILE, and before a reload.`,
 	return cmd
 }
 
-// checkFile prints the problems to stdout, for they are what was asked for.
+// checkFile prints the problems to stdout, because they are what was asked for.
 func checkFile(file string, stdout, stderr io.Writer) int {
 	early.Release()
 	if file == "" {

@@ -15,7 +15,7 @@ func output(cmd *exec.Cmd) (string, int) {
 	return string(text), exitCode(cmd.ProcessState)
 }
 
-func TestCommandLine(t *testing.T) {
+func TestCommandLineHasItsExitCodeAndMessage(t *testing.T) {
 	t.Parallel()
 	good := filepath.Join(t.TempDir(), "good.toml")
 	bad := filepath.Join(t.TempDir(), "bad.toml")

@@ -38,7 +38,7 @@ bash-completion for it.`,
 			case "fish":
 				return root.GenFishCompletion(p.stdout, true)
 			}
-			return fmt.Errorf("%q: no such shell here, there are bash, zsh and fish", args[0])
+			return fmt.Errorf("unknown shell %q; choose bash, zsh or fish", args[0])
 		},
 	}
 }

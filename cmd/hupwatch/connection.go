@@ -68,8 +68,8 @@ func (c *connection) find() (string, error) {
 	return dirs[0], nil
 }
 
-// complete completes the names of services, as many as the command takes after
-// so many other arguments. It is silent if nobody answers.
+// complete completes the names of services, after so many other arguments. It
+// returns none if no hupwatch answers.
 func (c *connection) complete(after int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) < after {
@@ -93,7 +93,7 @@ func (c *connection) complete(after int) cobra.CompletionFunc {
 	}
 }
 
-// named returns the names once each, none if they stand for every service.
+// named returns each name once, and none if one of them stands for every service.
 func named(args []string) []string {
 	if slices.Contains(args, config.AllServices) {
 		return nil

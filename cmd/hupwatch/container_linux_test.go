@@ -203,7 +203,7 @@ func scratchService(script string, more string) string {
 		more, script, asService, sayTo)
 }
 
-func TestInAContainerFromScratch(t *testing.T) {
+func TestHupwatchRunsInAContainerFromScratch(t *testing.T) {
 	t.Parallel()
 	program := staticBinary(t)
 	everyday := func(d, said *daemon) {

@@ -136,7 +136,7 @@ func decoded(t *testing.T, body string) object {
 	return o
 }
 
-func TestTheStatusByHand(t *testing.T) {
+func TestStatusOverPlainHTTPHasItsFields(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, quick+service("web", "serve; gate g; exit 0")+service("down", "serve", "autostart = false")+
 		service("crashing", "say alas; exit 7", failing, `restart_delay = "1h"`, `restart_max_delay = "1h"`))
@@ -190,7 +190,7 @@ func TestTheStatusByHand(t *testing.T) {
 	d.open("g")
 }
 
-func TestAReloadByHand(t *testing.T) {
+func TestReloadOverPlainHTTPSendsItsEvents(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, quick+service("web", "serve")+service("api", "serve"))
 	pid := d.up("web", 1)

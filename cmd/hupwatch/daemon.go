@@ -17,7 +17,7 @@ func runFile(file string, stderr io.Writer) int {
 		return code
 	}
 	if absolute, err := filepath.Abs(file); err == nil {
-		file = absolute // what the log says of it is read elsewhere
+		file = absolute // the log is read in other directories
 	}
 	c, problems := config.Load(file)
 	for _, p := range problems {

@@ -9,10 +9,10 @@ import (
 	"hupwatch/cmd/hupwatch/screen"
 )
 
-// display is where a command shows things to people, if it is one.
+// display is the terminal that a command writes to, if there is one.
 type display struct {
 	fd int // -1 for none
-	// escapes reports whether it knows more than plain lines.
+	// escapes reports whether it understands escape sequences.
 	escapes bool
 }
 
@@ -29,7 +29,7 @@ func newDisplay(w io.Writer) display {
 	return display{fd: int(file.Fd()), escapes: kind != "" && kind != "dumb"}
 }
 
-// size is how many cells a line and how many lines the terminal has now.
+// size is how many cells wide and how many lines high the terminal is now.
 func (d display) size() (width, height int) {
 	width, height = 80, 24
 	if ws, err := unix.IoctlGetWinsize(d.fd, unix.TIOCGWINSZ); err == nil && ws.Col > 0 && ws.Row > 0 {
@@ -38,7 +38,7 @@ func (d display) size() (width, height int) {
 	return width, height
 }
 
-// style is what lines for it may have in them now.
+// style is how wide lines for it may be now, and if they may have colours.
 func (d display) style() screen.Style {
 	if d.fd < 0 {
 		return screen.Style{}

@@ -79,7 +79,7 @@ func TestTheEndOfAnEssentialServiceStopsTheOthers(t *testing.T) {
 	}
 }
 
-func TestWhatIsDeafWhenAnEssentialServiceEndsHasShutdownTimeout(t *testing.T) {
+func TestEndOfAnEssentialServiceKillsAtShutdownTimeout(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, "shutdown_timeout = \"300ms\"\n"+quick+
 		service("deaf", "ignore TERM; say deaf; hang", `stop_timeout = "infinity"`)+

@@ -12,7 +12,7 @@ import (
 	"hupwatch/runner/control"
 )
 
-// errGone says that what is being followed will not go on.
+// errGone says that there is nothing more to follow.
 var errGone = errors.New("hupwatch has ended, there is nothing more to follow")
 
 func (p *program) events() *cobra.Command {

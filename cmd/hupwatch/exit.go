@@ -12,31 +12,31 @@ const (
 	exitOther       = 1
 	exitUsage       = 2 // bad usage or configuration
 	exitUnknown     = 3 // unknown name, or wanted down; of status: not running
-	exitUnreachable = 4 // nobody to ask, or refused
+	exitUnreachable = 4 // no hupwatch answers, or it refuses
 	exitDown        = 5 // something does not serve
-	exitLost        = 6 // nobody knows what became of it
+	exitLost        = 6 // the outcome is not known
 )
 
-// Those of the daemon that no command has, as sysexits.h has them: 2 is what a crash of
-// the Go runtime ends with, and supervisors must be able to tell these apart.
+// The exit codes of the daemon alone, as in sysexits.h. A crash of the Go runtime ends
+// with 2, and supervisors must be able to tell these apart.
 const (
 	exitDaemonUsage  = 64 // EX_USAGE
 	exitDaemonConfig = 78 // EX_CONFIG
 )
 
-// errUnfinished says that an answer ended before what was asked for.
+// errUnfinished says that an answer ended before the request was done.
 var errUnfinished = errors.New("unfinished")
 
-// exitOf is the exit code of a request that came to these results and errors. That
-// of a reload has more to tell than done or not. If they are several, or it was for
-// several services, the highest counts: so nothing hides behind what went well.
+// exitOf is the exit code of a request that came to these results and errors. That of
+// a reload says more than done or not done. Of several results, errors or services the
+// highest code counts, so that a success never hides a failure.
 func exitOf(verb string, results []control.Reload, failures []error) int {
 	code := exitDone
 	for _, err := range failures {
 		code = max(code, exitOfError(verb, err))
 	}
 	for _, r := range results {
-		if !r.Done { // and yet nothing more is said about it
+		if !r.Done { // and nothing more comes
 			code = max(code, exitOfError(verb, errUnfinished))
 		}
 		for _, s := range r.Services {
@@ -94,14 +94,14 @@ func exitOfService(verb string, s control.ServiceReload) int {
 	return exitOther
 }
 
-// serves reports whether a service in this state does what it is there for: so does
-// one that ended as its restart says it may.
+// serves reports whether a service in this state does what it is there for. One that
+// has ended as its restart key allows does too.
 func serves(state string) bool {
 	return state == control.StateRunning || state == control.StateExited || state == ""
 }
 
-// exitOfStatus reports whether these services run: with names all of them, else
-// those wanted up.
+// exitOfStatus is the exit code that says if these services run: with names all of
+// them, else those wanted up.
 func exitOfStatus(found []control.Service, byName bool) int {
 	for _, svc := range found {
 		if (byName || svc.Wanted == control.WantedUp) && svc.State != control.StateRunning {
@@ -111,8 +111,8 @@ func exitOfStatus(found []control.Service, byName bool) int {
 	return exitDone
 }
 
-// failure is an error that is not bad usage. One without an error has been told
-// already.
+// failure is an error that is not bad usage. Without err its message was printed
+// before.
 type failure struct {
 	code int
 	err  error
@@ -127,7 +127,7 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// ended makes an exit code an error, and done none.
+// ended makes an exit code an error. For exitDone it is nil.
 func ended(code int) error {
 	if code == exitDone {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"hupwatch/runner/control"
 )
 
-func TestExitCodes(t *testing.T) {
+func TestExitCodeFollowsFromResultsAndErrors(t *testing.T) {
 	t.Parallel()
 	refused := func(reason control.Reason) error {
 		return fmt.Errorf("asked: %w", &control.Error{Message: "no", Reason: reason})
@@ -72,7 +72,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestExitCodesOfStatus(t *testing.T) {
+func TestExitCodeOfStatusSaysIfServicesRun(t *testing.T) {
 	t.Parallel()
 	up := control.Service{Name: "up", Wanted: "up", State: "running"}
 	starting := control.Service{Name: "starting", Wanted: "up", State: "starting"}

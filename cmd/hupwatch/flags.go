@@ -42,8 +42,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w; %s", err, see)
 }
 
-// dashed is an option as it is typed. It is a short one if it stands among
-// shorthands.
+// dashed is an option as it is typed. With shorthands it is a short one.
 func dashed(name, shorthands string) string {
 	if shorthands != "" {
 		return "-" + name
@@ -51,7 +50,7 @@ func dashed(name, shorthands string) string {
 	return "--" + name
 }
 
-// noArguments refuses what stands behind a command that takes nothing.
+// noArguments refuses arguments to a command that takes none.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return tooMany(cmd, args)

@@ -18,14 +18,14 @@ var errInterrupted = errors.New("interrupted")
 // ask asks for something to be done.
 type ask func(context.Context) (*control.Events, error)
 
-// heard is an event of an answer, or why there is no other.
+// heard is an event of an answer, or the error that ended it.
 type heard struct {
 	event control.Event
 	err   error
 }
 
-// follow asks, and shows what happens until it is over for all that was asked.
-// It returns what went wrong: with what was refused, and with the following.
+// follow asks, and shows what happens until every request is over. It returns the
+// errors of the requests that were refused or could not be followed to their end.
 func (p *program) follow(ctx context.Context, v view, asks []ask) []error {
 	interrupts, stop := early.Watch(syscall.SIGINT)
 	defer stop()
@@ -48,7 +48,7 @@ func (p *program) follow(ctx context.Context, v view, asks []ask) []error {
 			case h.err == nil:
 				v.add(h.event)
 				continue
-			case h.err != io.EOF: //nolint:errorlint // Next says it like this, and with another one it is the connection's
+			case h.err != io.EOF: //nolint:errorlint // Next returns it bare; wrapped it is the connection's
 				failures = append(failures, h.err)
 			}
 			open--

@@ -41,7 +41,7 @@ func (f *foreground) run(cmd *cobra.Command, args []string) error {
 		return f.runOneService(cmd.Flags(), args)
 	}
 	flags := cmd.Flags()
-	if f.test { // a command, written as an option
+	if f.test { // check, written as an option
 		f.usage = exitUsage
 	}
 	switch {
@@ -71,7 +71,7 @@ func noSuchCommand(root *cobra.Command, name string) error {
 	return fmt.Errorf("%q: no such command; see hupwatch help", name)
 }
 
-// twoDashes lets the long options without a command have one dash.
+// twoDashes adds the second dash to long options of hupwatch typed with only one.
 func (f *foreground) twoDashes(flags *pflag.FlagSet, args []string) []string {
 	given := append([]string{}, args...) // not nil: that would be os.Args
 	for i, arg := range given {

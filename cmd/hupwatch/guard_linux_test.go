@@ -156,7 +156,7 @@ func TestAPathThatTheServerOpensItselfSurvivesTheEndOfTheOldOne(t *testing.T) {
 	d.open("g")
 }
 
-func TestWhoIsNotProvenIsNotMetAtAPathThatServersOpenThemselves(t *testing.T) {
+func TestClientsDoNotMeetAnUnprovenServerAtItsOwnPath(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
 	path := dir + "/web"

@@ -159,7 +159,7 @@ func commandNames(root *cobra.Command) []string {
 }
 
 // keysNamed returns the keys of that name, with or without their section. The
-// name keys is all of them.
+// name "keys" stands for all of them.
 func keysNamed(name string) []config.Key {
 	name = strings.Trim(name, "[]")
 	return slices.DeleteFunc(config.Keys(), func(k config.Key) bool {
@@ -184,8 +184,8 @@ func fullName(k config.Key) string {
 	return k.Section + "." + k.Name
 }
 
-// printKey prints a key as it is looked up: its name, its type, its default, and
-// what it is for.
+// printKey prints what a key is: its name, its type, its default, and what it is
+// for.
 func printKey(w io.Writer, k config.Key) {
 	facts := k.Type
 	if k.Default != "" {

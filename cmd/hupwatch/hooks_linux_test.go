@@ -12,7 +12,7 @@ import (
 // hook is a key for a hook that is a script.
 func hook(kind, script string) string { return fmt.Sprintf("%s = [%q, %q]", kind, player(), script) }
 
-func TestHooksKnowWhatTheyAreAbout(t *testing.T) {
+func TestHooksHaveTheirGenerationInTheEnvironment(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
 	if err := os.Mkdir(dir+"/release", 0o755); err != nil {

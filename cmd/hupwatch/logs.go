@@ -34,8 +34,8 @@ func (p *program) logs() *cobra.Command {
 		Use: "logs [NAME...]", Short: "show what services wrote",
 		Long: `Show the last lines that services wrote to their standard output and error, as far
 as hupwatch sees and remembers them. Those of several services are merged by time,
-and each says whose it is. Of a new process that was no good they are kept apart,
-the last 64 KiB, until the next one is started: --generation shows those.`,
+and each says whose it is. The last 64 KiB of a new process that was no good are kept
+apart until the next one is started: --generation shows those.`,
 		Annotations: exits("0  shown", "3  no such service, or nothing is kept of that generation", "4  hupwatch cannot be reached, refuses, or (with -f) has ended"),
 		Example:     "  hupwatch logs -f web\n  hupwatch logs -n 20\n  hupwatch logs --generation 7 web",
 		Args:        cobra.ArbitraryArgs,
@@ -55,16 +55,16 @@ the last 64 KiB, until the next one is started: --generation shows those.`,
 func (l *logs) run(ctx context.Context, args []string) error {
 	switch {
 	case l.generation < 0:
-		return fmt.Errorf("--generation %d: they are numbered from 1 on; hupwatch status, hupwatch events name them", l.generation)
+		return fmt.Errorf("--generation %d: generations are numbered from 1; see hupwatch status, hupwatch events", l.generation)
 	case l.generation > 0 && l.follow:
 		return errors.New("--generation shows what was written: leave out -f")
 	case l.generation > 0 && len(named(args)) == 0:
-		return errors.New("say of which service: hupwatch logs --generation N NAME")
+		return errors.New("name the service: hupwatch logs --generation N NAME")
 	case l.generation > 0 && !l.linesGiven:
 		l.lines = 100_000
 	}
 	if l.lines < 0 {
-		return fmt.Errorf("-n %d: it is how many lines to show, from 0 on", l.lines)
+		return fmt.Errorf("-n %d: the number of lines must be 0 or more", l.lines)
 	}
 	client, err := l.connection.client()
 	if err != nil {
@@ -85,12 +85,12 @@ func (l *logs) run(ctx context.Context, args []string) error {
 		}
 	}
 	failures := l.read(ctx, client)
-	if all && len(failures) < len(l.names) { // those whose output hupwatch does not see were not asked for
+	if all && len(failures) < len(l.names) { // nobody named services whose output hupwatch does not see
 		failures = slices.DeleteFunc(failures, func(err error) bool { return errors.As(err, new(*control.Error)) })
 	}
 	for _, err := range failures {
 		l.say(err)
-		if isForbidden(err) { // and so are the others
+		if isForbidden(err) { // the others are forbidden too
 			break
 		}
 	}
@@ -106,14 +106,14 @@ func isForbidden(err error) bool {
 	return ok && refused.Reason == control.ReasonForbidden
 }
 
-// written is a line, or why there is no other.
+// written is a line, or the error that ended the lines.
 type written struct {
 	line control.Line
 	err  error
 }
 
-// read prints the lines of all services until there are no more. What comes at
-// the same time from several is put in order before it is printed.
+// read prints the lines of all services until there are no more. Lines of several
+// services that come at the same time are put in order before they are printed.
 func (l *logs) read(ctx context.Context, client *control.Client) (failures []error) {
 	const together = 200 * time.Millisecond
 
@@ -187,7 +187,7 @@ func (l *logs) readOne(ctx context.Context, client *control.Client, name string,
 	}
 }
 
-// printAll prints lines in the order of their times, and returns none.
+// printAll prints lines in the order of their times, and returns the emptied slice.
 func (l *logs) printAll(held []control.Line) []control.Line {
 	slices.SortStableFunc(held, func(a, b control.Line) int { return a.At.Compare(b.At.Time) })
 	for _, line := range held {
@@ -196,7 +196,7 @@ func (l *logs) printAll(held []control.Line) []control.Line {
 	return held[:0]
 }
 
-// print prints a line: as it was written, unless that is for a terminal.
+// print prints a line. Unless it goes to a terminal it is printed as it was written.
 func (l *logs) print(line control.Line) {
 	fmt.Fprintln(l.stdout, screen.Log(line, l.widest, l.display.fd < 0, l.display.style()))
 }

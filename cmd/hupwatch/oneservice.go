@@ -73,7 +73,7 @@ func (f *foreground) runOneService(flags *pflag.FlagSet, args []string) error {
 	return nil
 }
 
-// runCommand runs the one service until it ends, or hupwatch is told to.
+// runCommand runs the one service until it ends, or hupwatch is told to end.
 func runCommand(c *config.Config, stderr io.Writer) int {
 	if code, ok := prepare(stderr); !ok {
 		return code

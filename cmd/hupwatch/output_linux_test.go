@@ -374,7 +374,7 @@ func TestTheLastLinesBeforeAStopAreNotLost(t *testing.T) {
 	}
 }
 
-func TestWhoFollowsTheLogsMissesNothing(t *testing.T) {
+func TestFollowerOfLogsMissesNothing(t *testing.T) {
 	t.Parallel()
 	const readers, enough = 40, 400
 	d := startDaemon(t, quick+service("web", "flood", `output = "./out"`, apart))

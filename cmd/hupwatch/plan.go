@@ -51,7 +51,7 @@ func skipWhatIsNotNew(plan control.Plan) {
 	for i := range plan.Services {
 		if s := &plan.Services[i]; s.NothingNew && s.Action == control.ActionReload {
 			s.Action, s.Why, s.Notes = control.ActionSkip, "nothing new", nil
-			if len(s.Changed) > 0 { // which need no new process
+			if len(s.Changed) > 0 { // the keys that changed need no new process
 				s.Why = "nothing new to start with"
 			}
 		}

@@ -165,7 +165,7 @@ func TestWhatIsNotReadyAnyMoreAtTheEndOfItsWarmUpIsKeptOut(t *testing.T) {
 	answers(t, d.path("web-1"), "web 1")
 }
 
-func TestExecProbesKnowWhomTheyAreAbout(t *testing.T) {
+func TestExecProbesHaveTheGenerationInTheirEnvironment(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
 	publish := fmt.Sprintf("publish = %q", dir+"/web")

@@ -29,11 +29,11 @@ func (p *program) reload() *cobra.Command {
 		Long: `Reload services, all that are wanted up or those named: hupwatch reads its
 configuration, starts a new process of each, sees it through its warm-up, and only
 then stops the old one. If the new one is no good the old one serves on, and why
-is said here. The command ends once the old ones have finished their work; one that
-dies before that is rolled back, and that is its result. --probation waits until it
-cannot be rolled back any more. What
-waits for other services (depends_on) is reloaded when those are ready; --timeout
-limits how long the command waits for that.
+is said here. The command ends once the old ones have finished their work. A new one
+that dies before that is rolled back, and that is its result. --probation waits
+until it cannot be rolled back any more. What waits for other services (depends_on)
+is reloaded when those are ready; --timeout limits how long the command waits for
+that.
 
 Ctrl-C ends the command, not the reload.`,
 		Annotations: exits(
@@ -66,7 +66,7 @@ Ctrl-C ends the command, not the reload.`,
 
 func (r *reload) run(ctx context.Context, args []string) error {
 	if r.q.NoWait && r.q.Probation {
-		return errors.New("--no-wait waits for nothing, --probation for the end of it: leave one of them out")
+		return errors.New("--no-wait and --probation exclude each other: leave one of them out")
 	}
 	client, err := r.connection.client()
 	if err != nil {
@@ -97,8 +97,8 @@ func (r *reload) run(ctx context.Context, args []string) error {
 	return ended(exitOf(control.VerbReload, progress.Results(), failures))
 }
 
-// statusBefore is how services are before something is asked for. Nothing is lost
-// without.
+// statusBefore is how services are before something is asked for. It is empty if
+// hupwatch does not say.
 func statusBefore(ctx context.Context, client *control.Client) control.Status {
 	st, err := client.Status(ctx, false)
 	if err != nil {
@@ -153,7 +153,7 @@ func (p *program) tell(verb string, id uint64, err error) {
 	p.say(err)
 }
 
-// timeout is an option that is a duration, a bare number being seconds.
+// timeout is an option that is a duration. A bare number is in seconds.
 type timeout time.Duration
 
 // limit ends the context after that time, if one was given.

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestRestartPolicies(t *testing.T) {
+func TestRestartPolicyDecidesWhatIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string

@@ -19,8 +19,8 @@ import (
 type program struct {
 	stdout, stderr io.Writer
 	usage          int // the exit code for bad usage
-	// then is what is left to do once the command line is understood: to be the
-	// daemon, which lives long and needs nothing of the command line any more.
+	// then is run after the command line was read: it is the daemon, which lives
+	// long and needs nothing of the command line any more.
 	then func() int
 }
 
@@ -42,7 +42,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitDone
 }
 
-// isCommand reports whether the first argument is one, and no option.
+// isCommand reports whether the first argument is a command and not an option.
 func isCommand(args []string) bool {
 	return len(args) > 0 && !strings.HasPrefix(args[0], "-")
 }
@@ -74,7 +74,7 @@ func (p *program) root(args []string) *cobra.Command {
 			early.Release()
 		}
 	}
-	if !mode.oneService { // there a word is no command, but the beginning of one
+	if !mode.oneService { // with a --, a word begins the service's command
 		root.AddCommand(p.commands()...)
 		root.SetHelpCommand(p.help())
 	}

@@ -47,7 +47,7 @@ nothing else about it. SIG is a name like HUP or USR1, or a number.`,
 	return cmd
 }
 
-// dashedSignal is for those who type it as for kill.
+// dashedSignal helps people who type the signal as for kill: -HUP.
 func dashedSignal(cmd *cobra.Command, err error) error {
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && isSignal(unknown.GetSpecifiedShortnames()) {
 		name := unknown.GetSpecifiedShortnames()
@@ -61,7 +61,7 @@ func isSignal(name string) bool {
 	return err == nil
 }
 
-// notASignal is for those who type the name of the service first, too.
+// notASignal also helps people who type the name of the service first.
 func notASignal(args []string) error {
 	if i := slices.IndexFunc(args, isSignal); i > 0 {
 		others := slices.Delete(slices.Clone(args), i, i+1)

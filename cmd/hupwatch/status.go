@@ -72,7 +72,7 @@ func (s *statusCommand) run(ctx context.Context, args []string) (err error) {
 	return ended(exitOfStatus(st.Services, len(s.names) > 0))
 }
 
-// get returns the status of the services asked for, and the names of none.
+// get returns the status of the services asked for, and the names that none has.
 func (s *statusCommand) get(ctx context.Context) (st control.Status, missing []string, err error) {
 	st, err = s.client.Status(ctx, true)
 	if err != nil || len(s.names) == 0 {
@@ -101,7 +101,7 @@ func (s *statusCommand) print(st control.Status) {
 		return
 	}
 	if len(st.Services) == 0 && len(s.names) > 0 {
-		return // which is said as an error
+		return // the caller reports that as an error
 	}
 	show := screen.Status
 	if len(s.names) > 0 {
@@ -112,8 +112,8 @@ func (s *statusCommand) print(st control.Status) {
 	}
 }
 
-// keepWatching shows the status every second. On a terminal a hupwatch that goes
-// away is waited for.
+// keepWatching shows the status every second. On a terminal it waits for a hupwatch
+// that goes away.
 func (s *statusCommand) keepWatching(ctx context.Context) error {
 	d := newDisplay(s.stdout)
 	show := func(l look) error { return s.printLook(l) }
@@ -142,7 +142,7 @@ func (s *statusCommand) keepWatching(ctx context.Context) error {
 	}
 }
 
-// look is the status at one moment, and what would be the exit code of it.
+// look is the status at one moment, and the exit code for it.
 type look struct {
 	status control.Status
 	code   int
@@ -179,7 +179,7 @@ func (s *statusCommand) drawLook(d display, l look) error {
 	var lines []string
 	if l.err != nil {
 		lines = screen.Wrap(screen.Safe(l.err.Error()), style.Width)
-	} else if lines = screen.Status(l.status, now, style); len(lines) >= height { // what matters must be on it
+	} else if lines = screen.Status(l.status, now, style); len(lines) >= height { // what matters must be shown
 		lines = screen.Status(screen.RestlessFirst(l.status), now, style)
 	}
 	if _, err := io.WriteString(s.stdout, screen.Page(lines, width, height)); err != nil {

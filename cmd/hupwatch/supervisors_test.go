@@ -70,7 +70,7 @@ func (d *daemon) crashed(pid int) {
 	d.sees("msg=generation ended", "exit=killed by signal KILL")
 }
 
-func TestUnderSupervisord(t *testing.T) {
+func TestHupwatchRunsUnderSupervisord(t *testing.T) {
 	t.Parallel()
 	d := supervised(t, "supervisord", "supervisord", "-c", "supervisord.conf")
 	d.control("mkdir", "run")
@@ -103,7 +103,7 @@ func TestUnderSupervisord(t *testing.T) {
 	d.neverKilled()
 }
 
-func TestOneServiceUnderSupervisord(t *testing.T) {
+func TestOneServiceRunsUnderSupervisord(t *testing.T) {
 	t.Parallel()
 	d := supervised(t, "one-service", "supervisord", "-c", "supervisord.conf")
 	d.control("mkdir", "run")
@@ -144,7 +144,7 @@ func TestOneServiceUnderSupervisord(t *testing.T) {
 	d.neverKilled()
 }
 
-func TestUnderRunit(t *testing.T) {
+func TestHupwatchRunsUnderRunit(t *testing.T) {
 	t.Parallel()
 	d := supervised(t, "runit", "runsv", ".")
 	sv := func(args ...string) { t.Helper(); d.control("sv", append(args, d.cmd.Dir)...) }

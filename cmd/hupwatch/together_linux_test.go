@@ -41,7 +41,7 @@ func TestClientsAndAHangupInOneWarmUpAreEachAnsweredOnce(t *testing.T) {
 	}
 }
 
-func TestTermInTheReloadOfAClientTellsIt(t *testing.T) {
+func TestTermDuringAReloadIsReportedToItsClients(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, quick+service("web", "serve"))
 	d.up("web", 1)
@@ -68,7 +68,7 @@ func TestKillOfHupwatchInTheReloadOfAClientIsAnUnknownOutcome(t *testing.T) {
 	d.command("status").begin().says(exitUnreachable, "hupwatch cannot be reached")
 }
 
-func TestWhoComesWhileHupwatchEndsIsTold(t *testing.T) {
+func TestRequestWhileHupwatchEndsIsRefused(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, quick+service("web", "serve; gate g; exit 0"))
 	d.up("web", 1)

@@ -33,7 +33,7 @@ func (p *program) verb(name string, cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// define makes it what a command does.
+// define makes cmd run the verb.
 func (v *verb) define(cmd *cobra.Command) {
 	cmd.Use = v.name + " NAME...|all"
 	cmd.Args = cobra.ArbitraryArgs
@@ -43,8 +43,8 @@ func (v *verb) define(cmd *cobra.Command) {
 	cmd.ValidArgsFunction = v.connection.complete(0)
 }
 
-// run asks for every service by itself: one that is refused keeps no other from
-// being done.
+// run asks for every service separately: if one is refused, the others are done all
+// the same.
 func (v *verb) run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("say which services: NAME..., or all; see hupwatch help %s", v.name)

@@ -13,7 +13,7 @@ import (
 // view shows events as they come.
 type view interface {
 	add(control.Event)
-	// due is in how long draw is to be called.
+	// due is the time until draw is to be called.
 	due() time.Duration
 	draw()
 	// end comes last.
@@ -31,7 +31,7 @@ func (p *program) viewOf(progress *screen.Progress, asJSON bool) view {
 	return &plainView{progress: progress, out: p.stdout}
 }
 
-// never is when those draw that do not.
+// never is the due time of a view that does not draw.
 const never = 24 * time.Hour
 
 // jsonView prints the events as they are.
@@ -76,8 +76,8 @@ func (v *plainView) end() {
 	}
 }
 
-// How often what moves is drawn: while things happen, and while time passes. So
-// the width is never older than a second.
+// How often a moving view is drawn: while events come, and while only time passes.
+// So it follows the width of the terminal within a second.
 const (
 	soonest = 100 * time.Millisecond
 	latest  = time.Second

@@ -98,7 +98,7 @@ func TestAGoProgramIsReadyWhenItAcceptsNotWhenItListens(t *testing.T) {
 }
 
 // haproxy hands TLS on without a look into it: it is the one that accepts.
-func TestWhoHandsTLSOnIsKnownByTheConnectionItAccepts(t *testing.T) {
+func TestServerThatHandsTLSOnIsKnownByItsConnection(t *testing.T) {
 	t.Parallel()
 	needs(t, "haproxy")
 	behind := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "behind") }))
@@ -143,7 +143,7 @@ ready = { tcp = "%[1]s" }
 
 // In a container hupwatch is root without the right to trace, and its services are
 // other users.
-func TestWhereRootMayNotTraceTheNewOneIsSeenAllTheSame(t *testing.T) {
+func TestNewOneIsSeenThoughRootMayNotTrace(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("only root can be somebody else")

@@ -17,7 +17,7 @@ func (p *program) why() *cobra.Command {
 		Use: "why [NAME...]", Short: "say what is wrong, since when, and what to do",
 		Long: `Say of every service, or of those named, what is wrong with it: since when, with
 which release, what its probe was answered, the lines that name the cause, and what
-to do about it. With names it says so too where nothing is.`,
+to do about it. With names it also says that nothing is wrong.`,
 		Annotations: exits("0  nothing is wrong", "3  something is; or there is none of that name", "4  hupwatch cannot be reached, or refuses"),
 		Example:     "  hupwatch why\n  hupwatch why web",
 		Args:        cobra.ArbitraryArgs,

@@ -10,15 +10,15 @@ import (
 )
 
 // inherited returns the sockets that LISTEN_FDS hands to the process with that
-// pid, as sd_listen_fds(3) has it: none if LISTEN_PID names another process,
-// which only forgot to take the variables out of its child's environment.
+// pid, as sd_listen_fds(3) has it. There are none if LISTEN_PID names another process:
+// that one left the variables in the environment of its child.
 func inherited(getenv func(string) string, pid, firstFD int) ([]net.Listener, error) {
 	if getenv("LISTEN_PID") != strconv.Itoa(pid) {
 		return nil, nil
 	}
 	n, err := strconv.Atoi(getenv("LISTEN_FDS"))
 	if err != nil || n < 0 {
-		return nil, fmt.Errorf("LISTEN_FDS: %q is no number of sockets", getenv("LISTEN_FDS"))
+		return nil, fmt.Errorf("LISTEN_FDS: %q is not a number of sockets", getenv("LISTEN_FDS"))
 	}
 
 	var listeners []net.Listener

@@ -1,6 +1,6 @@
-// Command demo is a small web server that does what hupwatch hopes of a server:
-// it serves the sockets it is handed, says who it is, and stops politely. By
-// flag it does what hupwatch must cope with.
+// Command demo is a small web server that does what hupwatch expects of a server:
+// it serves the sockets it is handed, names itself in its answers, and stops without
+// losing a request. Its flags make it do what hupwatch must cope with.
 //
 //	/           "RELEASE pid PID generation N"
 //	/slow?ms=N  the same, N milliseconds later
@@ -27,7 +27,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stderr))
 }
 
-// options are what a demo is asked to be, all but address bad manners.
+// options are the flags of a demo. All but address make it hard to reload.
 type options struct {
 	address    string
 	boot       time.Duration
@@ -129,7 +129,7 @@ func listen(address string) ([]net.Listener, error) {
 	return []net.Listener{l}, nil
 }
 
-// identity is who answers: the release, the process and its generation. The
+// identity is what an answer says: the release, the process and its generation. The
 // release is named by RELEASE or else by the directory, symbolic links resolved.
 func identity() (string, error) {
 	release := os.Getenv("RELEASE")
@@ -138,7 +138,7 @@ func identity() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		dir, err = filepath.EvalSymlinks(dir) // Getwd believes $PWD
+		dir, err = filepath.EvalSymlinks(dir) // Getwd may return $PWD as it is
 		if err != nil {
 			return "", err
 		}

@@ -12,7 +12,7 @@ import (
 	"hupwatch/examples/load"
 )
 
-func TestTheExitCodeTellsHowItEnded(t *testing.T) {
+func TestExitCodeSaysHowTheDemoEnded(t *testing.T) {
 	t.Parallel()
 	termed, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -11,10 +11,10 @@ import (
 )
 
 // settle is how long the connections of a server that stops must have been idle
-// before it closes them. A pool that is in use comes back within that time and
-// is then told that the connection closes; closing under its next request would
-// lose that. It is long for a machine that is starved, and only connections that
-// are left idle make anybody wait for it.
+// before it closes them. A pool that is in use comes back within that time and is then
+// told that the connection closes; to close it during the next request would lose that
+// request. It is long enough for a machine that is starved. The stop waits for it only
+// if connections are left idle.
 const settle = time.Second
 
 // server is an HTTP server that stops without losing a request, which
@@ -48,8 +48,8 @@ func newServer(name string) *server {
 }
 
 // serve serves until ctx is done and every request that came until then has its
-// answer. It never accepts a connection that it would not answer: what is in
-// the kernel's queue is left to those who share the sockets.
+// answer. It never accepts a connection that it would not answer: what is in the
+// kernel's queue is left to the other processes that share the sockets.
 func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
 	var accepting sync.WaitGroup
 	ended := make(chan error, len(listeners))
@@ -144,9 +144,8 @@ func (s *server) answerSlowly(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// untilStop is a listener whose Accept ends for good at the stop. The deadline
-// that wakes it is a passing error in the eyes of http.Server, who would try
-// again and again.
+// untilStop is a listener whose Accept ends for good at the stop. http.Server takes
+// the deadline that wakes it for a passing error, and would try again and again.
 type untilStop struct {
 	net.Listener
 	stopping <-chan struct{}

@@ -44,10 +44,10 @@ type Answer struct {
 	// Begun is when the request was begun, before its connect if it needed one.
 	Begun time.Time
 	Ended time.Time
-	// Reused tells that the connection had carried a request before.
+	// Reused reports whether the connection had carried a request before.
 	Reused bool
-	// Body is the body without the white space around it: who answered. What a
-	// proxy says of itself in X-Served-By comes before it, with a semicolon.
+	// Body is the body without the white space around it: it says what answered.
+	// What a proxy says of itself in X-Served-By comes before it, with a semicolon.
 	Body string
 	// Err is the cause of a failure.
 	Err error
@@ -58,8 +58,8 @@ func (a Answer) Latency() time.Duration {
 	return a.Ended.Sub(a.Begun)
 }
 
-// errLength is what becomes of an answer that ends with its connection: nobody
-// could tell whether it was whole.
+// errLength is the error of an answer that ends with its connection: it might not be
+// whole, and the client could not know.
 var errLength = errors.New("answer has neither a length nor chunks")
 
 // errStatus is a whole answer with a status other than 200.

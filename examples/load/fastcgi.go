@@ -26,7 +26,7 @@ const (
 	fcgiKeep      = 1 // the flag: the connection outlives the request
 )
 
-// errFastCGI is an answer that is not one.
+// errFastCGI is an answer that cannot be parsed.
 var errFastCGI = errors.New("malformed FastCGI answer")
 
 // record is one FastCGI record; content is shorter than 64 KiB.

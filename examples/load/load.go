@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// Config says whom to load, and how much.
+// Config says which server to load, and how much.
 type Config struct {
 	// Network and Address are those of net.Dial: "tcp" or "unix".
 	Network, Address string
@@ -56,7 +56,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Load is a load under way. Whoever started it must stop it.
+// Load is a load under way. The caller of Start must stop it.
 type Load struct {
 	stop    context.CancelFunc
 	workers sync.WaitGroup

@@ -19,8 +19,8 @@ func (r *Result) Answers() iter.Seq[Answer] {
 	return slices.Values(r.answers)
 }
 
-// After yields the answers to the requests begun after t. Those tell which
-// release serves: a request begun earlier may rightly be answered by either.
+// After yields the answers to the requests begun after t. They show which release
+// serves: either release may answer a request begun earlier.
 func (r *Result) After(t time.Time) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
 		for _, a := range r.answers {

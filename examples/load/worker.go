@@ -27,8 +27,8 @@ type worker struct {
 	readErr error
 }
 
-// Read makes the worker the source of its reader, to keep the very error of the
-// connection: half a header line is but "malformed" to those who parse it.
+// Read makes the worker the source of its reader, to keep the error of the connection
+// itself: for half a header line the parser says only "malformed".
 func (w *worker) Read(p []byte) (int, error) {
 	n, err := w.conn.Read(p)
 	w.readErr = err
@@ -149,8 +149,8 @@ func (w *worker) hangUp() {
 	}
 }
 
-// gone reports whether the server has closed an idle connection, which every
-// pool looks at before it uses a connection again.
+// gone reports whether the server has closed an idle connection. Every pool checks
+// that before it uses a connection again.
 func gone(conn net.Conn) bool {
 	// The deadline of the last request may be over, and would hide the answer.
 	if err := conn.SetDeadline(time.Time{}); err != nil {

@@ -1,9 +1,9 @@
 // Package control is what hupwatch and its clients say to each other: HTTP and
 // JSON over the socket control.sock in runtime_dir.
 //
-// These types are the interface other people's programs hold on to, so they are
-// nobody's internals. Fields may be added to them, none is taken away. An empty
-// string, an empty list or a zero stands for what there is nothing to say about.
+// Other people's programs rely on these types, so they are kept apart from all
+// internal ones. Fields may be added to them, none is removed. An empty string, an
+// empty list or a zero means that there is nothing to say.
 package control
 
 // What can be asked for with a POST.
@@ -13,7 +13,7 @@ const (
 	VerbStop    = "stop"
 	VerbRestart = "restart"
 	VerbSignal  = "signal"
-	// VerbRollback starts the release that served before, as a reload does a new one.
+	// VerbRollback starts a release that served before, as a reload starts a new one.
 	VerbRollback = "rollback"
 )
 
@@ -36,7 +36,7 @@ type Status struct {
 	Services    []Service `json:"services"`
 }
 
-// Names are those of the services.
+// Names returns the names of the services.
 func (s Status) Names() []string {
 	names := make([]string, len(s.Services))
 	for i, svc := range s.Services {
@@ -62,12 +62,12 @@ type Service struct {
 	Since Time `json:"since"`
 	// Awaits are the services that are to be ready before this one comes up.
 	Awaits []string `json:"awaits"`
-	// Lacking are those of several instances that do not serve.
+	// Lacking are the instances that do not serve, if there are several.
 	Lacking []Lacking `json:"lacking"`
 	// Restarts counts the starts that nobody asked for.
 	Restarts int  `json:"restarts"`
 	LastExit Exit `json:"last_exit"`
-	// LastTail are the lines that tell of how the last one ended.
+	// LastTail are the last lines of the generation that ended by itself last.
 	LastTail []string `json:"last_tail"`
 	// NextStartAt is when it is started again by itself.
 	NextStartAt Time       `json:"next_start_at"`
@@ -77,14 +77,15 @@ type Service struct {
 	// Releases are those that were promoted last, the newest first. If what serves is
 	// no good, hupwatch goes back to one of them.
 	Releases []Release `json:"releases"`
-	// Refused is the release that was found to be no good last. Instead is why
-	// hupwatch started another one than the configured one when it began.
+	// Refused is the last release that was found to be no good. Instead is why
+	// hupwatch, when it began, did not start the configured release but another one.
 	Refused Refused `json:"refused"`
 	Instead string  `json:"instead"`
-	// ProbationUntil is until when what was promoted can be taken back by itself.
+	// ProbationUntil is when the probation of the promoted release ends: until then
+	// hupwatch can take it back by itself.
 	ProbationUntil Time `json:"probation_until"`
 	// Unseen is why it cannot be seen whether a new generation serves: then only its
-	// warm-up tells.
+	// warm-up counts.
 	Unseen string `json:"unseen"`
 	// MemoryBytes is the resident memory of all processes of the service; only
 	// if the request says ?memory=1.
@@ -193,10 +194,10 @@ type Request struct {
 	Services []string `json:"services,omitempty"`
 	// Changed leaves alone the services that would be started with nothing new.
 	Changed bool `json:"changed,omitempty"`
-	// Key makes the same request, asked again, the same reload.
+	// Key makes a request that is sent again the same reload, not a second one.
 	Key string `json:"key,omitempty"`
-	// NoDrain ends the answer with the last result, not with the last old
-	// generation gone.
+	// NoDrain ends the answer with the last result: it does not wait until the old
+	// generations are gone.
 	NoDrain bool `json:"no_drain,omitempty"`
 	// Probation ends the answer once what was promoted cannot be taken back any more.
 	Probation bool `json:"probation,omitempty"`
@@ -226,16 +227,16 @@ type Event struct {
 	Reloads    []uint64 `json:"reloads,omitempty"` // the ids of the requests it belongs to
 	Verb       string   `json:"verb,omitempty"`    // what was asked for, as in Reload.What
 	By         string   `json:"by,omitempty"`
-	// Services are those asked for, none means all; when all is over, those for which
-	// it was not done; or those that one waits for.
+	// Services are those asked for, none means all. In "reload done" they are those
+	// that did not get it, in "waiting for others" those that are waited for.
 	Services []string `json:"services,omitempty"`
 	Cause    string   `json:"cause,omitempty"` // why the generation was started: start, reload, restart
 	Result   string   `json:"result,omitempty"`
 	Error    string   `json:"error,omitempty"` // or a reason that is no error
 	Tail     []string `json:"tail,omitempty"`
 	Release  string   `json:"release,omitempty"`
-	// Serving is the generation that serves after a reload, and ServingRelease where it
-	// runs, or where that does which is started instead of Release.
+	// Serving is the generation that serves after a reload, and ServingRelease its
+	// release; or ServingRelease is the one that is started instead of Release.
 	Serving        int    `json:"serving,omitempty"`
 	ServingRelease string `json:"serving_release,omitempty"`
 	Signal         string `json:"signal,omitempty"`
@@ -243,8 +244,8 @@ type Event struct {
 	Hook           string `json:"hook,omitempty"` // before_start, before_stop, after_reload
 	Path           string `json:"path,omitempty"` // of a socket that was put back
 	Version        string `json:"version,omitempty"`
-	// Phase and Status are those of an incoming generation; what it lacks is the
-	// Error.
+	// Phase and Status are those of an incoming generation; Error is then what it
+	// lacks.
 	Phase  string `json:"phase,omitempty"`
 	Status string `json:"status,omitempty"`
 	// Seconds is how long it took, WaitSeconds how long it will take at most.
@@ -255,11 +256,11 @@ type Event struct {
 	Connections *int `json:"connections,omitempty"`
 	// Counts says how many services ended with each result.
 	Counts map[string]int `json:"counts,omitempty"`
-	// Lost says that so many events before this one were lost, since the reader
-	// was too slow.
+	// Lost is how many events before this one were lost because the reader was too
+	// slow.
 	Lost int `json:"lost,omitempty"`
-	// Reload is set in the last line of the answer to a POST, of the kind
-	// result; and with NoWait or a lost daemon it is not Done.
+	// Reload is set in the last line of the answer to a POST, of the kind result. It
+	// is not Done with NoWait, or if hupwatch ends first.
 	Reload *Reload `json:"reload,omitempty"`
 }
 
@@ -301,7 +302,7 @@ type PlanService struct {
 	Action string `json:"action"`
 	// Why says what is new, or why it is skipped.
 	Why string `json:"why"`
-	// NothingNew tells that it would be started with nothing new: a reload of what has
+	// NothingNew says that it would be started with nothing new: a reload of what has
 	// changed would skip it.
 	NothingNew bool `json:"nothing_new"`
 	// Changed are the keys that differ from what runs.
@@ -321,6 +322,6 @@ type Line struct {
 	Generation int    `json:"generation"`
 	Stream     string `json:"stream"` // stdout or stderr
 	Text       string `json:"text"`
-	// Lost says that so many lines before this one were lost.
+	// Lost is how many lines before this one were lost.
 	Lost int `json:"lost,omitempty"`
 }

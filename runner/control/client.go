@@ -13,17 +13,16 @@ import (
 	"strconv"
 )
 
-// Client asks the hupwatch that listens on a control socket. A request that it
-// refuses is an *Error; if there is nobody to ask, the error is
+// Client asks the hupwatch that listens on a control socket. If that refuses the
+// request, the error is an *Error. If no hupwatch can be asked, it is
 // ErrUnreachable.
 type Client struct {
 	socket string
 	http   *http.Client
 }
 
-// NewClient returns a client of the hupwatch at the socket. It connects anew for
-// every request, so that it need not be closed, and the next one may be for the
-// next hupwatch.
+// NewClient returns a client of the hupwatch at the socket. It connects anew for every
+// request: it need not be closed, and a later request may reach a later hupwatch.
 func NewClient(socket string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -48,8 +47,8 @@ func (c *Client) Service(ctx context.Context, name string, memory bool) (Service
 	return s, c.get(ctx, servicePath(name), withMemory(memory), &s)
 }
 
-// Reload asks for a reload. What happens is to be read from the events, and the
-// last of these says what became of it.
+// Reload asks for a reload. The events say what happens, and the last one says what
+// became of it.
 func (c *Client) Reload(ctx context.Context, q Request) (*Events, error) {
 	return c.post(ctx, "/v1/reload", q)
 }
@@ -71,8 +70,8 @@ func (c *Client) Plan(ctx context.Context) (Plan, error) {
 	return p, c.get(ctx, "/v1/plan", nil, &p)
 }
 
-// Events returns the events that hupwatch remembers, and then, with follow, what
-// comes.
+// Events returns the events that hupwatch remembers and, with follow, those that come
+// after them.
 func (c *Client) Events(ctx context.Context, follow bool) (*Events, error) {
 	answer, err := c.send(ctx, http.MethodGet, "/v1/events", withFollow(nil, follow), nil)
 	if err != nil {
@@ -81,8 +80,8 @@ func (c *Client) Events(ctx context.Context, follow bool) (*Events, error) {
 	return &Events{stream: newStream[Event](answer)}, nil
 }
 
-// Logs returns the last n lines that hupwatch remembers of a service's output,
-// and then, with follow, what comes.
+// Logs returns the last n lines that hupwatch remembers of a service's output and,
+// with follow, those that come after them.
 func (c *Client) Logs(ctx context.Context, name string, n int, follow bool) (*Lines, error) {
 	query := url.Values{"n": {strconv.Itoa(n)}}
 	answer, err := c.send(ctx, http.MethodGet, servicePath(name)+"/logs", withFollow(query, follow), nil)
@@ -172,25 +171,25 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	return nil, c.refusal(answer)
 }
 
-// unanswered is a request that nothing came back for. What a POST asked for may
+// unanswered is the error for a request that got no answer. What a POST asked for may
 // have begun all the same.
 func (c *Client) unanswered(ctx context.Context, method string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // which says localhost, and that is no place to look at
+		err = wrapped.Err // the outer one says localhost, which is not where hupwatch is
 	}
 	switch {
 	case errors.Is(err, ErrUnreachable):
 		return err
 	case method == http.MethodPost:
-		return fmt.Errorf("hupwatch at %s gave no answer, it may have done what it was asked for all the same: %w", c.socket, lost(err))
+		return fmt.Errorf("no answer from hupwatch at %s, the request may have been carried out all the same: %w", c.socket, lost(err))
 	}
 	return unreachable(c.socket, err)
 }
 
-// refusal decodes an answer that is none.
+// refusal decodes an answer that refuses the request.
 func (c *Client) refusal(answer *http.Response) error {
 	const most = 1 << 20
 

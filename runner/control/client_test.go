@@ -133,7 +133,7 @@ func TestEventsEndWithTheirLastLine(t *testing.T) {
 	}
 }
 
-func TestWithoutAnAnswerNobodyKnowsWhatARequestDid(t *testing.T) {
+func TestReloadWithoutAnAnswerHasAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	c := answering(t, "")
 	if _, err := c.Reload(t.Context(), control.Request{}); !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, control.ErrUnreachable) {
@@ -144,7 +144,7 @@ func TestWithoutAnAnswerNobodyKnowsWhatARequestDid(t *testing.T) {
 	}
 }
 
-func TestSomethingElseThatAnswersIsNoHupwatch(t *testing.T) {
+func TestAnswerOfAnotherServerIsAnError(t *testing.T) {
 	t.Parallel()
 	_, err := answering(t, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>").Status(t.Context(), false)
 	var refused *control.Error
@@ -153,7 +153,7 @@ func TestSomethingElseThatAnswersIsNoHupwatch(t *testing.T) {
 	}
 }
 
-func TestAClientThatGivesUpSaysSo(t *testing.T) {
+func TestCancelledStatusReturnsTheContextError(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// NewEncoder returns what encodes values as they go over the wire: a line each,
-// whose <, > and & stay what they are.
+// NewEncoder returns an encoder for values as they go over the wire: a line each, in
+// which <, > and & are not escaped.
 func NewEncoder(w io.Writer) *json.Encoder {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

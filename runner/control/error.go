@@ -6,7 +6,7 @@ import "net/http"
 type Error struct {
 	// Message says why, and the remedy.
 	Message string `json:"error"`
-	// Reason says it for programs.
+	// Reason says why, for programs.
 	Reason Reason `json:"reason"`
 	// Problems are those of the configuration file.
 	Problems []string `json:"problems,omitempty"`

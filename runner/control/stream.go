@@ -64,8 +64,8 @@ func (s *stream[T]) next() (T, error) {
 	return v, err
 }
 
-// lost is the error for an answer that ended too early, for whatever reason
-// other than that its reader wanted it.
+// lost is the error for an answer that ended too early. If its reader ended it, err
+// stays as it is.
 func lost(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF):

@@ -8,7 +8,7 @@ const (
 	KindReloadBegun   = "reload begun"
 	KindReloadEnded   = "reload ended"       // result and error say how
 	KindStarted       = "generation started" // its command runs; wait_seconds is its warm-up
-	KindStartFailed   = "start failed"       // with no reload to answer for it
+	KindStartFailed   = "start failed"       // outside a reload
 	KindReady         = "generation ready"   // wait_seconds is its warm-up
 	KindPublished     = "generation published"
 	KindHookBegun     = "hook begun"
@@ -19,14 +19,14 @@ const (
 	KindStopSignalled = "stop signal sent"
 	KindMainGone      = "main process gone" // others of its group live on
 	KindKilled        = "generation killed"
-	KindExited        = "generation exited"                  // one that had been told to
-	KindEnded         = "generation ended"                   // one that had not
+	KindExited        = "generation exited"                  // after it was told to stop
+	KindEnded         = "generation ended"                   // by itself
 	KindSettled       = "probation over"                     // nothing of a reload can be taken back any more
 	KindInstead       = "started from the last good release" // error says why not from release
 	KindRolledBack    = "rolled back"                        // to the release before; exit says why
 	KindRestart       = "restart"                            // wait_seconds says in how long
 	KindGivenUp       = "given up"                           // no restart any more
-	KindAbandoned     = "abandoned"                          // it does not even die of KILL
+	KindAbandoned     = "abandoned"                          // it lives on even after KILL
 	KindLeft          = "generation left"                    // it lives on without hupwatch
 	KindAdvice        = "advice"                             // something to know
 	KindForwarded     = "signal sent"                        // that somebody asked for
@@ -68,7 +68,7 @@ const (
 	StateRunning  = "running"  // it serves, whatever else is incoming
 	StateBackoff  = "backoff"  // the next start is due later
 	StateStopping = "stopping" // wanted down, something still lives
-	StateExited   = "exited"   // it ended as restart says it may
+	StateExited   = "exited"   // it ended, and restart says not to start it again
 	StateFailed   = "failed"   // it is not started any more by itself
 )
 
@@ -102,9 +102,9 @@ const (
 
 // The commands of a service that run around its generations.
 const (
-	HookBeforeStart = "before_start" // before each new release; if it fails, that is not started
+	HookBeforeStart = "before_start" // before each new release; if it fails, the release is not started
 	HookBeforeStop  = "before_stop"  // before the stop signal
-	HookAfterReload = "after_reload" // whatever became of it
+	HookAfterReload = "after_reload" // after each reload, whatever its result
 )
 
 // UnseenText is the sentence for people about Service.Unseen: what follows from that,

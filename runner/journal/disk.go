@@ -23,7 +23,7 @@ const (
 	pendingBytes = 1 << 19
 )
 
-var errNoJournal = errors.New("it is no journal of this hupwatch")
+var errNoJournal = errors.New("it is not a journal of this hupwatch")
 
 // disk is the file. What it does not take is kept in memory and written later.
 type disk struct {
@@ -38,8 +38,8 @@ type disk struct {
 	lacking bool       // some of those had to be forgotten
 }
 
-// open reads what the file says into f. A file that is none, or not all of which
-// can be understood, is moved aside.
+// open reads what the file says into f. A file that is not a journal, or that cannot be
+// understood in full, is moved aside.
 func (d *disk) open(f *fold) error {
 	if d.path == "" {
 		return nil
@@ -71,7 +71,7 @@ func (d *disk) load(file *os.File, f *fold) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("it is no plain file: %w", errNoJournal)
+		return fmt.Errorf("it is not a regular file: %w", errNoJournal)
 	case info.Size() == 0: // the host went down before it was written
 		d.lacking = true
 		return nil
@@ -115,8 +115,8 @@ func (d *disk) read(in *bufio.Reader, r *reader) error {
 	return damage
 }
 
-// append writes lines with one call, after the last whole line. What was written
-// there in part is either the beginning of the same or no line at all.
+// append writes lines with one call, after the last whole line. It overwrites what a
+// failed call left there: the beginning of the same lines, or a part of a line.
 func (d *disk) append(lines []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -151,8 +151,8 @@ func (d *disk) bound() {
 	}
 }
 
-// due reports whether the file is to be written anew: for the first time, since it
-// lacks something, or since it has grown to twice what is worth keeping.
+// due reports whether the file is to be written anew: for the first time, because it
+// lacks something, or because it has grown to twice what is worth keeping.
 func (d *disk) due() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -202,7 +202,7 @@ func writeFile(path string, parts ...[]byte) (*os.File, error) {
 	return file, nil
 }
 
-// limitFor is the size at which a file is written anew of which so much is worth
+// limitFor is the size at which a file is written anew, if kept bytes of it are worth
 // keeping.
 func limitFor(kept int64) int64 { return max(smallest, 2*kept) }
 
@@ -227,7 +227,7 @@ func (d *disk) last() []byte {
 	return lastLines(append(text, d.pending...), keptEvents, keptBytes)
 }
 
-// lastLines are the last lines of a text: so many, of so many bytes in all.
+// lastLines returns the last lines of a text, of at most size bytes in all.
 func lastLines(text []byte, lines, size int) []byte {
 	if len(text) > size {
 		text = text[len(text)-size:]

@@ -97,7 +97,7 @@ func TestWhatIsNoFileIsMovedAside(t *testing.T) {
 	}
 }
 
-func TestEmptyFileIsNoTrouble(t *testing.T) {
+func TestEmptyFileIsUsed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)

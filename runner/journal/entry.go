@@ -9,11 +9,11 @@ import (
 	"hupwatch/services/lifecycle"
 )
 
-// cutShort is why something has no result that was under way when hupwatch ended.
+// cutShort is why what was under way when hupwatch ended has no result.
 const cutShort = "hupwatch ended"
 
-// entry is a Reload as it is kept, in memory and in the file: small, for there
-// are ten of each of a thousand services.
+// entry is a Reload as it is kept, in memory and in the file. It is small, since a
+// thousand services have ten each.
 type entry struct {
 	before *entry // the one before it of the same service
 	Who    *asked `json:"who"`
@@ -22,7 +22,7 @@ type entry struct {
 	ID      uint64           `json:"id,omitempty"` // the first of them; the others are in More
 	Result  lifecycle.Result `json:"result,omitempty"`
 
-	Asked     int64 `json:"asked,omitempty"` // nanoseconds since 1970, these all
+	Asked     int64 `json:"asked,omitempty"` // nanoseconds since 1970, like those below
 	Begun     int64 `json:"begun,omitempty"`
 	Started   int64 `json:"started,omitempty"`
 	Promoted  int64 `json:"promoted,omitempty"`
@@ -46,7 +46,7 @@ type entry struct {
 	HasExit   bool  `json:"has_exit,omitempty"` // Code or Signal is how it ended
 	Killed    bool  `json:"killed,omitempty"`
 	Abandoned bool  `json:"abandoned,omitempty"`
-	Cut       bool  `json:"cut,omitempty"`     // it Ended since hupwatch did
+	Cut       bool  `json:"cut,omitempty"`     // it Ended because hupwatch did
 	Probed    bool  `json:"probed,omitempty"`  // Ready is when it was seen to be ready
 	Undoing   bool  `json:"undoing,omitempty"` // the new one was no good, and had taken the place of the old one
 	Current   bool  `json:"current,omitempty"` // what serves was found to be what is configured
@@ -70,7 +70,7 @@ type more struct {
 	RolledBack *RollBack `json:"rolled_back,omitempty"`
 }
 
-// add returns what most entries do not have, to be changed.
+// add returns More, which most entries do not have, to be changed.
 func (r *entry) add() *more {
 	if r.More == nil {
 		r.More = &more{}
@@ -152,7 +152,7 @@ func (r *entry) public() Reload {
 	return p
 }
 
-// undo makes it the result that the release was taken back.
+// undo changes the result to rolled back.
 func (p *Reload) undo(back RollBack) {
 	p.RolledBack = &back
 	p.Result, p.Reason, p.Tail, p.Exit = lifecycle.ResultRolledBack, back.Reason, slices.Clone(back.Tail), back.Exit

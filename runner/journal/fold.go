@@ -23,7 +23,7 @@ type fold struct {
 	requests []*request        // by their ids
 	lastID   uint64
 	latest   int64 // when the last event was
-	ending   bool  // what stops now was asked for by nobody in particular
+	ending   bool  // hupwatch ends: no request asked for what stops now
 }
 
 func newFold() *fold { return &fold{services: make(map[string]*entry)} }
@@ -109,9 +109,9 @@ func (f *fold) search(id uint64) (int, bool) {
 	return slices.BinarySearchFunc(f.requests, id, func(q *request, id uint64) int { return cmp.Compare(q.ID, id) })
 }
 
-// done ends a request. Of services that had nothing to tell it says only that
-// they did not get the new release, and of those it was for, it follows that they
-// were skipped.
+// done ends a request. The event names the services that did not get it: those that
+// have no result yet are aborted. If some were skipped, those that the request names
+// and that have no entry are among them.
 func (f *fold) done(q *request, e *lifecycle.Event) {
 	if q == nil {
 		return
@@ -155,8 +155,8 @@ func (f *fold) trim() {
 	}
 }
 
-// forget lets go of the services that nothing was heard of for longest if
-// there are very many: those that were renamed, or removed.
+// forget drops the services with the oldest entries if there are very many: these were
+// renamed, or removed.
 func (f *fold) forget() {
 	if len(f.services) <= keptServices {
 		return
@@ -181,8 +181,8 @@ func (f *fold) find(service string, id uint64) *entry {
 	return nil
 }
 
-// last returns the newest entry of a service that is over: of those somebody
-// asked for, if there is one.
+// last returns the newest entry of a service that is over. One that somebody asked for
+// is preferred, and among these one that is not minor.
 func (f *fold) last(service string) *entry {
 	var own, minor *entry
 	for r := f.services[service]; r != nil; r = r.before {
@@ -199,8 +199,8 @@ func (f *fold) last(service string) *entry {
 	return cmp.Or(minor, own)
 }
 
-// minor reports whether it changed nothing, and found out nothing: what a reload came to
-// before says more.
+// minor reports whether it changed nothing and found out nothing: the result of a
+// reload before it says more.
 func (r *entry) minor() bool {
 	return r.Who.What == control.VerbSignal || r.Result == lifecycle.ResultSkipped && !r.Current
 }
@@ -312,7 +312,7 @@ func (r *entry) progress(at int64, e *lifecycle.Event) {
 }
 
 func (r *entry) incoming(e *lifecycle.Event) {
-	if r.Undoing { // the one that failed is to be told of
+	if r.Undoing { // the one that failed stays
 		return
 	}
 	r.Generation, r.PID, r.Release = int32(e.Generation), int32(e.PID), e.Release
@@ -329,8 +329,8 @@ func (r *entry) signalled(e *lifecycle.Event) {
 	r.Draining++
 }
 
-// undoing takes note of why what had taken the place of the old one is taken back,
-// which the result is still to come of.
+// undoing takes note of why a generation that had taken the place of the old one is
+// taken back. The result of that is still to come.
 func (r *entry) undoing(e *lifecycle.Event) {
 	r.incoming(e)
 	r.Undoing, r.HasExit, r.Exited = true, false, 0 // how an old one ended says less
@@ -365,9 +365,9 @@ func (r *entry) reloaded(e *lifecycle.Event) {
 	}
 }
 
-// undone takes note of the result if the new one was taken back. The event is of
-// the one that serves again, and what failed is known already; or that one is no
-// good either.
+// undone takes note of the result if the new one was taken back. The event is about the
+// one that serves again, since what failed is known already; or about that one's
+// failure, if it is no good either.
 func (r *entry) undone(e *lifecycle.Event) {
 	r.Undoing = false
 	tail := r.More.Tail
@@ -416,8 +416,8 @@ func (r *entry) exited(e *lifecycle.Event) {
 	}
 }
 
-// rolledBack notes it with the reload that it undoes: the one under way, or else the
-// last one that brought a new release.
+// rolledBack notes a roll back with the reload that it undoes: the one under way, or
+// else the last one that brought a new release.
 func (f *fold) rolledBack(e *lifecycle.Event) {
 	r := f.entry(e)
 	if r != nil && r.open() {
@@ -479,9 +479,9 @@ func (f *fold) own(e *lifecycle.Event, what string) *entry {
 	return r
 }
 
-// stopped takes note of a service that was stopped. The one that is removed from
-// the file answers the request that found it missing there; that is told apart
-// if only one for all services is under way.
+// stopped takes note of a service that was stopped. If it was removed from the file,
+// its stop answers the request that found it missing there. That request is known only
+// if exactly one for all services is under way.
 func (f *fold) stopped(e *lifecycle.Event) {
 	r := f.entry(e)
 	switch {
@@ -499,7 +499,7 @@ func (f *fold) stopped(e *lifecycle.Event) {
 	r.end(e.At.UnixNano(), lifecycle.ResultStopped, e.Reason, nil)
 }
 
-// whole returns the request for all services that is under way, if there is but
+// whole returns the request for all services that is under way, if there is exactly
 // one.
 func (f *fold) whole() *request {
 	var found *request

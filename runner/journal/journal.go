@@ -9,8 +9,8 @@
 //
 // The file has a line for each event. When it has grown beyond need it is written
 // anew, with what was remembered in front of the last events. It is a record for
-// people, nothing hupwatch itself depends on: it is not synced, and whatever is
-// wrong with it is said and gone on without.
+// people, and hupwatch itself does not depend on it: it is not synced, and if something
+// is wrong with it, hupwatch says so and goes on.
 package journal
 
 import (
@@ -47,10 +47,10 @@ type Journal struct {
 	tried   time.Time
 }
 
-// Open returns the journal in the file of that path; an empty path is one that
-// is remembered only as long as hupwatch runs. There always is one: a file that
-// cannot be understood is moved aside, one that cannot be written is waited for,
-// and trouble is told, once. It must not record.
+// Open returns the journal in the file of that path. If the path is empty, it is only
+// remembered as long as hupwatch runs. There always is one: a file that cannot be
+// understood is moved aside, and one that cannot be written is tried again later.
+// trouble is called once for that, and must not record.
 func Open(path string, trouble func(error)) *Journal {
 	j := &Journal{trouble: trouble, fold: newFold(), disk: &disk{path: path}}
 	j.say(j.disk.open(j.fold))
@@ -176,8 +176,8 @@ func (j *Journal) Request(id uint64) (Request, bool) {
 // Past is what the journal has of the last events at some moment.
 type Past struct{ text []byte }
 
-// Past returns the last events as of now, a thousand, or fewer if they are
-// long. What takes its time is to read them then.
+// Past returns the last events as of now, a thousand, or fewer if they are long. The
+// slow part is left to Events.
 func (j *Journal) Past() Past { return Past{j.disk.tail()} }
 
 // Events returns them, the oldest first.

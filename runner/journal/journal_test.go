@@ -257,7 +257,7 @@ func TestARollBackIsTheResultOfTheReloadItUndoesWhateverComesOfIt(t *testing.T) 
 	})
 }
 
-func TestARefusedReleaseIsNoNewsAnyMoreOnceWhatServesIsWhatIsConfigured(t *testing.T) {
+func TestRefusedReleaseIsTheLastReloadUntilNothingIsNew(t *testing.T) {
 	s := newStory().tell(request(1)).tell(failure("web", 3, nil, 1)...).tell(done(1, lifecycle.ResultKeptOld, "web"), request(2))
 	looked := *s
 	s.tell(with(of("web", lifecycle.KindAnswered, 0, 2), func(e *lifecycle.Event) { e.Result = lifecycle.ResultSkipped }), done(2, lifecycle.ResultSkipped))
@@ -389,7 +389,7 @@ func TestExitOfTheFailedOneIsThatOfItsMainProcess(t *testing.T) {
 	})
 }
 
-func TestWhatHadNothingToTellFollowsFromTheEndOfTheRequest(t *testing.T) {
+func TestServiceWithoutEventsGetsTheResultOfItsRequest(t *testing.T) {
 	s := newStory().tell(request(1), done(1, lifecycle.ResultAborted, "web"), request(2, "db"), done(2, lifecycle.ResultSkipped))
 	both(t, s, func(t *testing.T, j *journal.Journal) {
 		if r := last(t, j, "web"); r.Result != lifecycle.ResultAborted {
@@ -430,7 +430,7 @@ func TestUnderWayIsAbortedWhenHupwatchEnded(t *testing.T) {
 	}
 }
 
-func TestReloadOverAnUpgradeEndsAsItEnds(t *testing.T) {
+func TestReloadDuringAnUpgradeKeepsItsResult(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	s := newStory().tell(request(1)).tell(promotion("web", 3, 1)...).tell(done(1, lifecycle.ResultPromoted), exited("web", 2, lifecycle.Exit{}, time.Second, 1))
 	open(t, path).Record(s.events[:3])

@@ -26,11 +26,11 @@ const (
 	eventPrefix   = `{"seq":`
 )
 
-// typical is how long the line of an entry is.
+// typical is how long the line of an entry usually is.
 const typical = 320
 
-// unbelievable reports whether this can be no id: what a file says is no reason to
-// run out of numbers.
+// unbelievable reports whether this cannot be an id: a damaged file must not make the
+// numbers run out.
 func unbelievable(id uint64) bool { return id == 0 || id > 1<<53 }
 
 var errLine = errors.New("not a line of a journal")
@@ -41,15 +41,15 @@ type record struct {
 	Reload  *entry   `json:"reload,omitempty"`
 }
 
-// past is the line between what is remembered and the events: so many of those
-// are part of it, and this is when the last of them was.
+// past is the line between what is remembered and the events. Past is how many of the
+// events are part of that already, Latest is when the last of these was.
 type past struct {
 	Past   int    `json:"past"`
 	LastID uint64 `json:"last_id"`
 	Latest int64  `json:"latest"`
 }
 
-// lines returns what is remembered as the lines of a file up to the past.
+// lines returns what is remembered, as the lines of a file up to that of past.
 func (f *fold) lines() ([]byte, error) {
 	var b bytes.Buffer
 	out := json.NewEncoder(&b)
@@ -58,8 +58,8 @@ func (f *fold) lines() ([]byte, error) {
 			return nil, fmt.Errorf("encode request %d: %w", q.ID, err)
 		}
 	}
-	// Of each service the oldest come first, so that pushing them one after the
-	// other makes the same history again.
+	// The oldest of each service come first: pushing them one after the other makes
+	// the same history again.
 	text := slices.Grow(b.Bytes(), typical*(len(f.services)+len(f.requests)))
 	for _, q := range f.requests {
 		for _, r := range q.entries {
@@ -80,7 +80,7 @@ func (f *fold) lines() ([]byte, error) {
 	return text, nil
 }
 
-// firstKnown returns the first request an entry answers of those not forgotten.
+// firstKnown returns the first request that an entry answers and that is still known.
 func (f *fold) firstKnown(r *entry) *request {
 	for _, id := range r.ids() {
 		if q := f.request(id); q != nil {
@@ -90,12 +90,12 @@ func (f *fold) firstKnown(r *entry) *request {
 	return nil
 }
 
-// reader makes a fold again of the lines of a file.
+// reader makes a fold from the lines of a file.
 type reader struct {
 	fold  *fold
 	known map[string]string // so that strings that are the same are one
-	begun bool              // the events have
-	past  int               // so many of them are part of what was read
+	begun bool              // the events have begun
+	past  int               // how many more of them are part of what was read
 }
 
 // read takes a line.
@@ -136,7 +136,7 @@ func (r *reader) event(line []byte) error {
 	if err != nil {
 		return err
 	}
-	if !r.begun { // how many of them are known already is not known
+	if !r.begun { // the marker is missing, so nobody can say which are known already
 		for _, id := range e.Reloads {
 			r.fold.lastID = max(r.fold.lastID, id)
 		}
@@ -237,7 +237,7 @@ func appendEntry(b []byte, r *entry) []byte {
 	b = appendTrue(b, "undoing", r.Undoing)
 	b = appendTrue(b, "current", r.Current)
 	if r.More != nil {
-		if text, err := json.Marshal(r.More); err == nil { // there is nothing in it that could not be
+		if text, err := json.Marshal(r.More); err == nil { // everything in it can be encoded
 			b = append(appendKey(b, "more"), text...)
 		}
 	}
@@ -320,7 +320,7 @@ func appendText(b []byte, key, s string) []byte {
 	return appendString(appendKey(b, key), s)
 }
 
-// appendList appends what is in a list, if there is something, each as one does.
+// appendList appends a list, unless it is empty; one appends an element.
 func appendList[T any](b []byte, key string, list []T, one func([]byte, T) []byte) []byte {
 	if len(list) == 0 {
 		return b

@@ -9,10 +9,10 @@ import (
 	"hupwatch/services/lifecycle"
 )
 
-// What was written before events had a field for each thing that they tell is read
-// as if they had had it.
+// Events did not always have a field for each thing that they say. Those written before
+// are read as if they had.
 
-// renew puts what Reason and Cause had into its field.
+// renew moves what stood in Reason and Cause into the field for it.
 func renew(e *lifecycle.Event) {
 	switch e.Kind {
 	case lifecycle.KindRequest, lifecycle.KindRequestDone:

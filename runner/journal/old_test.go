@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // A hupwatch that is upgraded finds what the one before has written, when events had no
 // fields of their own for names, hooks, paths and roles; also one that was killed.
-func TestAJournalOfBeforeIsReadAsItWasThen(t *testing.T) {
+func TestJournalOfAnOlderVersionIsRead(t *testing.T) {
 	for _, name := range []string{"live", "closed"} {
 		t.Run(name, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("testdata/before-fields", name+".journal"))

@@ -24,10 +24,10 @@ type Reload struct {
 	// Tail are the last lines the generation that failed wrote.
 	Tail []string `json:"tail,omitempty"`
 
-	// The phases, zero for what did not happen: Signalled is when the old
-	// generation was sent its stop signal, Exited when it was gone; or when the
-	// one was gone that failed. If there are several instances, Started is of
-	// the first, the others of the last one.
+	// The phases, zero for what did not happen. Signalled is when the old generation
+	// was sent its stop signal, Exited is when that one was gone, or the one that
+	// failed. If there are several instances, Started is of the first, the others are
+	// of the last one.
 	Asked     time.Time `json:"asked,omitzero"`
 	Begun     time.Time `json:"begun,omitzero"`
 	Started   time.Time `json:"started,omitzero"`
@@ -37,8 +37,8 @@ type Reload struct {
 	Exited    time.Time `json:"exited,omitzero"`
 	// Ready is how long the new generation took from its start to be seen ready or,
 	// if nobody said how to see that, to be promoted; Drain how long the old one
-	// took to be gone: of the slowest instance, and measured on the clock that nobody
-	// sets.
+	// took to be gone. Both are of the slowest instance, measured on the monotonic
+	// clock.
 	Ready time.Duration `json:"ready,omitempty"`
 	Drain time.Duration `json:"drain,omitempty"`
 
@@ -50,14 +50,14 @@ type Reload struct {
 	Old        int    `json:"old,omitempty"`
 	OldRelease string `json:"old_release,omitempty"`
 
-	// Exit is how the generation ended that failed, or else the old one. Killed
-	// says that it took a KILL, Abandoned that not even that helped.
+	// Exit is how the generation that failed ended, or else the old one. Killed says
+	// that it took a KILL, Abandoned that even that did not end it.
 	Exit      *Exit `json:"exit,omitempty"`
 	Killed    bool  `json:"killed,omitempty"`
 	Abandoned bool  `json:"abandoned,omitempty"`
 
-	// RolledBack is set if the release was taken back later; Reason, Tail and Exit
-	// are then those of that.
+	// RolledBack is set if the release was taken back later: then Reason, Tail and
+	// Exit are about that.
 	RolledBack *RollBack `json:"rolled_back,omitempty"`
 }
 
@@ -80,7 +80,7 @@ type RollBack struct {
 	Tail       []string  `json:"tail,omitempty"`
 	Instance   int       `json:"instance,omitempty"`
 	Generation int       `json:"generation,omitempty"`
-	// Exit is how the generation ended that was no good after all.
+	// Exit is how the generation that was no good after all ended.
 	Exit *Exit `json:"exit,omitempty"`
 	// Release is the one that was gone back to.
 	Release string `json:"release,omitempty"`
@@ -95,8 +95,8 @@ type Request struct {
 	Only    []string  `json:"only,omitempty"`
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
-	// Done says that every service has answered. A request that Ended without is
-	// aborted, and Reason says why.
+	// Done says that every service has answered. A request that Ended but is not Done
+	// is aborted, and Reason says why.
 	Done   bool   `json:"done"`
 	Reason string `json:"reason,omitempty"`
 	// Services are what it came to for each, by name, as far as that is known by

@@ -8,8 +8,8 @@ import (
 	"hupwatch/services/lifecycle"
 )
 
-// request is a Request as it is kept. What it came to are the very entries that
-// the services have.
+// request is a Request as it is kept. Its entries are the same ones that the services
+// have.
 type request struct {
 	ID      uint64                   `json:"id"`
 	Who     *asked                   `json:"who"`
@@ -17,7 +17,7 @@ type request struct {
 	Only    string                   `json:"only,omitempty"`  // the same with commas, as they were written before
 	Started int64                    `json:"started,omitempty"`
 	Ended   int64                    `json:"ended,omitempty"`
-	Cut     bool                     `json:"cut,omitempty"` // it Ended since hupwatch did
+	Cut     bool                     `json:"cut,omitempty"` // it Ended because hupwatch did
 	Counts  map[lifecycle.Result]int `json:"counts,omitempty"`
 
 	entries []*entry

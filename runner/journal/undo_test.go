@@ -57,7 +57,7 @@ func TestARollBackThatIsUnderWayTellsWhy(t *testing.T) {
 	}
 }
 
-func TestWhereTheOneBeforeIsNoGoodEitherBothAreToldOf(t *testing.T) {
+func TestFailedRollBackKeepsTheLastLinesOfBothReleases(t *testing.T) {
 	s := newStory()
 	stopFirst(s)
 	s.tell(with(of("web", lifecycle.KindStartFailed, 4), func(e *lifecycle.Event) { e.Cause, e.Reason = lifecycle.CauseRestart, "too" }),
@@ -72,7 +72,7 @@ func TestWhereTheOneBeforeIsNoGoodEitherBothAreToldOf(t *testing.T) {
 	})
 }
 
-func TestAnInstanceThatWentBackMeanwhileIsWhatThePartialReloadTells(t *testing.T) {
+func TestPartialReloadHasTheReasonOfTheInstanceRolledBack(t *testing.T) {
 	first := promotion("web", 4, 1)
 	first[3] = of("web", lifecycle.KindStopSignalled, 2, 1)
 	s := newStory().tell(request(1)).tell(first[:4]...).tell(of("web", lifecycle.KindStarted, 5, 1),
@@ -103,7 +103,7 @@ func TestAPartialReloadTellsWhichInstanceFailed(t *testing.T) {
 	})
 }
 
-func TestReadyIsWhenItWasSeenToBeReady(t *testing.T) {
+func TestReadyTimeLeavesOutTheWarmUp(t *testing.T) {
 	ready := func(generation int, took time.Duration) lifecycle.Event {
 		return with(of("web", lifecycle.KindReady, generation, 1), func(e *lifecycle.Event) { e.Elapsed = took })
 	}
@@ -117,7 +117,7 @@ func TestReadyIsWhenItWasSeenToBeReady(t *testing.T) {
 	})
 }
 
-func TestAReloadBySignalIsALastReloadAndASignalIsNone(t *testing.T) {
+func TestReloadBySignalIsTheLastReloadButASignalIsNot(t *testing.T) {
 	s := newStory().tell(request(1)).tell(failure("web", 3, nil, 1)...).tell(done(1, lifecycle.ResultKeptOld, "web"))
 	s.tell(with(request(2), func(e *lifecycle.Event) { e.Verb = "signal" }),
 		with(of("web", lifecycle.KindAnswered, 2, 2), func(e *lifecycle.Event) { e.Result = lifecycle.ResultSignalled }), done(2, lifecycle.ResultSignalled))

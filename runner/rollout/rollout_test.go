@@ -233,7 +233,7 @@ func TestABadFileChangesNothingForAnyClient(t *testing.T) {
 	}
 }
 
-func TestToStopAndToSignalTakesNoFile(t *testing.T) {
+func TestStopAndSignalDoNotReadTheFile(t *testing.T) {
 	r := booted(fileOf(4, "a", "b"))
 	want(t, r, client(1, VerbReload, "a"), "read") // and the file system does not answer
 	want(t, r, client(2, VerbStop, "b", "b"), "accept 2 as 1", "b Down")
@@ -241,7 +241,7 @@ func TestToStopAndToSignalTakesNoFile(t *testing.T) {
 	want(t, r, client(4, VerbStop, "a", "nobody"), "reject 4: unknown")
 }
 
-func TestWhatWasRemovedCannotBeStoppedButStartedWhereTheFileNamesItAgain(t *testing.T) {
+func TestRemovedServiceIsUnknownUntilTheFileNamesItAgain(t *testing.T) {
 	r := booted(fileOf(4, "a", "b"))
 	want(t, r, client(1, VerbReload), "read")
 	want(t, r, ConfigRead{Config: fileOf(4, "a")}, "accept 1 as 1", "b Stop", "a Reload")
@@ -253,7 +253,7 @@ func TestWhatWasRemovedCannotBeStoppedButStartedWhereTheFileNamesItAgain(t *test
 	want(t, r, ConfigRead{Config: fileOf(4, "a", "b")}, "accept 5 as 3", "b Declare", "b Up")
 }
 
-func TestClientsHearOfTheEndThoughTheFileIsNeverRead(t *testing.T) {
+func TestEndRejectsClientsThatWaitForTheFile(t *testing.T) {
 	r := booted(fileOf(4, "a"))
 	want(t, r, client(1, VerbReload), "read")
 	want(t, r, client(2, VerbStart))
@@ -263,7 +263,7 @@ func TestClientsHearOfTheEndThoughTheFileIsNeverRead(t *testing.T) {
 	want(t, r, Ended{"a"}, "finish 0")
 }
 
-func TestARequestIsToldAsManyTimesAsItHasServicesThenItIsDone(t *testing.T) {
+func TestRequestIsDoneAfterOneAnswerOfEachService(t *testing.T) {
 	r := booted(fileOf(4, "a", "b"))
 	r.Step(client(1, VerbStop))
 	kinds := func(in Input) (all []lifecycle.Kind) {
@@ -284,7 +284,7 @@ func TestARequestIsToldAsManyTimesAsItHasServicesThenItIsDone(t *testing.T) {
 	}
 }
 
-func TestWhoStartsHupwatchIsToldWhatStaysDown(t *testing.T) {
+func TestBootNamesServicesThatStayDown(t *testing.T) {
 	r := New()
 	effects := r.Step(Boot{Config: fileOf(4, "web", "db"), Wanted: map[string]lifecycle.Wanted{"web": lifecycle.WantedDown, "db": lifecycle.WantedUp}})
 	var told []string
@@ -335,13 +335,13 @@ func TestATermEndsWhatDependsOnOthersFirst(t *testing.T) {
 	want(t, r, Ended{"disk"}, "finish 0")
 }
 
-func TestASecondIntWaitsForNobody(t *testing.T) {
+func TestSecondIntStopsAndKillsAllAtOnce(t *testing.T) {
 	r := booted(chain())
 	want(t, r, Stop{"INT", 5}, "web Stop")
 	want(t, r, Kill{}, "db Stop", "disk Stop", "db Kill", "disk Kill", "web Kill")
 }
 
-func TestLeavingWaitsForNobody(t *testing.T) {
+func TestLeaveStopsAllAtOnce(t *testing.T) {
 	c := chain()
 	c.Daemon.AtExit = config.AtExitLeave
 	r := booted(c)
@@ -388,7 +388,7 @@ func TestATermInAStopOfSeveralKeepsTheOrder(t *testing.T) {
 	want(t, r, Ended{"db"}, "disk Stop")
 }
 
-func TestAStartAndARestartWaitForWhatTheyDependOnAReloadDoesNot(t *testing.T) {
+func TestStartAndRestartWaitForDependenciesButReloadDoesNot(t *testing.T) {
 	for what, tells := range map[Verb][]string{VerbStart: {"web Await", "web Up"}, VerbRestart: {"web Await", "web Restart"}, VerbReload: {"web Reload"}} {
 		r := booted(fileOf(4, "db", "web")) // which does not depend on it yet
 		c := fileOf(4, "db", "web")

@@ -27,8 +27,8 @@ import (
 // each stands on its own, so that damage to one costs no other. When it has grown
 // beyond need it is written anew. What is appended together is synced once.
 //
-// The environment of a release is not in it, which may hold secrets, but for what
-// stands in the configuration: env files are read anew when it is started again.
+// The environment of a release may hold secrets, so only what stands in the
+// configuration is kept: env files are read anew when the release is started again.
 type Archive struct {
 	path    string
 	config  string
@@ -65,9 +65,9 @@ const archiveVersion = 1
 const keepSmall = 256 << 10
 
 // OpenArchive returns the archive in the file of that path, and what it knows of the
-// services of that configuration file: another one may have others of the same name.
-// There always is an archive: what cannot be used is told as trouble, once each, and
-// done without.
+// services of that configuration file: another file may have others of the same name.
+// There always is an archive. What cannot be used is reported as trouble, once, and
+// left out.
 func OpenArchive(path, configFile string, trouble func(error)) (*Archive, map[string]lifecycle.Record) {
 	a := &Archive{
 		path: path, config: configFile, trouble: trouble, inbox: mailbox.New[archived](0), done: make(chan struct{}),
@@ -149,8 +149,8 @@ func (a *Archive) line(n archived) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// note takes a line for the last about its service, and reports whether it is
-// another one than before.
+// note takes a line as the last one about its service, and reports whether it differs
+// from the one before.
 func (a *Archive) note(n archived, line []byte) bool {
 	h := fnv.New64a()
 	h.Write(line)
@@ -398,8 +398,8 @@ func (a *Archive) decodeRelease(kept *keptRelease) (*release.Release, error) {
 	}, nil
 }
 
-// encodeConfig writes what of a configuration is not the default: a key that is newer
-// than the hupwatch that wrote it has its default when it is read.
+// encodeConfig writes the values of a configuration that are not the defaults. A key
+// that is newer than the hupwatch that wrote it has its default when it is read.
 func (a *Archive) encodeConfig(s *config.Service) (json.RawMessage, error) {
 	fields, err := fieldsOf(s)
 	if err != nil {

@@ -47,8 +47,8 @@ func (s *starts) begin(which start) error {
 	return nil
 }
 
-// end writes down that a start came to its end. If that fails, its process
-// will be looked for in vain.
+// end writes down that a start came to its end. If that fails, a later hupwatch looks
+// for its process in vain.
 func (s *starts) end(which start) {
 	s.pending--
 	_ = s.append("-", which)
@@ -106,7 +106,7 @@ func (s *starts) load() ([]start, error) {
 	return cutShort, nil
 }
 
-// forget is for when nothing of any start lives.
+// forget removes the file. It is called when nothing of any start lives.
 func (s *starts) forget() error {
 	if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget starts: %w", err)

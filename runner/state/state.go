@@ -32,14 +32,14 @@ type Store struct {
 	dir  string
 	mark string
 
-	// writing lets one write at a time. The kernel would do no better in one
-	// directory, and a thread that stays would wait there for each of the others.
+	// writing lets one write at a time. The kernel does the same in one directory, but
+	// there each one that waits would take a thread, which then stays.
 	writing sync.Mutex
 	starts  starts // likewise one at a time
 }
 
-// Open makes the directory if need be. Who holds the lock of the runtime
-// directory may call it.
+// Open makes the directory if need be. Only the process that holds the lock of the
+// runtime directory may call it.
 func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
@@ -93,8 +93,8 @@ func (s *Store) Settle(service string, generation int) {
 	s.starts.end(start{service, generation})
 }
 
-// Mark is what the generations of whichever hupwatch uses this directory carry
-// in their environment.
+// Mark is in the environment of each generation that a hupwatch with this directory
+// starts.
 func (s *Store) Mark() string { return s.mark }
 
 // record is the content of a service's file.
@@ -112,8 +112,8 @@ type generation struct {
 	Process  process.Identity `json:"process"`
 }
 
-// Save replaces what is known of a service; it is forgotten when nothing lives
-// and nobody asked it to be anything.
+// Save replaces what is known of a service. That is forgotten if nothing of it lives
+// and wanted is empty.
 // The file is whole at every instant. It is not synced: it says nothing worth
 // knowing after the next boot, and until then the page cache keeps it.
 func (s *Store) Save(service string, living []services.Living, wanted lifecycle.Wanted) error {
@@ -139,9 +139,8 @@ func (s *Store) Save(service string, living []services.Living, wanted lifecycle.
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
-// write replaces a file. What it replaces is kept and written to the next time:
-// to make a file and to delete one each time costs a disk's file system twenty
-// times as much.
+// write replaces a file. The old file is kept, and written to the next time: making
+// and deleting one each time costs the file system of a disk twenty times as much.
 func (s *Store) write(name string, text []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -159,8 +158,8 @@ func (s *Store) write(name string, text []byte) error {
 	return nil
 }
 
-// overwrite makes text the content of a file, with system calls alone: an
-// os.File is several more, and deeper stacks for a thousand watchers.
+// overwrite makes text the content of a file, with system calls alone: an os.File makes
+// several more of them, and needs deeper stacks for a thousand watchers.
 func overwrite(path string, text []byte) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {

@@ -164,7 +164,7 @@ func TestAStartThatCameToItsEndIsNotLookedFor(t *testing.T) {
 	}
 }
 
-func TestWhatWasAskedOfAServiceIsKeptUntilItIsTakenBack(t *testing.T) {
+func TestWantedStateIsKeptUntilItIsTakenBack(t *testing.T) {
 	dir := t.TempDir()
 	_, dead := self(t)
 	s := open(t, dir)

@@ -20,10 +20,10 @@ type Survivor struct {
 	PID        int
 }
 
-// Survivors finds what still runs of the generations on record, and forgets the
-// records of those of which nothing does. A record without a process is of a
-// start that was cut short: its process, if it got one, carries the mark. So do
-// the others of a group whose main process is gone.
+// Survivors finds what still runs of the generations on record, and forgets the records
+// of services of which nothing runs. A record without a process is of a start that was
+// cut short: its process, if it got one, carries the mark. So do the others of a group
+// whose main process is gone.
 func (s *Store) Survivors() ([]Survivor, error) {
 	recorded, err := s.load()
 	if err != nil || len(recorded) == 0 {
@@ -63,7 +63,7 @@ func (s *Store) Survivors() ([]Survivor, error) {
 	return found, nil
 }
 
-// Wanted returns what an earlier hupwatch was asked of services.
+// Wanted returns what an earlier hupwatch was asked for, by service.
 func (s *Store) Wanted() (map[string]lifecycle.Wanted, error) {
 	recorded, err := s.load()
 	if err != nil {

@@ -65,14 +65,14 @@ func (a *API) Admit(group string, s *server.Server) {
 		return
 	}
 	nth := a.admissions.Add(1)
-	go func() { // ends when whoever knows the groups answers
+	go func() { // ends when the accounts of the host answer
 		defer a.Host.Mistakes.Contain("look up the control group")
 		a.lookUp(nth, group, s)
 	}()
 }
 
-// lookUp finds the group that was asked for the nth time. If a later one was asked for
-// meanwhile, the answer is not used.
+// lookUp finds the group of the nth call of Admit. If there was a later call meanwhile,
+// the answer is not used.
 func (a *API) lookUp(nth uint64, group string, s *server.Server) {
 	gid := int64(noGroup)
 	if group != "" {
@@ -93,7 +93,7 @@ func (a *API) lookUp(nth uint64, group string, s *server.Server) {
 	}
 }
 
-// hashed is what a configuration was hashed to.
+// hashed is a configuration and its hash.
 type hashed struct {
 	config *config.Config
 	hash   string
@@ -185,7 +185,7 @@ func (a *API) Plan(ctx context.Context) (control.Plan, error) {
 	select {
 	case p, ok := <-made:
 		if !ok {
-			return p, &control.Error{Message: "hupwatch met a mistake of its own, its log has the details; nothing else is affected", Reason: control.ReasonFailed}
+			return p, &control.Error{Message: "internal error in hupwatch, its log has the details; nothing else is affected", Reason: control.ReasonFailed}
 		}
 		return p, nil
 	case <-ctx.Done():
@@ -234,13 +234,13 @@ func (a *API) down(d *rollout.Demand) error {
 			}
 		}
 		if d.Names == nil {
-			return &control.Error{Message: "nothing runs that could be signalled", Reason: control.ReasonDown}
+			return &control.Error{Message: "no service is running, nothing was signalled", Reason: control.ReasonDown}
 		}
 	}
 	for _, name := range d.Names {
 		w := front.watcher(name)
 		switch {
-		case w == nil: // which is said later
+		case w == nil: // that is reported later
 		case d.What == rollout.VerbReload && w.Down():
 			return &control.Error{Message: fmt.Sprintf("%s is stopped, nothing was reloaded: hupwatch start %s brings it up", name, name), Reason: control.ReasonDown}
 		case d.What == rollout.VerbRollback && w.Down():
@@ -334,7 +334,7 @@ func (a *API) Written(service string, generation int) []control.Line {
 	return lines
 }
 
-// passLines hands on the lines as clients read them.
+// passLines hands the lines on, in the form that clients read.
 func passLines(from *mailbox.Box[output.Line], to *mailbox.Box[control.Line]) {
 	missing := 0 // before the next line
 	for range from.Wake {

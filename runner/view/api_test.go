@@ -36,7 +36,7 @@ func told(host *services.Host, c *config.Config, load func() (*config.Config, co
 
 func anHour() lifecycle.Instant { return lifecycle.Instant(time.Hour) }
 
-func TestWhoFollowsGetsEachEventOnce(t *testing.T) {
+func TestFollowerGetsEachEventOnce(t *testing.T) {
 	t.Parallel()
 	const rounds = 12
 	stream := &services.Stream{}

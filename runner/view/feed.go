@@ -15,8 +15,8 @@ import (
 	"hupwatch/services/mistake"
 )
 
-// feedLimit bounds what a disk can cost that the journal waits for: it is the
-// events of a reload of some ten thousand services.
+// feedLimit bounds how many events are kept while the journal waits for a disk: as many
+// as the reload of some ten thousand services has.
 const feedLimit = 1 << 16
 
 // readerLimit bounds what a client that does not keep up can cost.
@@ -30,7 +30,7 @@ type Feed struct {
 	trouble  func(text string)
 	mistakes mistake.Report
 	done     chan struct{}
-	missing  int // events before the next one; run's
+	missing  int // events lost before the next one; owned by run
 
 	// recording is held until the readers have what the journal has.
 	recording sync.Mutex
@@ -51,7 +51,7 @@ func StartFeed(j *journal.Journal, s *services.Stream, mistakes mistake.Report) 
 		trouble: func(text string) { s.Publish(lifecycle.Event{Kind: lifecycle.KindTrouble, Reason: text}) },
 		readers: make(map[*mailbox.Box[control.Event]]struct{}), latest: j.LastID(), grown: make(chan struct{}),
 	}
-	go f.run() // ends with the stream; wait waits for it
+	go f.run() // ends with the stream; Wait waits for it
 	return f
 }
 
@@ -153,8 +153,8 @@ const settleLimit = time.Second
 
 // settle returns once the journal has all that happened before, so that an answer is no
 // older than its question. If the disk hangs, the answer is what the journal had
-// before; only the first one that finds that out has waited, for an answer about a
-// thousand services asks a thousand times.
+// before. Only the first call that finds this out has waited: later ones return at
+// once, since an answer about a thousand services makes a thousand calls.
 func (f *Feed) settle() {
 	settled := make(chan struct{})
 	f.mu.Lock()
@@ -175,7 +175,7 @@ func (f *Feed) settle() {
 	}
 }
 
-// giveUp lets nobody wait until the disk answers, unless it just did.
+// giveUp makes settle return at once until the disk answers, unless it just did.
 func (f *Feed) giveUp(settled chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -186,7 +186,7 @@ func (f *Feed) giveUp(settled chan struct{}) {
 	}
 }
 
-// takeSettles returns those who wait for what is in the box by now.
+// takeSettles returns those that wait for what is in the box by now.
 func (f *Feed) takeSettles() []chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()

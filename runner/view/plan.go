@@ -122,7 +122,7 @@ func notesOf(s *config.Service, changes []config.Change) []string {
 	return nil
 }
 
-// resolvePlan adds the new release, as far as it is another one.
+// resolvePlan adds the new release, if it is another one.
 func resolvePlan(p *control.PlanService, s *config.Service, r release.Resolver, w *services.Watcher) {
 	made, err := r.Resolve(s)
 	switch {
@@ -142,7 +142,7 @@ func resolvePlan(p *control.PlanService, s *config.Service, r release.Resolver, 
 	}
 }
 
-// otherRelease says why a service is reloaded that would run in another directory.
+// otherRelease says why a service that would run in another directory is reloaded.
 func otherRelease(p *control.PlanService, s *config.Service, dir, now string) string {
 	if s.Reload == config.ReloadSignal {
 		return fmt.Sprintf("another release, which a signal does not put in place: %s, now %s", dir, now)

@@ -9,13 +9,13 @@ import (
 	"hupwatch/services/lifecycle"
 )
 
-// clock says when an Instant was, for people.
+// clock turns an Instant into a time for people.
 type clock struct {
 	wall time.Time
 	now  lifecycle.Instant
 }
 
-// at returns that moment; none for Never and for what has not happened.
+// at returns the time of an Instant; zero for Never and for what has not happened.
 func (c clock) at(i lifecycle.Instant) control.Time {
 	if i == 0 || i == lifecycle.Never {
 		return control.Time{}
@@ -128,7 +128,7 @@ func incomingOf(m *lifecycle.Machine, sl *lifecycle.Slot, c clock) control.Incom
 	return i
 }
 
-// hookEnd is when the command that is about a generation takes too long.
+// hookEnd is when the time of the hook that runs for a generation is over.
 func (c clock) hookEnd(g *lifecycle.Generation) control.Time {
 	if g.Hook == nil {
 		return control.Time{}
@@ -150,7 +150,7 @@ func drainingOf(sl *lifecycle.Slot, g *lifecycle.Generation, c clock) control.Dr
 	return d
 }
 
-// lackingOf are those of several instances that do not serve.
+// lackingOf returns the instances that do not serve, if there are several.
 func lackingOf(m *lifecycle.Machine, c clock) []control.Lacking {
 	if len(m.Slots) < 2 {
 		return nil

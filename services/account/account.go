@@ -86,8 +86,8 @@ func LookupGroup(name string) (int, error) {
 	return strconv.Atoi(g.Gid)
 }
 
-// number reads the number of a user or group. A longer one the kernel
-// would cut, of 2^32 it would make root.
+// number reads the number of a user or group. The kernel would cut a longer one: it
+// would take 2^32 for root.
 func number(name string) (int, error) {
 	const bits = 31
 	number, err := strconv.ParseUint(name, 10, bits)

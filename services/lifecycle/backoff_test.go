@@ -32,7 +32,7 @@ func TestDelaysDoubleUpToTheLargest(t *testing.T) {
 	}
 }
 
-func TestACalmRunIsForgiven(t *testing.T) {
+func TestCalmRunResetsTheBackoff(t *testing.T) {
 	var b Backoff
 	c := &config.Service{RestartDelay: time.Second, RestartMaxDelay: time.Minute, RestartLimit: 3}
 	for range 20 {

@@ -79,7 +79,7 @@ var phases = map[string]func(t *testing.T) *bench{
 	},
 }
 
-func TestWhatIsAskedComesTrueInEveryPhase(t *testing.T) {
+func TestEveryRequestHasItsResultInEveryPhase(t *testing.T) {
 	cases := []struct{ what, phase, now, then, state string }{
 		{"start", "idle", "answer [9] skipped", "", "running"},
 		{"start", "first start", "", "answer [9] started", "running"},
@@ -298,7 +298,7 @@ func TestWhatWasStoppedAndRemovedIsNotWantedDownWhenItIsAskedForAgain(t *testing
 	}
 }
 
-func TestWhatIsWantedIsKeptOverALeaveAndForgottenByAStop(t *testing.T) {
+func TestWantedStateIsKeptByLeaveAndForgottenByShutdown(t *testing.T) {
 	for why, want := range map[lifecycle.StopCause]lifecycle.Wanted{lifecycle.StopLeave: lifecycle.WantedDown, lifecycle.StopShutdown: ""} {
 		b := phases["stopped"](t)
 		b.tell(lifecycle.Stop{Until: lifecycle.Never, Why: why})

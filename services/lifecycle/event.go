@@ -71,7 +71,7 @@ const (
 	KindReloadBegun   Kind = "reload begun"       //
 	KindReloadEnded   Kind = "reload ended"       // Result and Reason say how
 	KindStarted       Kind = "generation started" // its command runs; Wait is the warm-up
-	KindStartFailed   Kind = "start failed"       // with no reload to answer for it
+	KindStartFailed   Kind = "start failed"       // outside a reload
 	KindReady         Kind = "generation ready"   // Wait is the warm-up
 	KindPublished     Kind = "generation published"
 	KindHookBegun     Kind = "hook begun"
@@ -82,14 +82,14 @@ const (
 	KindStopSignalled Kind = "stop signal sent"                   //
 	KindMainGone      Kind = "main process gone"                  // others of its group live on
 	KindKilled        Kind = "generation killed"                  //
-	KindExited        Kind = "generation exited"                  // one that had been told to
-	KindEnded         Kind = "generation ended"                   // one that had not
+	KindExited        Kind = "generation exited"                  // after it was told to stop
+	KindEnded         Kind = "generation ended"                   // by itself
 	KindSettled       Kind = "probation over"                     // nothing of a reload can be taken back any more
 	KindInstead       Kind = "started from the last good release" // Reason says why not from Release
 	KindRolledBack    Kind = "rolled back"                        // to the release before; Exit says why
 	KindRestart       Kind = "restart"                            // Wait says in how long
 	KindGivenUp       Kind = "given up"                           // no restart any more
-	KindAbandoned     Kind = "abandoned"                          // it does not even die of KILL
+	KindAbandoned     Kind = "abandoned"                          // it lives on even after KILL
 	KindLeft          Kind = "generation left"                    // it lives on without hupwatch
 	KindAdvice        Kind = "advice"                             // something to know
 	KindForwarded     Kind = "signal sent"                        // that somebody asked for

@@ -65,7 +65,7 @@ func (b *bench) warm() {
 	b.pass(0)
 }
 
-func TestThePublicPathIsFlippedOnlyWhenTheNewOneIsWarmThenBothServeThenTheOldOneIsStopped(t *testing.T) {
+func TestPublicPathIsFlippedOnceNewIsWarmAndBeforeOldIsStopped(t *testing.T) {
 	b := published(t, publishing())
 	b.ask(7)
 	b.resolve("/releases/2")
@@ -132,7 +132,7 @@ func TestAnOldOneThatDiesInTheOverlapEndsIt(t *testing.T) {
 	b.want(lifecycle.StateRunning, "retract 1", "publish 2", "answer [7] promoted")
 }
 
-func TestWhoServesAloneIsPublishedAsSoonAsItIsReady(t *testing.T) {
+func TestServiceWithoutAnOldOneIsPublishedOnceItIsReady(t *testing.T) {
 	b := published(t, publishing())
 	b.exit(1, lifecycle.Exit{Code: 1})
 	b.resolve("")

@@ -46,7 +46,7 @@ func TestNothingIsStartedBeforeBeforeStartHasDoneWell(t *testing.T) {
 	b.want(lifecycle.StateRunning, "TERM to the main of 1", "answer [7] promoted")
 }
 
-func TestWhereBeforeStartFailsTheOldOneIsKeptAndItsLastLinesAreTold(t *testing.T) {
+func TestFailedBeforeStartKeepsOldAndReportsItsLastLines(t *testing.T) {
 	b := hooked(t, config.HookBeforeStart)
 	b.ask(7)
 	b.resolve("/releases/2")
@@ -194,7 +194,7 @@ func TestAStopInBeforeStopLetsThatRunAndDropsTheNewOne(t *testing.T) {
 	b.want(lifecycle.StateStopping, "TERM to the main of 1")
 }
 
-func TestAfterReloadIsToldWhateverBecameOfIt(t *testing.T) {
+func TestAfterReloadRunsWhateverTheResult(t *testing.T) {
 	results := []struct {
 		result lifecycle.Result
 		become func(b *bench)
@@ -290,7 +290,7 @@ func TestASecondIntKillsBeforeStopToo(t *testing.T) {
 	b.want(lifecycle.StateStopping, "run before_stop for 1", "kill hook 1", "KILL to the group of 1")
 }
 
-func TestWhatIsLeftHasNoHookLeft(t *testing.T) {
+func TestLeaveKillsHooks(t *testing.T) {
 	for name, reach := range map[string]func(b *bench){
 		"at a reload": func(b *bench) { b.ask(7); b.up("/releases/2") },
 		"at a stop":   func(b *bench) { b.tell(lifecycle.Down{ID: 7}) },

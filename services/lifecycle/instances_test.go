@@ -293,7 +293,7 @@ func TestASignalGoesToEveryInstance(t *testing.T) {
 
 // Whoever gives a Tick sees to it that the generation in Warming lives: that one
 // only may be promoted.
-func TestATickPromotesNoneWhoseLifeNobodyLookedAt(t *testing.T) {
+func TestTickPromotesOnlyTheGenerationThatWasChecked(t *testing.T) {
 	c := several(2)
 	b := newBench(t, c)
 	b.boot()
@@ -331,7 +331,7 @@ func TestStopFirstRollsBackALaterInstanceAndSaysPartial(t *testing.T) {
 	b.wantServing("0: 3 in /releases/2", "1: 5 in /releases/1")
 }
 
-func TestWhereOnlySomeInstancesHadSomethingNewThatIsNoSkip(t *testing.T) {
+func TestReloadOfOnlySomeInstancesIsNotSkipped(t *testing.T) {
 	b := farm(t, several(2))
 	b.ask(7)
 	b.next("/releases/2") // instance 1 is kept on the release before

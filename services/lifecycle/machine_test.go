@@ -332,7 +332,7 @@ func TestAReloadInBackoffBeginsAtOnceWithTheCountersReset(t *testing.T) {
 	b.want(lifecycle.StateStarting, "answer [7] failed", "resolve /releases/1")
 }
 
-func TestRestartSaysWhatIsStartedAgain(t *testing.T) {
+func TestRestartPolicyDecidesWhatIsStartedAgain(t *testing.T) {
 	ends := []struct {
 		name    string
 		restart config.Restart

@@ -58,7 +58,7 @@ func launched(b *bench, generation int) bool {
 	return false
 }
 
-func TestStopFirstStopsNothingWhereTheReleaseCannotBeMadeOrPrepared(t *testing.T) {
+func TestStopFirstKeepsOldWhenNewCannotBePrepared(t *testing.T) {
 	for name, fail := range map[string]func(b *bench){
 		"resolve":      func(b *bench) { b.tell(lifecycle.ResolveFailed{Attempt: b.Attempts, Reason: "no such directory"}) },
 		"before_start": func(b *bench) { b.resolve("/releases/2"); b.hookDone("exited with status 1") },
@@ -208,7 +208,7 @@ func bySignal(t *testing.T) *bench {
 	return serving(t, c)
 }
 
-func TestWhatReloadsItselfIsSentItsSignalAndWatchedForItsWarmUp(t *testing.T) {
+func TestReloadBySignalSendsItAndWatchesForTheWarmUp(t *testing.T) {
 	b := bySignal(t)
 	b.ask(7)
 	b.resolve("/releases/1")
@@ -222,7 +222,7 @@ func TestWhatReloadsItselfIsSentItsSignalAndWatchedForItsWarmUp(t *testing.T) {
 }
 
 // As where a Tick promotes: whoever gives it sees to it that this one lives.
-func TestWhatReloadsItselfIsLookedAtBeforeItIsCalledSignalled(t *testing.T) {
+func TestReloadBySignalChecksThatItLivesBeforeTheResult(t *testing.T) {
 	b := bySignal(t)
 	b.ask(7)
 	b.resolve("/releases/1")
@@ -232,7 +232,7 @@ func TestWhatReloadsItselfIsLookedAtBeforeItIsCalledSignalled(t *testing.T) {
 	}
 }
 
-func TestWhatReloadsItselfIsToBeReadyAfterwards(t *testing.T) {
+func TestReloadBySignalFailsIfNotReadyAfterwards(t *testing.T) {
 	b := bySignal(t)
 	c := *b.Config
 	c.Ready = withReady(config.ReadyTCP).Ready
@@ -247,7 +247,7 @@ func TestWhatReloadsItselfIsToBeReadyAfterwards(t *testing.T) {
 	}
 }
 
-func TestWhatReloadsItselfIsAskedAgainIfItDoesNotAnswerInTime(t *testing.T) {
+func TestReloadBySignalProbesAgainAfterALateAnswer(t *testing.T) {
 	for _, ready := range []bool{true, false} {
 		b := bySignal(t)
 		c := *b.Config
@@ -269,7 +269,7 @@ func TestWhatReloadsItselfIsAskedAgainIfItDoesNotAnswerInTime(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotSurviveItsOwnReloadIsStartedAgain(t *testing.T) {
+func TestReloadBySignalRestartsWhatDiesOfIt(t *testing.T) {
 	b := bySignal(t)
 	b.ask(7)
 	b.resolve("/releases/1")
@@ -281,7 +281,7 @@ func TestWhatDoesNotSurviveItsOwnReloadIsStartedAgain(t *testing.T) {
 	b.want(lifecycle.StateStarting, "answer [7] failed", "resolve /releases/1")
 }
 
-func TestWhatReloadsItselfTakesOnlySomeKeys(t *testing.T) {
+func TestReloadBySignalNamesKeysThatAreNotInForce(t *testing.T) {
 	b := bySignal(t)
 	c := *b.Config
 	c.StopTimeout = time.Minute
@@ -295,7 +295,7 @@ func TestWhatReloadsItselfTakesOnlySomeKeys(t *testing.T) {
 	}
 }
 
-func TestRequestsWhileItReloadsItselfAreAnsweredByOneMore(t *testing.T) {
+func TestRequestsDuringReloadBySignalAreOneMoreReload(t *testing.T) {
 	b := bySignal(t)
 	b.ask(7)
 	b.resolve("/releases/1")
@@ -308,7 +308,7 @@ func TestRequestsWhileItReloadsItselfAreAnsweredByOneMore(t *testing.T) {
 	b.want(lifecycle.StateRunning, "resolve new", "pass HUP to 1", "answer [7] signalled", "resolve new", "pass HUP to 1", "answer [8 9] signalled")
 }
 
-func TestATermWhileItReloadsItselfEndsIt(t *testing.T) {
+func TestTermDuringReloadBySignalStopsTheService(t *testing.T) {
 	b := bySignal(t)
 	b.ask(7)
 	b.resolve("/releases/1")
@@ -318,7 +318,7 @@ func TestATermWhileItReloadsItselfEndsIt(t *testing.T) {
 	b.want(lifecycle.StateStopped, "answer [7] aborted", "TERM to the main of 1", "ended")
 }
 
-func TestWhatReloadsItselfIsStartedWhereItDoesNotRun(t *testing.T) {
+func TestReloadBySignalStartsAServiceThatDoesNotRun(t *testing.T) {
 	b := bySignal(t)
 	b.exit(1, lifecycle.Exit{Code: 1})
 	b.tell(lifecycle.ResolveFailed{Attempt: b.Attempts})

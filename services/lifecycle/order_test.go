@@ -74,7 +74,7 @@ func TestACrashRestartWaitsForNobody(t *testing.T) {
 	b.want(lifecycle.StateStarting, "resolve /releases/1")
 }
 
-func TestThoseThatDependOnItHearOnceItServes(t *testing.T) {
+func TestDependentsAreToldOnceItServes(t *testing.T) {
 	b := newBench(t, web())
 	b.tell(lifecycle.Start{})
 	b.start("/releases/1")
@@ -86,7 +86,7 @@ func TestThoseThatDependOnItHearOnceItServes(t *testing.T) {
 	b.wantStood(false)
 }
 
-func TestThoseThatDependOnItDoNotWaitForWhatIsNotWanted(t *testing.T) {
+func TestDependentsDoNotWaitForWhatIsNotWanted(t *testing.T) {
 	c := web()
 	c.Autostart = false
 	b := newBench(t, c)
@@ -96,7 +96,7 @@ func TestThoseThatDependOnItDoNotWaitForWhatIsNotWanted(t *testing.T) {
 	b.wantStood(false)
 }
 
-func TestThoseThatDependOnItDoNotWaitForWhatHasDoneItsWork(t *testing.T) {
+func TestDependentsDoNotWaitForWhatHasDoneItsWork(t *testing.T) {
 	c := web()
 	c.Restart = config.RestartOnFailure
 	b := serving(t, c)
@@ -105,7 +105,7 @@ func TestThoseThatDependOnItDoNotWaitForWhatHasDoneItsWork(t *testing.T) {
 	b.wantStood() // it served, and it has done what it had to
 }
 
-func TestThoseThatDependOnItWaitForEveryInstance(t *testing.T) {
+func TestDependentsWaitForEveryInstance(t *testing.T) {
 	b := newBench(t, several(2))
 	b.tell(lifecycle.Start{})
 	b.resolve("/releases/1")

@@ -150,7 +150,7 @@ func TestReadySaidBeforeTheCommandIsKnownToRunCounts(t *testing.T) {
 	b.want(lifecycle.StateRunning, "resolve new", "TERM to the main of 1", "answer [7] promoted")
 }
 
-func TestWhoSaysNothingIsNotReady(t *testing.T) {
+func TestNewOneThatNeverSaysReadyIsKeptOut(t *testing.T) {
 	for kind, want := range map[config.ReadyKind]string{config.ReadyNotify: "READY=1", config.ReadyFD: "descriptor 3"} {
 		b := incomer(t, kind)
 		b.pass(time.Minute - 1)
@@ -179,7 +179,7 @@ func TestMoreTimeIsGivenUpToTenTimesStartTimeout(t *testing.T) {
 	}
 }
 
-func TestNobodyIsGivenLessTimeThanStartTimeout(t *testing.T) {
+func TestExtensionNeverShortensStartTimeout(t *testing.T) {
 	b := incomer(t, config.ReadyNotify)
 	b.tell(lifecycle.Notified{Generation: 2, Extend: time.Second})
 	b.pass(time.Minute - 1)
@@ -196,7 +196,7 @@ func TestWhatSaysThatItStopsInItsWarmUpIsKeptOut(t *testing.T) {
 	b.want(lifecycle.StateRunning, "TERM to the main of 2", "answer [7] kept_old")
 }
 
-func TestWhatCanNeverSayThatItIsReadyIsNotWaitedFor(t *testing.T) {
+func TestNewOneThatClosesItsReadyDescriptorIsKeptOut(t *testing.T) {
 	b := incomer(t, config.ReadyFD)
 	b.tell(lifecycle.Notified{Generation: 2, Failure: "it closed descriptor 3"})
 	b.want(lifecycle.StateRunning, "TERM to the main of 2", "answer [7] kept_old")
@@ -210,7 +210,7 @@ func TestOneThatWasReadyMayCloseItsDescriptor(t *testing.T) {
 	b.want(lifecycle.StateRunning, "TERM to the main of 1", "answer [7] promoted")
 }
 
-func TestSignalsGoToWhomAServiceNamesAsItsMainProcess(t *testing.T) {
+func TestSignalsGoToTheMainProcessThatAServiceNames(t *testing.T) {
 	b := serving(t, web())
 	b.tell(lifecycle.Notified{Generation: 1, MainPID: 4711})
 	b.tell(lifecycle.Down{ID: 7})

@@ -22,7 +22,7 @@ func (b *bench) made(dir string) {
 	b.tell(lifecycle.Resolved{Attempt: b.Attempts, Release: &release.Release{Service: b.Config, Dir: dir}})
 }
 
-func TestAReloadOfWhatIsNewLeavesTheRestAlone(t *testing.T) {
+func TestReloadChangedSkipsWhatIsNotNew(t *testing.T) {
 	b := serving(t, web())
 	b.askChanged(7, b.Config)
 	b.made("/releases/1")
@@ -58,7 +58,7 @@ func TestKeysThatNeedNoNewProcessAreInForceAtOnce(t *testing.T) {
 	b.want(lifecycle.StateStopping, "KILL to the group of 2")
 }
 
-func TestWhoWantsAReloadGetsItWhateverOthersWant(t *testing.T) {
+func TestFullReloadIsDoneThoughOthersWantOnlyWhatChanged(t *testing.T) {
 	for _, fullFirst := range []bool{true, false} {
 		b := serving(t, web())
 		for i, full := range []bool{fullFirst, !fullFirst} {
@@ -70,7 +70,7 @@ func TestWhoWantsAReloadGetsItWhateverOthersWant(t *testing.T) {
 	}
 }
 
-func TestAReloadOfWhatIsNewStartsWhatDoesNotServe(t *testing.T) {
+func TestReloadChangedStartsWhatDoesNotServe(t *testing.T) {
 	b := serving(t, web())
 	b.askChanged(7, b.Config)
 	b.exit(1, lifecycle.Exit{Code: 1}) // and it is made only now
@@ -78,7 +78,7 @@ func TestAReloadOfWhatIsNewStartsWhatDoesNotServe(t *testing.T) {
 	b.want(lifecycle.StateRunning, "resolve new", "answer [7] promoted")
 }
 
-func TestWhatWouldBeStartedWithSomethingElseIsReloaded(t *testing.T) {
+func TestReloadChangedReloadsWhatWouldStartDifferently(t *testing.T) {
 	differences := map[string]func(*release.Release){
 		"directory":   func(r *release.Release) { r.Dir = "/releases/2" },
 		"path":        func(r *release.Release) { r.Path = "/usr/bin/web" },

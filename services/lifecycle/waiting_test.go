@@ -181,7 +181,7 @@ func (o *observer) result() (lifecycle.Result, time.Duration) {
 
 // The first generation was promoted by its warm-up long before it served, and the
 // reload that came then knew nothing of what a new one had to do.
-func TestWhatWasPromotedBeforeItWaitedIsLookedAtUntilItDoes(t *testing.T) {
+func TestPromotedOneIsObservedUntilItWaitsForConnections(t *testing.T) {
 	o := observing(serving(t, listening("8000")))
 	o.reload()
 	o.watch(10 * time.Second)
@@ -195,7 +195,7 @@ func TestWhatWasPromotedBeforeItWaitedIsLookedAtUntilItDoes(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsOnAllItsSocketsIsReadyWhateverTheOldOneDoes(t *testing.T) {
+func TestNewOneThatWaitsOnAllItsSocketsIsReady(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Minute, 1<<63 - 1} {
 		o := reloading(t, timeout)
 		o.sees(2, "8000")
@@ -206,7 +206,7 @@ func TestWhoWaitsOnAllItsSocketsIsReadyWhateverTheOldOneDoes(t *testing.T) {
 	}
 }
 
-func TestNothingIsAskedOfASuccessorThatNobodyWasSeenToDo(t *testing.T) {
+func TestNewOneIsPromotedIfOldWasNeverSeenToWait(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Minute, 1<<63 - 1} {
 		o := reloading(t, timeout)
 		o.watch(9*time.Second + min(timeout, 10*time.Minute))
@@ -274,7 +274,7 @@ func TestTheNewOneWaitsForAllTheTimeTheOldOneHas(t *testing.T) {
 	}
 }
 
-func TestWhereTheOldOneHadToStopFirstNobodyWaitsForWhatItDoes(t *testing.T) {
+func TestStopFirstDoesNotWaitForWhatTheOldOneDoes(t *testing.T) {
 	c := listening("8000")
 	c.Reload = config.ReloadStopFirst
 	o := observing(serving(t, c))
@@ -328,7 +328,7 @@ func TestAnObservationThatNeverComesBackHoldsAReloadUpForItsStartTimeoutOnly(t *
 	b.want(lifecycle.StateRunning, "resolve new", "TERM to the main of 1", "answer [7] promoted")
 }
 
-func TestOfAServerThatWaitsOnAllItsSocketsANewOneIsAskedForToo(t *testing.T) {
+func TestAddedSocketIsRequiredIfTheOldOneWaitsOnAll(t *testing.T) {
 	b := waitsOn(t, "8000")
 	b.Config = listening("8000", "8001")
 	b.reload()
@@ -470,7 +470,7 @@ func TestAProbeThatMeetsTheOldOneOpensMoreConnectionsAtOnce(t *testing.T) {
 }
 
 // What it answered itself is the reason, whoever took the connections after that.
-func TestWhatTheNewOneAnsweredItselfIsTheReasonItIsKeptOutFor(t *testing.T) {
+func TestNewOneIsKeptOutForItsOwnAnswer(t *testing.T) {
 	b := incomer(t, config.ReadyHTTP)
 	b.tell(lifecycle.Proved{Generation: 2, Failure: "it is generation 1 that answers", Other: true})
 	b.pass(250 * time.Millisecond)

@@ -13,7 +13,7 @@ import (
 type Report func(error)
 
 // Contain ends a panic of the function that defers it, and reports it with the
-// stack. What names what was being done, for people.
+// stack. The argument says, for people, what was being done.
 func (r Report) Contain(what string) {
 	if r == nil {
 		return
@@ -23,8 +23,8 @@ func (r Report) Contain(what string) {
 	}
 }
 
-// Once returns a Report that passes on the first panic only. It is for what handles
-// reports itself, and would be told of its own panics for ever.
+// Once returns a Report that passes on the first panic only. It is for code that
+// handles reports itself, and that would be told of its own panics for ever.
 func (r Report) Once() Report {
 	if r == nil {
 		return nil
@@ -33,7 +33,7 @@ func (r Report) Once() Report {
 	return func(err error) { once.Do(func() { r(err) }) }
 }
 
-// Do calls do and contains its panic. It reports whether there was none.
+// Do calls do and contains its panic. It reports whether do returned.
 func (r Report) Do(what string, do func()) (done bool) {
 	defer r.Contain(what)
 	do()

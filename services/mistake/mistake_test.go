@@ -21,7 +21,7 @@ func TestAPanicIsReportedWithWhatWasBeingDoneAndTheStack(t *testing.T) {
 	}
 }
 
-func TestWhatHandlesReportsReportsItsOwnPanicOnce(t *testing.T) {
+func TestOnceReportsOnlyTheFirstPanic(t *testing.T) {
 	n := 0
 	report := mistake.Report(func(error) { n++ }).Once()
 	for range 3 {

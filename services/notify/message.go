@@ -17,23 +17,23 @@ const maxStatus = 256
 // Message is what a generation has said of itself, in one datagram or in several.
 // It is always of bounded size.
 type Message struct {
-	// Ready tells that it said it is ready.
+	// Ready is set if it said that it is ready.
 	Ready bool
-	// Stopping tells that it said it is about to end.
+	// Stopping is set if it said that it is about to end.
 	Stopping bool
 	// Status is one printable line for people, empty for none. It is the latest one
-	// ever, the same again if nothing was said about it.
+	// ever, and stays the same if nothing new was said.
 	Status string
-	// Extend is how much more time it asks for, from now on; 0 for none. It may ask
-	// for any time there is.
+	// Extend is how much more time it asks for, from now on; 0 for none. There is no
+	// limit to it.
 	Extend time.Duration
-	// MainPID is the process that it says is its main one now; 0 for none. It may
-	// be anybody's: see process.Process.Member.
+	// MainPID is the process that it calls its main one now; 0 for none. It may be
+	// any process: see process.Process.Member.
 	MainPID int
 }
 
-// add takes in what one datagram says. What it says again or otherwise, it says
-// last; what is not known or malformed, it does not say at all.
+// add takes in what one datagram says. Of several values of a key the last one counts,
+// but READY=1 and STOPPING=1 stay. What is unknown or malformed is ignored.
 func (m *Message) add(datagram []byte) {
 	for line := range bytes.SplitSeq(bytes.TrimRight(datagram, "\x00"), []byte("\n")) {
 		key, value, _ := bytes.Cut(line, []byte("="))

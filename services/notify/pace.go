@@ -2,8 +2,8 @@ package notify
 
 import "time"
 
-// How much is read of one descriptor at once, and in how long: far more than any
-// program has to say, and little enough to cost next to nothing.
+// How many reads of one descriptor are made in how much time: far more than any
+// program has to say, and few enough to cost next to nothing.
 const (
 	paceReads  = 16
 	paceWindow = 10 * time.Millisecond

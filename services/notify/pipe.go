@@ -13,8 +13,8 @@ import (
 	"hupwatch/services/process/poller"
 )
 
-// Pipe is where one generation says by a newline that it is ready. Its methods may
-// be called by any goroutine, hear among them, and do not block.
+// Pipe is what one generation writes a newline to when it is ready. Its methods may
+// be called by any goroutine, also from hear, and do not block.
 type Pipe struct {
 	server *Server
 	hear   func(ready bool)
@@ -29,13 +29,13 @@ type Pipe struct {
 	ready   bool // a newline was read
 }
 
-// Pipe makes the pipe of one generation, for a program that runs as somebody else
-// than hupwatch, or not.
+// Pipe makes the pipe of one generation, whose program runs as another user if as is
+// given.
 //
-// hear is called once: that the generation is ready when it writes a newline,
-// whatever comes before; or that it never will be, when it closes its end without.
-// That is done by the goroutine that all are read by, so it must not block. A call
-// that is on its way may come after Close.
+// hear is called once: with true when the generation writes a newline, whatever
+// comes before it; or with false when it closes its end without one. The goroutine
+// that reads everything calls it, so it must not block. A call that is on its way may
+// come after Close.
 func (s *Server) Pipe(as *process.Credential, hear func(ready bool)) (*Pipe, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,16 +52,16 @@ func (s *Server) Pipe(as *process.Credential, hear func(ready bool)) (*Pipe, err
 	return p, nil
 }
 
-// WriteEnd is the descriptor that the generation gets, of which hupwatch's copy is
-// closed on exec.
+// WriteEnd is the descriptor that the generation gets. hupwatch's copy is closed on
+// exec.
 func (p *Pipe) WriteEnd() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.writer
 }
 
-// Forked closes hupwatch's copy of the generation's end, without which the end of
-// the generation would not be noticed.
+// Forked closes hupwatch's copy of the generation's end. While that is open, hupwatch
+// cannot notice that the generation has closed its own.
 func (p *Pipe) Forked() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,9 +118,9 @@ func (p *Pipe) Readable(d *poller.Descriptor, buffer []byte) {
 	}
 }
 
-// CatchUp reads what is there already, and reports whether a newline was ever read:
-// what was said before an end is known before that end is judged. hear may be told of
-// it too.
+// CatchUp reads what is there already, and reports whether a newline was ever read. So
+// what a process said before its end is known before that end is judged. hear may be
+// called for it too.
 func (p *Pipe) CatchUp() (ready bool) {
 	buffer := make([]byte, poller.BufferSize)
 	p.mu.Lock()
@@ -138,7 +138,7 @@ func (p *Pipe) CatchUp() (ready bool) {
 	return p.ready
 }
 
-// read reads once, and reports whether hear is to be called, and what with.
+// read reads once. It reports whether hear is to be called, and with what.
 func (p *Pipe) read(d *poller.Descriptor, buffer []byte) (call, ready bool) {
 	if p.reader < 0 || p.held {
 		return false, false

@@ -13,10 +13,10 @@ var errTooLong = errors.New("datagram is too long")
 type user int64
 
 const (
-	// anybody is who sent a datagram if the system does not tell: then the owner
-	// and mode of the path have to do.
+	// anybody is who sent a datagram if the system cannot say it: then the owner and
+	// mode of the path must be enough.
 	anybody user = -2
-	// nobody is who sent one if the system should have told.
+	// nobody is who sent one if the system should have said it, and did not.
 	nobody user = -1
 )
 

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unknownSender is who sent a datagram that does not say so: none does here.
+// unknownSender is who sent a datagram that does not say so. Here none ever does.
 const unknownSender = anybody
 
 func newSocket() (int, error) {
@@ -23,7 +23,7 @@ func newSocket() (int, error) {
 	return fd, unix.SetNonblock(fd, true)
 }
 
-// passCredentials has no way to do so.
+// passCredentials does nothing: the system never says who sends.
 func passCredentials(int) error { return nil }
 
 func receiveMessage(fd int, buffer, control []byte) (n, controlled, flags int, err error) {

@@ -5,10 +5,10 @@
 //	process ──▶ socket ─┼▶ one poller ──▶ hear ──┤
 //	process ──▶ pipe ───┘                        └▶ ready, or never
 //
-// Each generation has a socket of its own, so that nothing has to be concluded
-// from the number of a sender, which may be that of somebody else. All that a
-// service can say is kept in one Message of bounded size, and is read no faster
-// than pace allows: who sends as fast as it can waits, and nobody else does.
+// Each generation has a socket of its own, so that the pid of a sender, which may be
+// another process's by now, does not matter. All that a service can say is kept in one
+// Message of bounded size, and is read no faster than pace allows: a service that
+// sends as fast as it can has to wait, and no other does.
 package notify
 
 import (
@@ -26,12 +26,12 @@ import (
 	"hupwatch/services/process/poller"
 )
 
-// maxPath is what a path of a socket may have on every system: 104 bytes with a
-// zero at the end; Linux has 108.
+// maxPath is how many bytes a socket's path may have on every system: some have room
+// for 104 with the zero at the end, Linux for 108.
 const maxPath = 103
 
-// mostClosing is how many closes of one service may be under way: see discard. None
-// takes long but of descriptors that were made to, and each may cost a thread.
+// mostClosing is at how many closes under way a service gets no new socket: see
+// discard. Only descriptors made for that take long to close; each may cost a thread.
 const mostClosing = 16
 
 // Server has the sockets and pipes of all generations. Its methods may be called by
@@ -40,10 +40,11 @@ type Server struct {
 	// Mistakes is told of what panics here. It is set before anything is opened.
 	Mistakes mistake.Report
 
-	mu        sync.Mutex // guards what is below; never taken with the lock of a socket or pipe
+	// Never taken while the lock of a socket or pipe is held.
+	mu        sync.Mutex // guards what is below
 	dir       string
-	temporary bool // the directory
-	made      bool // likewise
+	temporary bool // the directory is a fresh one
+	made      bool // the directory was made
 	poller    *poller.Poller
 	sockets   map[string]*Socket // by path
 	pipes     map[*Pipe]bool
@@ -51,21 +52,21 @@ type Server struct {
 	closed    bool
 }
 
-// New returns a server whose sockets are in a directory that is its alone, and is
-// made with the first of them. Empty is a fresh one among the temporary files,
-// which Close removes. As long as nothing is opened, it costs nothing.
+// New returns a server whose sockets are in a directory that only it uses, and that
+// is made with the first of them. Empty is a fresh one among the temporary files,
+// which Close removes. As long as nothing is opened, a server costs nothing.
 func New(dir string) *Server {
 	return &Server{dir: dir, temporary: dir == "", sockets: make(map[string]*Socket), pipes: make(map[*Pipe]bool), closing: make(map[string]int)}
 }
 
-// Open makes the socket of one generation for a program that runs as somebody
-// else than hupwatch, or not: only that user, hupwatch's own and root are listened
-// to. Its path is always the same for a generation: one that an earlier hupwatch
-// started is heard again once it is opened anew.
+// Open makes the socket of one generation, whose program runs as another user if as
+// is given. Only that user, hupwatch's own and root are listened to. The path is
+// always the same for a generation: one that an earlier hupwatch started is heard
+// again once its socket is opened anew.
 //
-// hear is called when there is something to Take, and not again before it is
-// taken: by the goroutine that all are read by, so it must not block. A call that
-// is on its way may come after Close.
+// hear is called when there is something to Take, and not again before that is taken.
+// The goroutine that reads everything calls it, so it must not block. A call that is
+// on its way may come after Close.
 func (s *Server) Open(service string, generation int, as *process.Credential, hear func(*Socket)) (*Socket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +122,7 @@ func (s *Server) Close() {
 	}
 }
 
-// begin makes the poller, with the first that is to be read.
+// begin makes the poller, when there is a first descriptor to be read.
 func (s *Server) begin() (err error) {
 	if s.closed {
 		return os.ErrClosed
@@ -132,8 +133,8 @@ func (s *Server) begin() (err error) {
 	return err
 }
 
-// makeDirectory makes one that every user can reach a socket in, and none can look
-// into. What an earlier hupwatch left there, nobody reads.
+// makeDirectory makes a directory in which every user can reach a socket, and which
+// only hupwatch's can list. It removes old sockets there, which nobody reads.
 func (s *Server) makeDirectory() (err error) {
 	if s.made {
 		return nil
@@ -177,8 +178,8 @@ func (s *Server) path(service string, generation int) (string, error) {
 	return path, nil
 }
 
-// closeAll closes what came from a service, which may take as long as that wants, and
-// calls then.
+// closeAll closes what came from a service. That may take as long as the service
+// wants. After it, then is called.
 func (s *Server) closeAll(service string, fds []int, then func()) {
 	s.count(service, 1)
 	go func() { // ends when they are closed

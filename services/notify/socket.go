@@ -19,15 +19,15 @@ const maxDatagram = 4096
 // mostSent is how many descriptors Linux lets a datagram carry.
 const mostSent = 253
 
-// mostLeft is how many datagrams Close and CatchUp still read. Linux keeps ten and one unless
-// it is told otherwise, and somebody may still be sending.
+// mostLeft is how many datagrams, or buffers of a pipe, Close and CatchUp still read.
+// Linux keeps eleven datagrams by default, and somebody may still be sending.
 const mostLeft = 64
 
 // statusEvery is how often hear is called for a mere Status.
 const statusEvery = time.Second
 
 // Socket is where one generation says how it is. Its methods may be called by any
-// goroutine, hear among them, and do not block.
+// goroutine, also from hear, and do not block.
 type Socket struct {
 	server  *Server
 	service string
@@ -41,7 +41,7 @@ type Socket struct {
 	pace     pace
 	held     bool // not read for now
 	message  Message
-	called   bool // hear was, and nothing taken since
+	called   bool // hear was called, and nothing was taken since
 	statusAt time.Time
 	refused  int
 }
@@ -58,8 +58,8 @@ func (k *Socket) Take() Message {
 	return m
 }
 
-// Close removes the socket. What was sent before can be taken after it, though
-// hear is not called: the last words of a process that has ended.
+// Close removes the socket. What was sent before, like the last words of a process
+// that has ended, can be taken after it, but hear is not called.
 func (k *Socket) Close() {
 	k.mu.Lock()
 	if k.fd < 0 {
@@ -123,10 +123,9 @@ func (k *Socket) begin(p *poller.Poller) (err error) {
 	return err
 }
 
-// bind gives the socket its path, of which only the user of the generation may
-// make use.
+// bind gives the socket its path, which only the user of the generation may use.
 func (k *Socket) bind() error {
-	if err := passCredentials(k.fd); err != nil { // of whatever comes: so before it can
+	if err := passCredentials(k.fd); err != nil { // first, so that no datagram comes without them
 		return err
 	}
 	address := &unix.SockaddrUnix{Name: k.path}
@@ -147,7 +146,7 @@ func (k *Socket) bind() error {
 }
 
 // Readable implements poller.Handler. It reads one datagram, if it may now, and
-// calls for what is new in it.
+// calls hear for what is new in it.
 func (k *Socket) Readable(d *poller.Descriptor, buffer []byte) {
 	k.mu.Lock()
 	if k.fd < 0 || k.held {
@@ -195,7 +194,7 @@ func (k *Socket) receive(buffer []byte) (got bool, fds []int) {
 	return true, fds
 }
 
-// admits reports whether a user has a say.
+// admits reports whether what a user sends counts.
 func (k *Socket) admits(u user) bool {
 	return u == anybody || u == 0 || u == user(os.Geteuid()) || k.as != nil && u == user(k.as.UID)
 }
@@ -216,9 +215,10 @@ func (k *Socket) news(before Message, now time.Time) bool {
 	return true
 }
 
-// discard closes what a generation has sent: of a BARRIER=1 that tells it that all
-// it said before was heard. A close may take as long as the generation wants, of a
-// file system of its own for example, so nothing more is heard of it meanwhile.
+// discard closes the descriptors that a generation has sent. With a BARRIER=1, that
+// shows it that all it said before was heard. A close may take as long as the
+// generation wants, for example on a file system of its own, so nothing more is read
+// from it meanwhile.
 func (k *Socket) discard(d *poller.Descriptor, fds []int) {
 	k.server.closeAll(k.service, fds, func() { k.release(d) })
 }

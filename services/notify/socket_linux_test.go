@@ -48,7 +48,7 @@ func TestWhatWasSaidBeforeAnEndCanBeTakenAtOnce(t *testing.T) {
 	}
 }
 
-func TestSocketMayBeClosedByWhoHears(t *testing.T) {
+func TestSocketMayBeClosedByItsCallback(t *testing.T) {
 	opened, taken := make(chan *notify.Socket, 1), make(chan notify.Message)
 	k, err := newServer(t).Open("web", 1, nil, func(*notify.Socket) {
 		k := <-opened

@@ -19,8 +19,8 @@ type Capture struct {
 func (c *Capture) Descriptors() (stdout, stderr int) { return c.stdout, c.stderr }
 
 // Forked closes hupwatch's copies of the descriptors. It is called once the
-// process was forked, or could not be: the end of its output is not noticed
-// before.
+// process was forked, or the fork failed. Before that, hupwatch cannot notice the
+// end of the output.
 func (c *Capture) Forked() {
 	for _, s := range c.streams {
 		s.forked()
@@ -34,8 +34,8 @@ func (c *Capture) stop(remove bool) {
 	}
 }
 
-// Settle has no more be kept of what the generation writes than of one that serves.
-// It does not block.
+// Settle is called when the generation serves: from now on less is kept of what it
+// writes. It does not block.
 func (c *Capture) Settle() {
 	if c.settled {
 		return
@@ -47,11 +47,12 @@ func (c *Capture) Settle() {
 	}
 }
 
-// Tail returns what tells of how the generation ended, 20 lines and 4 KiB at most, and
-// none where hupwatch does not see its output: its last lines and, where those do not
-// fit, the ones that name a cause, with a line like "[... 40 lines]" for what was left
-// out in between. Of one that never served it knows the last 64 KiB. Once its process
-// has exited, nothing that it wrote is missing. It does not block.
+// Tail returns the lines that say how the generation ended, 20 lines and 4 KiB at most:
+// its last lines and, if not all fit, those that name a cause. A line like
+// "[... 40 lines]" stands for what was left out in between. There are none if hupwatch
+// does not see the output. Of a generation that never served, it looks at the last
+// 64 KiB. Once the process has exited, nothing that it wrote is missing. Tail does not
+// block.
 func (c *Capture) Tail() []string {
 	var tail []string
 	for _, s := range c.streams {
@@ -68,12 +69,12 @@ func (c *Capture) Tail() []string {
 	return clip(choose(tail))
 }
 
-// lately is how long before its last line a generation that served may have written
-// what it is about.
+// lately is how far before the last line of a generation that served a cause is
+// looked for.
 const lately = 5 * time.Second
 
-// written are the lines of the generation that are known. Of one that serves there are
-// more with those of its service; what it wrote long before is of no interest.
+// written returns the lines of the generation that are known. If it serves, the
+// journal of its service may have more. Those from long before are left out.
 func (c *Capture) written() []Line {
 	own := c.tail.lines(-1)
 	if !c.settled || len(c.streams) == 0 {
@@ -89,8 +90,8 @@ func (c *Capture) written() []Line {
 	return all[min(first, len(all)-len(own)):]
 }
 
-// clip keeps of lines what Tail may return. Of a last line that is too long it
-// keeps the beginning, which says what it is about.
+// clip keeps as many of the last lines as Tail may return. Of a last line that is too
+// long it keeps the beginning, which says what it is about.
 func clip(lines []string) []string {
 	size, first := 0, len(lines)
 	for first > 0 && len(lines)-first < tailLines && size+len(lines[first-1]) <= tailBytes {

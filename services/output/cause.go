@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// What of an output is shown if not all of it can be.
+// How much of an output is shown if not all of it fits.
 const (
-	endLines   = 8 // how it ended, whatever stands there
+	endLines   = 8 // the last ones, whatever they say
 	mostCauses = 5
 )
 
-// colours are what a program paints its lines with, as it is shown.
+// colours matches a program's colour codes in the form in which they are shown.
 var colours = regexp.MustCompile(`\\x1b\[[0-9;]*m`)
 
 // names are lines that name the cause of a failure: what exceptions of Python, Ruby,
@@ -23,14 +23,14 @@ var names = regexp.MustCompile(`^(?:Uncaught |Traceback: |! .*)?[\w.$:]*(?:Error
 	`^Exception in thread |^Caused by: |^! |` +
 	`\b(?:FATAL|CRITICAL|EMERG|ALERT)\b|\[(?:emerg|alert|crit)\]`)
 
-// hints are lines that may do so if none is one of names.
+// hints are lines that may name the cause. They count if there are no names.
 var hints = regexp.MustCompile(`(?i)\berror\b|\[error\]|\b(?:cannot|can't|could not|unable to|failed|no such|not found|denied|refused|invalid|unknown)\b`)
 
 // numbers differ between lines that say the same: times, pids.
 var numbers = regexp.MustCompile(`[0-9]+`)
 
-// choose keeps of lines what fits into a tail: the end and, if they stand before it,
-// the lines that name the cause, each once, and how many were left out in between.
+// choose returns what of the lines fits into a tail: the end and the lines before it
+// that name the cause, each once. In between it says how many were left out.
 func choose(lines []string) []string {
 	last := clip(lines)
 	if len(last) == len(lines) {
@@ -43,7 +43,7 @@ func choose(lines []string) []string {
 	if len(causes) == 0 || causes[0] >= len(lines)-len(last) {
 		return last
 	}
-	if len(causes) > mostCauses { // the first is where it began, the last what came of it
+	if len(causes) > mostCauses { // the first says how it began, the last ones what came of it
 		causes = append(causes[:1], causes[len(causes)-mostCauses+1:]...)
 	}
 	shown := make([]bool, len(lines))
@@ -61,7 +61,7 @@ func choose(lines []string) []string {
 	for i := len(lines) - 1; i >= len(lines)-endLines; i-- {
 		show(i)
 	}
-	for _, i := range slices.Backward(causes) { // the line of the program that it is about
+	for _, i := range slices.Backward(causes) { // the line before, often the code that failed
 		show(i - 1)
 	}
 	for i := len(lines) - endLines; show(i); i-- { // as much before the end as there is room for
@@ -70,8 +70,8 @@ func choose(lines []string) []string {
 	return withGaps(lines, shown)
 }
 
-// Brief returns so many lines of a tail at most: its end, or the last of those that
-// name the cause if its end has none of them.
+// Brief returns so many lines of a tail at most: its end or, if no line there names
+// the cause, the last lines that do.
 func Brief(tail []string, most int) []string {
 	end := max(len(tail)-most, 0)
 	causes := matching(tail, names)
@@ -97,7 +97,7 @@ func fits(lines []string, shown []bool) bool {
 // mostOfOne is how much of a line is shown if there are others.
 const mostOfOne = 512
 
-// matching returns which lines match, those that say the same once.
+// matching returns which lines match. Of those that say the same, it returns the first.
 func matching(lines []string, pattern *regexp.Regexp) []int {
 	var found []int
 	said := make(map[string]bool)
@@ -112,7 +112,7 @@ func matching(lines []string, pattern *regexp.Regexp) []int {
 	return found
 }
 
-// withGaps returns the lines that are shown, and how many are not in between.
+// withGaps returns the lines that are shown. It says in between how many are not.
 func withGaps(lines []string, shown []bool) []string {
 	var kept []string
 	missing := 0

@@ -12,17 +12,17 @@ import (
 	"hupwatch/services/process"
 )
 
-// fifo is what a service writes into. A pipe would kill it by SIGPIPE once
-// hupwatch is gone. Here its own end can be read from too, so that it goes on
-// without hupwatch, until 64 KiB are unread.
+// fifo is what a service writes into. With a pipe, SIGPIPE would kill the service once
+// hupwatch is gone. Here the service's own end can be read from too, so the service
+// goes on without hupwatch, until 64 KiB are unread.
 type fifo struct {
 	path   string // empty for none
 	reader int    // ours, which does not block
-	writer int    // the service's, which does; -1 if it was made by an earlier hupwatch
+	writer int    // the service's, which blocks; -1 if an earlier hupwatch made the FIFO
 }
 
-// makeFIFO makes a FIFO for a program that runs as somebody else than hupwatch,
-// or not. Programs open /dev/stdout anew, so it must belong to them.
+// makeFIFO makes a FIFO for a program, which runs as another user if as is given.
+// Programs open /dev/stdout anew, so the FIFO must belong to that user.
 func makeFIFO(path string, as *process.Credential) (f fifo, err error) {
 	f = fifo{path: path, reader: -1, writer: -1}
 	if path == "" {
@@ -44,7 +44,7 @@ func makeFIFO(path string, as *process.Credential) (f fifo, err error) {
 func (f *fifo) make() error {
 	err := unix.Mkfifo(f.path, 0o600)
 	if errors.Is(err, unix.EEXIST) {
-		// It is none of ours, and nobody adopted who holds it.
+		// It is none of ours, and a process that still holds it was not adopted.
 		if err = os.Remove(f.path); err == nil {
 			err = unix.Mkfifo(f.path, 0o600)
 		}
@@ -74,8 +74,8 @@ func adoptFIFO(path string) (fifo, error) {
 	return f, nil
 }
 
-// noticeWriters has the end of a FIFO reported, should nobody write to it: to
-// who opens one without a writer it is only reported once there was one.
+// noticeWriters has the end of a FIFO reported even if nobody writes to it: the
+// kernel reports it only once there was a writer after the reader opened it.
 func (f *fifo) noticeWriters() error {
 	fd, err := openFIFO(f.path, unix.O_WRONLY|unix.O_NONBLOCK)
 	if err != nil {
@@ -121,8 +121,8 @@ func sweep(dir string) error {
 	return nil
 }
 
-// closeWriter closes hupwatch's copy of the service's end: the end of the
-// service would not be noticed otherwise.
+// closeWriter closes hupwatch's copy of the service's end. While that is open,
+// hupwatch cannot notice that the service has closed its own.
 func (f *fifo) closeWriter() {
 	if f.writer >= 0 {
 		unix.Close(f.writer)

@@ -12,15 +12,15 @@ import (
 	"syscall"
 )
 
-// How an output file is opened: something else than a file, like a FIFO without a
-// reader, must not hang.
+// How an output file is opened. If it is something else, like a FIFO without a
+// reader, the call must not hang.
 const (
 	fileFlags = syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 	fileMode  = 0o640
 )
 
-// fileAtOnce is what is written to a file with one call: little enough to see
-// that a slow disk moves.
+// fileAtOnce is how much is written to a file with one call: little enough to see
+// that a slow disk makes progress.
 const fileAtOnce = 64 << 10
 
 // rotation says when a file is rotated and how many old ones are kept.
@@ -29,8 +29,8 @@ type rotation struct {
 	backups int
 }
 
-// file is an output file. What hangs with its disk hangs in here, so it is its
-// sink's goroutine that does all of it.
+// file is an output file. If its disk hangs, the methods hang too, so only the
+// goroutine of its sink calls them.
 type file struct {
 	path     string
 	rotation atomic.Pointer[rotation]
@@ -168,7 +168,8 @@ func (f *file) shift() error {
 	return f.open()
 }
 
-// makeRoom renames the file to FILE.1, and those that are in the way before it.
+// makeRoom renames the file to FILE.1, and before that the older ones that are in the
+// way. If none are kept, it removes the file.
 func (f *file) makeRoom() error {
 	backups := f.rotation.Load().backups
 	if backups == 0 {

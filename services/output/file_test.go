@@ -248,7 +248,7 @@ func TestAMissingDirectoryIsReportedOnceAndThenUsed(t *testing.T) {
 	}
 }
 
-func TestOnlyAFileIsTakenForAFile(t *testing.T) {
+func TestOutputFileMustBeARegularFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := errors.Join(os.Symlink("/etc/passwd", dir+"/link"), syscall.Mkfifo(dir+"/fifo", 0o600), os.Mkdir(dir+"/dir", 0o700)); err != nil {

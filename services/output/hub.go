@@ -5,13 +5,12 @@
 //	process ──▶ FIFO ─┘               │       └▶ sink ──▶ file, file.1, ...
 //	                                  └▶ journal of the service, tail of the generation
 //
-// A FIFO can be read from at the end of the process too, so that a process which
-// outlives hupwatch is not killed by what it writes. A sink has a bounded queue
-// and a goroutine while there is something in it. If the queue is full, those
-// who write to it wait, as they would if they wrote there themselves; where the
-// destination takes nothing for two seconds, lines are lost and counted, and a
-// line says so as soon as it takes some again. What is idle costs nothing but its
-// descriptor.
+// The process can read from its end of a FIFO too, so that one which outlives
+// hupwatch is not killed by what it writes. A sink has a bounded queue, and a
+// goroutine while there is something in it. If the queue is full, the processes that
+// write to it wait, as they would if they wrote there themselves. If the destination
+// takes nothing for two seconds, lines are lost and counted, and a line says so as
+// soon as it takes some again. What is idle costs nothing but its descriptor.
 package output
 
 import (
@@ -39,8 +38,8 @@ type Options struct {
 	Dir string
 	// Stdout and Stderr are hupwatch's own.
 	Stdout, Stderr io.Writer
-	// Trouble is told what goes wrong. The service is empty if it is about
-	// all. It must not block.
+	// Trouble is told what goes wrong. The service is empty if it concerns all
+	// services. It must not block.
 	Trouble func(service, text string)
 	// Mistakes is told of what panics here.
 	Mistakes mistake.Report
@@ -102,9 +101,9 @@ func (h *Hub) newSink(service, name string, to destination) *sink {
 	}
 }
 
-// Open makes what one generation of a service writes to, which is for a program
-// that runs as somebody else if as is given. A number below 0 is that of a command
-// which is no generation.
+// Open makes what one generation of a service writes to. If as is given, its program
+// runs as that user. A generation below 0 stands for a command, which is no
+// generation.
 func (h *Hub) Open(c *config.Service, generation, instance int, as *process.Credential) (*Capture, error) {
 	capture := &Capture{stdout: 1, stderr: 2, tail: newTail()}
 	if generation > 0 && (captured(c.Output) || captured(c.Stderr)) {
@@ -135,8 +134,8 @@ func (h *Hub) Open(c *config.Service, generation, instance int, as *process.Cred
 }
 
 // Adopt goes on with what an earlier hupwatch made for a generation that still
-// lives. It takes what the service is configured to do now; what it made nothing
-// for, it does not see.
+// lives. The output goes to where the service is configured to write now. A stream
+// that the earlier one made no FIFO for is not seen.
 func (h *Hub) Adopt(c *config.Service, generation, instance int) (*Capture, error) {
 	capture := &Capture{stdout: -1, stderr: -1, tail: newTail(), settled: true}
 	for _, r := range []route{{Out, c.Output}, {Err, c.Stderr}} {
@@ -165,8 +164,7 @@ func (h *Hub) Adopt(c *config.Service, generation, instance int) (*Capture, erro
 	return capture, nil
 }
 
-// Apply puts into force how the output files of a service are rotated, for those
-// that it has open.
+// Apply sets how the output files that a service has open are rotated from now on.
 func (h *Hub) Apply(c *config.Service) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -184,8 +182,8 @@ type place struct {
 	instance int
 }
 
-// story is what a generation said that has not come to serve, as yet or ever. One of
-// each place is kept: until the next one begins.
+// story is what a generation wrote that does not serve yet, or never did. Each place
+// has one, until the next generation begins.
 type story struct {
 	generation int
 	lines      *journal
@@ -210,9 +208,9 @@ func (h *Hub) settle(s *stream) {
 	}
 }
 
-// Of returns what is kept of the lines of one generation: the last 64 KiB of one that
-// never served and was the last to try, else what the lines of the others of its
-// service have left. It does not block.
+// Of returns the lines of one generation that are kept. Of the last one to try, if it
+// has not served, these are the last 64 KiB; of any other, those that are still in the
+// journal of its service. It does not block.
 func (h *Hub) Of(service string, generation int) []Line {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -230,8 +228,8 @@ func (h *Hub) Of(service string, generation int) []Line {
 }
 
 // Recall returns the last n lines of a service, all that are kept if n is
-// negative, and a box that gets every line after them. Who does not keep up loses
-// lines. The box is closed by stop, which must be called, and by Close.
+// negative, and a box that gets every line after them. A reader that does not keep up
+// loses lines. The box is closed by stop, which must be called, and by Close.
 func (h *Hub) Recall(service string, n int) (past []Line, box *mailbox.Box[Line], stop func()) {
 	box = mailbox.New[Line](followerLines)
 	h.mu.Lock()
@@ -258,8 +256,8 @@ func (h *Hub) unfollow(box *mailbox.Box[Line]) {
 	box.Close()
 }
 
-// Forget lets go of the lines of a service of which nothing lives any more. Who
-// follows it hears of it again should it come back.
+// Forget lets go of the lines of a service of which nothing lives any more. If the
+// service comes back, its followers get the new lines.
 func (h *Hub) Forget(service string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -316,7 +314,7 @@ func (h *Hub) Close(patience time.Duration) {
 	}
 }
 
-// drain has those who wait for one destination not wait for another.
+// drain drains the streams. Those of one destination do not wait for another's.
 func drain(streams []*stream, cancelled <-chan struct{}) {
 	bySink := make(map[*sink][]*stream)
 	for _, s := range streams {

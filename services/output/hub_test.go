@@ -280,7 +280,7 @@ func TestAProcessOutlivesHupwatch(t *testing.T) {
 	s.quiet(t)
 }
 
-func TestWhoDiedWhileHupwatchWasGoneIsNoticedAtAdoption(t *testing.T) {
+func TestAdoptNoticesAProcessThatHasDied(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	path := filepath.Join(s.dir, "web.1.0.out")
@@ -437,7 +437,7 @@ func TestLinesAreKeptAndFollowed(t *testing.T) {
 	}
 }
 
-func TestWhoFollowsAServiceThatIsForgottenHearsOfItAgain(t *testing.T) {
+func TestFollowerOfAForgottenServiceGetsItsNewLines(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	box, stop := s.follow("web")

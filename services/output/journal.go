@@ -30,7 +30,7 @@ type Line struct {
 	Text string
 }
 
-// What is kept and handed on of the lines of one service.
+// How much of the lines of one service is kept and handed on.
 const (
 	journalBytes  = 64 << 10
 	followerLines = 2048
@@ -60,7 +60,7 @@ func newStory(service string) *journal {
 	return &journal{service: service, ring: ring{limit: journalBytes}}
 }
 
-// shrink has no more be kept than newTail keeps.
+// shrink makes the journal as small as one of newTail.
 func (j *journal) shrink() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -115,8 +115,8 @@ func (j *journal) line(e entry) Line {
 	}
 }
 
-// recall returns the last n entries and has the box get all that follow. Times
-// would not tell which these are: what is read at once has the same one.
+// recall returns the last n entries and has the box get all that follow. Times could
+// not separate the two: lines that are read at once have the same one.
 func (j *journal) recall(n int, box *mailbox.Box[Line]) []entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()

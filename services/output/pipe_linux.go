@@ -18,7 +18,7 @@ func openPipe() (reader, writer int, err error) {
 		unix.Close(ends[0])
 		return -1, -1, err
 	}
-	// Not O_NOFOLLOW: that it is a link is what it is about.
+	// No O_NOFOLLOW: this path is a link, and is to be followed.
 	writer, err = unix.Open("/proc/self/fd/"+strconv.Itoa(ends[1]), unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		unix.Close(ends[0])

@@ -14,12 +14,12 @@ type entry struct {
 // header is what goes before the text of each entry.
 const header = 8 + 4 + 4 + 1 + 2
 
-// ring keeps the last entries in a number of bytes, which it takes only as they
-// come. A most of 0 is no limit to their number.
+// ring keeps the last entries, in limit bytes at most, which it allocates as they are
+// needed. most limits the number of entries; 0 is no limit.
 type ring struct {
 	limit, most int
 
-	bytes       []byte // begins at start and goes on at its front
+	bytes       []byte // the entries begin at start and go on at its front
 	start, size int
 	count       int
 }

@@ -13,13 +13,13 @@ import (
 	"hupwatch/services/visible"
 )
 
-// How much waits for a destination, and for how long it may hold up those who
-// write to it.
+// How much may wait for a destination, and for how long that may hold up the services
+// that write to it.
 const (
 	queueBytes = 256 << 10
-	// queueMost is what is queued at the very most. It takes what one buffer can
-	// grow to, so that nothing is lost if nothing is stuck: 16 KiB of line ends
-	// with a name before each.
+	// queueMost is what is queued at the very most. There is room for what one buffer
+	// can grow to, 16 KiB of line ends with a name before each, so that nothing is
+	// lost if nothing is stuck.
 	queueMost = queueBytes + 2<<20
 	patience  = 2 * time.Second
 )
@@ -49,8 +49,8 @@ type sink struct {
 
 	mu      sync.Mutex // guards what is below
 	pending []byte
-	writing int     // of what was taken from pending, how much is not written yet
-	within  *stream // whose line pending ends in the middle of
+	writing int     // bytes that were taken from pending and are not written yet
+	within  *stream // pending ends in the middle of a line of this one
 	running bool
 	users   int
 	opening bool // it is to be opened, or opened anew
@@ -59,13 +59,13 @@ type sink struct {
 	waiting []*poller.Descriptor // paused until there is room
 	stuck   *time.Timer          // runs out when they waited for too long
 	moved   time.Time            // when something was written last
-	tired   bool                 // of waiting: what does not fit is lost
-	lost    int                  // lines that the destination was not told of yet
-	gone    int                  // lines since it worked last
-	why     string               // they were lost
+	tired   bool                 // no more waiting: what does not fit is lost
+	lost    int                  // lines that are lost and not announced there yet
+	gone    int                  // lost lines since it worked last
+	why     string               // the reason of the loss
 	broken  bool                 // the last write went wrong
 
-	room, idle []chan struct{} // to be closed when it is so
+	room, idle []chan struct{} // to be closed when there is room, or nothing to do
 
 	// The rest is run's.
 	torn  bool   // the last write ended within a line and will not go on
@@ -91,7 +91,7 @@ func (k *sink) admit(d *poller.Descriptor) bool {
 
 func (k *sink) full() bool { return len(k.pending)+k.writing >= queueBytes }
 
-// wait ends the patience with a destination that takes nothing.
+// wait ends the waiting for a destination that takes nothing: lines are lost instead.
 func (k *sink) wait() {
 	k.mu.Lock()
 	left := patience - time.Since(k.moved)
@@ -123,9 +123,9 @@ func (k *sink) resume() {
 	}
 }
 
-// put queues a piece of a line, or counts it as lost. The prefix goes before
-// each line, of which what could do harm is escaped; without a prefix it is
-// written as it is.
+// put queues a piece of a line, or counts it as lost. With a prefix, that goes
+// before each line, and what could do harm in the line is escaped. Without one, the
+// line is written as it is.
 func (k *sink) put(s *stream, p piece) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -171,7 +171,7 @@ func (k *sink) kick() {
 	defer k.mu.Unlock()
 	if !k.running && (k.busy() || k.opening) {
 		k.running = true
-		go k.run() // ends when there is nothing to do; flush waits for it
+		go k.run() // ends when there is nothing to do; Close waits for it
 	}
 }
 
@@ -179,7 +179,7 @@ func (k *sink) busy() bool {
 	return len(k.pending) > 0 || k.closing || k.lost > 0 && !k.broken
 }
 
-// use is called by who is going to put something, and by who will not any more.
+// use is called with 1 when a stream begins to use the sink, and with -1 when it ends.
 func (k *sink) use(users int) {
 	k.mu.Lock()
 	k.users += users
@@ -269,7 +269,7 @@ func (k *sink) turn() bool {
 	return true
 }
 
-// write writes a batch, and before it how much is missing there.
+// write writes a batch, and before it how many lines are missing there.
 func (k *sink) write(batch []byte) {
 	notice, lost := k.notice()
 	if len(notice)+len(batch) == 0 {
@@ -326,8 +326,8 @@ func (k *sink) announced(lost int) {
 	k.lost -= lost
 }
 
-// progress notes that something was written, and lets those go on who wait once
-// half of the queue is free.
+// progress notes that something was written. Once half of the queue is free, the
+// streams that wait go on.
 func (k *sink) progress(n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

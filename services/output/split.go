@@ -62,8 +62,8 @@ func (s *splitter) split(text []byte) iter.Seq[piece] {
 	}
 }
 
-// pieces gives out as much of a line as it takes to have no more than one piece
-// left, which it returns.
+// pieces gives out pieces of a line that is too long, until one piece is left. It
+// returns that.
 func (s *splitter) pieces(line []byte, yield func(piece) bool) []byte {
 	for len(line) > longest {
 		at := longest

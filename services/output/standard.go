@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// atOnce is what a pipe takes in one piece, whoever else writes to it.
+// atOnce is what a pipe takes in one piece, whatever else writes to it.
 const atOnce = 4096
 
 // standard is hupwatch's own standard output or error. Its log goes there too,
@@ -18,7 +18,7 @@ type standard struct{ io.Writer }
 func (s standard) write(text []byte) (int, error) { return s.Write(text[:lines(text, atOnce)]) }
 
 // await waits in poll(2): others have the descriptor too, and made it non-blocking.
-// What is none is tried again at once.
+// A writer that has no descriptor is tried again at once.
 func (s standard) await() {
 	conn, ok := s.Writer.(syscall.Conn)
 	if !ok {

@@ -77,7 +77,7 @@ func (s *stream) catchUp() {
 	}
 }
 
-// rest returns the beginning of a line that goes on, or never will.
+// rest returns the beginning of a line whose end was not read yet.
 func (s *stream) rest() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +129,7 @@ func (s *stream) room() <-chan struct{} {
 }
 
 // read takes in what one buffer holds, and returns how much that was. At the end
-// of the FIFO it ends the stream and removes it.
+// of the FIFO, or on an error, it ends the stream and removes the FIFO.
 func (s *stream) read(buffer []byte) int {
 	n, err := unix.Read(s.fifo.reader, buffer)
 	for errors.Is(err, unix.EINTR) {
@@ -149,7 +149,7 @@ func (s *stream) read(buffer []byte) int {
 	return 0
 }
 
-// end closes the FIFO. What there is of a last line comes out.
+// end closes the FIFO. What there is of a last line is still put.
 func (s *stream) end() {
 	if s.fifo.reader < 0 {
 		return
@@ -177,7 +177,7 @@ func (s *stream) take(text []byte) {
 	}
 }
 
-// put remembers a piece before it goes on: who has seen it finds it in the logs.
+// put keeps a piece before it passes it on: what a person has seen is in the logs.
 func (s *stream) put(p piece, now int64) {
 	if !p.blank() {
 		e := entry{at: now, generation: s.generation, instance: s.instance, stream: s.kind, text: p.line()}

@@ -34,8 +34,8 @@ func says(resp *http.Response, sent http.Header) string {
 	return presentable(text, sent)
 }
 
-// firstLine is the first line of the body that has a word in it, 100 bytes of it at
-// most. Of a page of HTML that is its title.
+// firstLine is the first line of the body that has a letter in it, 100 bytes of it at
+// most. For a page of HTML it is that of the title.
 func firstLine(resp *http.Response) string {
 	if resp.Header.Get("Content-Encoding") != "" {
 		return ""
@@ -73,7 +73,7 @@ func title(page string) string {
 	return page[begin : begin+end]
 }
 
-// secrets hides the words of what was sent.
+// secrets hides the words of the headers that were sent.
 func secrets(sent http.Header) *strings.Replacer {
 	const shortest = 4
 	var words []string
@@ -87,7 +87,7 @@ func secrets(sent http.Header) *strings.Replacer {
 			}
 		}
 	}
-	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) }) // lest a part of one is left
+	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) }) // else part of one may stay
 	var pairs []string
 	for _, word := range words {
 		pairs = append(pairs, word, "***")
@@ -95,8 +95,8 @@ func secrets(sent http.Header) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// presentable is what a server says as it may go on a terminal: in one line that
-// is not too long, without what was sent, which it may quote.
+// presentable makes what a server says fit for a terminal: one line that is not too
+// long, without what was sent to the server, which it may quote.
 func presentable(text string, sent http.Header) string {
 	const most = 160
 	text = visible.String(secrets(sent).Replace(text))

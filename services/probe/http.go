@@ -16,17 +16,17 @@ import (
 	"time"
 )
 
-// The limits of an answer. What comes after the header decides nothing, and is
-// waited for only since many servers log it when they are still writing and the
-// connection closes.
+// The limits of an answer. What comes after the header decides nothing. It is waited
+// for only because many servers log an error if the connection closes while they
+// still write.
 const (
 	answerLimit = 64 << 10
 	bodyWait    = 100 * time.Millisecond
 )
 
-// get asks once, on a connection of its own, and is content with any 2xx. An
-// http.Transport would take three goroutines for that, and go on connecting when
-// nobody waits any more.
+// get asks once, on a connection of its own. Any 2xx is a success. An http.Transport
+// would take three goroutines for that, and go on connecting when nothing waits for
+// it any more.
 func (t Target) get(ctx context.Context, accepted Accepted) error {
 	req, err := t.request()
 	if err != nil {
@@ -70,7 +70,7 @@ func (t Target) get(ctx context.Context, accepted Accepted) error {
 	return judge(resp, req.Header)
 }
 
-// lineEnd is what a request ends with, and what is held back of it.
+// lineEnd is the end of a request, and the part of it that is held back.
 const lineEnd = "\r\n"
 
 // request is what is sent.
@@ -103,8 +103,8 @@ func (t Target) request() (*http.Request, error) {
 	return req, nil
 }
 
-// reach connects to where the request goes. The raw connection is the one of TCP below
-// that of TLS.
+// reach connects to where the request goes. The raw connection is the one below TLS, or
+// the same one if there is no TLS.
 func (t Target) reach(ctx context.Context, req *http.Request) (conn, raw net.Conn, err error) {
 	network, address := "tcp", hostPort(req.URL)
 	if path := t.socket(); path != "" {
@@ -114,7 +114,7 @@ func (t Target) reach(ctx context.Context, req *http.Request) (conn, raw net.Con
 	if err != nil || req.URL.Scheme == "http" {
 		return conn, conn, err
 	}
-	named := url.URL{Host: req.Host} // the certificate has to be that of whom the request is for
+	named := url.URL{Host: req.Host} // the certificate must be for the request's host
 	return tls.Client(conn, &tls.Config{ServerName: named.Hostname()}), conn, nil
 }
 

@@ -258,7 +258,7 @@ func TestAServerThatQuotesTheRequestGivesNoSecretAway(t *testing.T) {
 	}
 }
 
-func TestHTTPSWantsACertificateForWhomTheRequestIsFor(t *testing.T) {
+func TestHTTPSNeedsACertificateForTheHostHeader(t *testing.T) {
 	server := httptest.NewTLSServer(nil) // which has a certificate for example.com
 	server.Close()
 	address := serve(t, "tcp", func(conn net.Conn) {

@@ -1,5 +1,5 @@
 // Package probe makes one attempt to see whether something is ready: by a
-// request over HTTP, or by a connection. When to try again is the caller's.
+// request over HTTP, or by a connection. The caller decides when to try again.
 package probe
 
 import (
@@ -12,16 +12,16 @@ import (
 	"hupwatch/config"
 )
 
-// Accepted is asked who has the other end of a connection, once it is made. Of a
-// request over it the end is held back until Accepted returns, so that the other end
-// cannot have closed it yet. An error means that what is answered does not count.
+// Accepted is asked, once a connection is made, which process has its other end. The
+// last bytes of a request are held back until Accepted returns, so that the other end
+// cannot have closed the connection yet. An error means that the answer does not count.
 type Accepted func(ctx context.Context, conn net.Conn) error
 
 // Check makes one attempt, and returns nil if it succeeded. It takes no longer
 // than the target's Timeout, and ends at once with the error of ctx when that is
-// done. If accepted is given, only what it lets pass is a success: its error is
-// returned, in an *UnansweredError with the answer, and a request is brought to its
-// end all the same. Other errors are sentences that come after the name of the target.
+// done. If accepted is given and returns an error, the attempt fails: a request is
+// completed all the same, and the error is returned in an *UnansweredError with the
+// answer. Other errors are sentences that come after the name of the target.
 func Check(ctx context.Context, t Target, accepted Accepted) error {
 	limited, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
@@ -86,8 +86,8 @@ func (t Target) connect(ctx context.Context, network, address string) (net.Conn,
 	return conn, nil
 }
 
-// cause is what a person wants to know of a network error. Late is what there
-// was not in time.
+// cause is what a person wants to know of a network error. Late names what did not
+// come in time.
 func (t Target) cause(err error, late string) error {
 	errno, known := errors.AsType[syscall.Errno](err)
 	timeout, slow := errors.AsType[net.Error](err)

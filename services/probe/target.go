@@ -14,7 +14,7 @@ import (
 type Target struct {
 	// Kind is ReadyHTTP, ReadyTCP or ReadyUnix.
 	Kind config.ReadyKind
-	// URL is what http asks for, and Headers what it sends besides. Host is one.
+	// URL is what http asks for, and Headers what it sends besides. Host may be one.
 	URL     string
 	Headers map[string]string
 	// Address is what tcp or unix connect to, HOST:PORT or a path; of http it is
@@ -39,10 +39,9 @@ func (t Target) String() string {
 	return name
 }
 
-// Listeners returns what a process may listen on to be the one that the probe
-// reaches, in the notation of process.Listening: the address itself, and those
-// that take in all of the host. It returns none if that cannot be told from
-// the name.
+// Listeners returns the addresses on which a process may listen to be reached by the
+// probe, in the notation of process.Listening: the address itself, and those that
+// take in all of the host. It returns none if the name does not show them.
 func (t Target) Listeners() []string {
 	if path := t.socket(); path != "" {
 		return []string{"unix " + path}

@@ -11,8 +11,8 @@ import (
 // decides who may look into /proc/PID (ptrace(2), "Ptrace access mode checking"):
 // root without CAP_SYS_PTRACE, as in a container, may not look at another user's
 // processes, but that user may. The other credentials of the thread stay root's, so
-// that nobody can signal or trace it meanwhile. All that do does must happen in the
-// goroutine it is called by, which is one of its own.
+// that the user cannot signal or trace it meanwhile. All work of do must happen in the
+// goroutine that calls it.
 func asUser(c *Credential, do func()) {
 	if c == nil || os.Geteuid() != 0 || canTrace() {
 		do()
@@ -40,7 +40,8 @@ func asUser(c *Credential, do func()) {
 	}
 }
 
-// setFSUser changes them for this thread alone, and returns what they were.
+// setFSUser changes the file system user and group of this thread alone, and returns
+// the old ones.
 func setFSUser(uid, gid int) (oldUID, oldGID int) {
 	oldGID, _ = unix.SetfsgidRetGid(gid)
 	oldUID, _ = unix.SetfsuidRetUid(uid)

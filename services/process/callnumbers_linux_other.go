@@ -2,6 +2,6 @@
 
 package process
 
-// waitingCalls are not known here: only an epoll shows who waits, and a connection
-// who has accepted.
+// waitingCalls are not known here: only an epoll shows which process waits, and only a
+// connection shows which one has accepted it.
 var waitingCalls = map[int64]waitingCall{}

@@ -113,7 +113,7 @@ func readAll(path string) ([]byte, bool) {
 	return b, err == nil
 }
 
-// names are those in a directory of /proc, in no order, with as few system calls.
+// names are those in a directory of /proc, in no order, read with few system calls.
 func names(dir string) []string {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

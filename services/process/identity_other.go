@@ -4,8 +4,8 @@ package process
 
 import "syscall"
 
-// Alive reports whether a process with this number runs: more this system does
-// not say.
+// Alive reports whether a process with this number runs. This system does not say
+// more.
 func (id Identity) Alive() bool {
 	err := syscall.Kill(id.PID, 0)
 	return err == nil || err == syscall.EPERM

@@ -17,16 +17,16 @@ import (
 // Listening returns the addresses that a process and its descendants listen on,
 // sorted: "tcp 127.0.0.1:80", "unix /run/web.sock". Ports that the kernel hands
 // out by itself are left out: two processes never have the same. It returns none
-// if the system does not tell, as for another user's process to a hupwatch
-// that is not root.
+// if the system does not show them, as with another user's process if hupwatch
+// is not root.
 func Listening(pid int) []string {
 	low, high := ephemeralPorts()
 	return listening(pid, func(port uint16) bool { return port < low || port > high })
 }
 
 // ListensAt reports whether a process or one of its descendants listens on one of
-// these addresses, in the notation of Listening. Somebody chose them, so that every
-// port counts.
+// these addresses, in the notation of Listening. Every port counts: somebody chose
+// these.
 func ListensAt(pid int, addresses []string) bool {
 	all := listening(pid, func(uint16) bool { return true })
 	return slices.ContainsFunc(addresses, func(address string) bool { return slices.Contains(all, address) })
@@ -152,8 +152,8 @@ func listenersIn(path string) []listener {
 	return all
 }
 
-// openedBy are the addresses of those of the sockets that are among the inodes, and
-// whose port counts.
+// openedBy returns the addresses of the sockets whose inode is among these, and whose
+// port counts.
 func openedBy(all []listener, inodes map[string]bool, counts func(port uint16) bool) []string {
 	var found []string
 	for _, l := range all {
@@ -184,8 +184,7 @@ func parseHexAddress(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), nil
 }
 
-// listeningUnix finds those of the sockets that accept connections in
-// /proc/net/unix.
+// listeningUnix finds in /proc/net/unix which of the sockets accept connections.
 func listeningUnix(path string, inodes map[string]bool) []string {
 	text, err := os.ReadFile(path)
 	if err != nil {

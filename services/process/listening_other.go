@@ -5,5 +5,5 @@ package process
 // Listening finds nothing: this system does not tell.
 func Listening(int) []string { return nil }
 
-// ListensAt tells nothing, likewise.
+// ListensAt finds nothing, likewise.
 func ListensAt(int, []string) bool { return false }

@@ -21,7 +21,7 @@ type Listener struct {
 	path          string // of a unix socket
 }
 
-// Sight is what was seen of who waits for connections on a listener.
+// Sight is what was seen of the processes that wait for connections on a listener.
 type Sight struct {
 	// Waits is set if a process waits for connections on it, or holds one that it
 	// has accepted from it.

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Who waits for connections on a socket is seen in /proc, and nobody is asked:
+// /proc shows which processes wait for connections on a socket. None of them is asked:
 //
 //	/proc/PID/fd                    which sockets, epolls and rings a process has open
 //	/proc/PID/fdinfo/EPFD           what an epoll watches: tfd … events … ino (Linux 4.13)
@@ -25,8 +25,8 @@ import (
 //
 // What a process does in io_uring is not seen.
 
-// The bounds of one look. What is beyond is found by the next ones: a look begins
-// with any of the threads.
+// The bounds of one look. Threads beyond them are found by later looks: each begins
+// with a thread chosen at random.
 const (
 	mostThreads  = 2048    // of a process
 	mostPolled   = 4096    // descriptors of one poll
@@ -53,9 +53,9 @@ func CannotLook() string {
 	return ""
 }
 
-// Look looks once at who of the process, its descendants and what else is in its
-// session waits for connections on the listeners. It takes less than a millisecond
-// for most, and does not wait for anything but the kernel. It looks at nobody else.
+// Look looks once whether the process, its descendants or the rest of its session
+// wait for connections on the listeners. It takes less than a millisecond for most,
+// and waits for the kernel only. It looks at no other process.
 func (p *Process) Look(listeners []Listener) []Sight {
 	l := &look{listeners: listeners, sights: make([]Sight, len(listeners))}
 	asUser(p.credential, func() {
@@ -87,8 +87,8 @@ func (l *look) done() bool {
 	return !slices.ContainsFunc(l.sights, func(s Sight) bool { return !s.Waits })
 }
 
-// hide notes why something cannot be seen. What is gone by now is nothing to see, and
-// what hupwatch lacks at the moment is no reason: another look may see it.
+// hide notes why something cannot be seen. It ignores what is gone by now, and what
+// hupwatch lacks only at the moment: another look may see that.
 func (l *look) hide(err error) {
 	if l.unseen != "" || err == nil || isGone(err) || isOfTheMoment(err) {
 		return
@@ -99,13 +99,13 @@ func (l *look) hide(err error) {
 	}
 }
 
-// isGone reports whether an error of /proc says that the process or thread is none
-// any more.
+// isGone reports whether an error of /proc says that the process or thread does not
+// exist any more.
 func isGone(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) }
 
 // hideUnlessEnded notes why a process, or a thread (below a prefix of the directory),
 // cannot be seen. The kernel denies a look at one that has ended and was not waited
-// for, and there is nothing to see.
+// for, but that has nothing to show.
 func (l *look) hideUnlessEnded(err error, dir int, prefix string) {
 	if errors.Is(err, fs.ErrPermission) && isZombie(dir, prefix) {
 		return
@@ -172,9 +172,9 @@ func (l *look) at(pid int) {
 	}
 }
 
-// epoll looks at what an epoll watches. One that is told of a change only
-// (edge-triggered) need not be waited for: the Go runtime and tokio register a
-// listener when it is made, and accept later or never.
+// epoll looks at what an epoll watches. A listener that is registered edge-triggered
+// need not be waited on: the Go runtime and tokio register one when it is made, and
+// accept later or never.
 func (l *look) epoll(dir, fd int) {
 	text, err := readUpTo(dir, "fdinfo/"+strconv.Itoa(fd), mostEvents)
 	if err != nil {
@@ -281,8 +281,8 @@ func (l *look) listenersAt(fds []int, mine map[int]int) []int {
 	return found
 }
 
-// stillIn reports whether a thread is still in the same call: else the memory that
-// was read need not be what the call was made with.
+// stillIn reports whether a thread is still in the same call. If it is not, the memory
+// that was read may not be what the call was made with.
 func (l *look) stillIn(dir int, task string, call []byte) bool {
 	now, err := readUpTo(dir, "task/"+task+"/syscall", pageSize)
 	return err == nil && bytes.Equal(now, call)
@@ -294,8 +294,8 @@ func (l *look) seen(which []int) {
 	}
 }
 
-// parseCall reads a number and six arguments; "running", or "-1" for a thread that
-// is blocked outside of a system call, is none.
+// parseCall reads the number of a call and six arguments. It is not ok for "running",
+// nor for "-1", a thread that is blocked outside of a system call.
 func parseCall(text []byte) (call int64, args [6]uint64, ok bool) {
 	fields := bytes.Fields(text)
 	if len(fields) < 1+len(args) {
@@ -358,8 +358,8 @@ func readMemory(dir int, at uint64, size int) ([]byte, error) {
 	return b[:max(n, 0)], err
 }
 
-// accepted looks for connections that were accepted from what nobody waits on at the
-// moment: each process may be busy with one.
+// accepted looks for connections that were accepted from the listeners on which no
+// process waits at the moment: each process may be busy with one.
 func (l *look) accepted() {
 	if len(l.held) == 0 {
 		return
@@ -380,8 +380,8 @@ func (l *look) accepted() {
 	}
 }
 
-// acceptedAt reports whether one of the sockets was accepted from a path: it has
-// the name of the socket it comes from.
+// acceptedAt reports whether one of the sockets was accepted from a path: an accepted
+// socket has the name of its listener.
 func (l *look) acceptedAt(path string) bool {
 	asked := 0
 	for inode := range l.held {
@@ -428,8 +428,8 @@ func (t *Table) strangers() []int {
 	return slices.DeleteFunc(children, func(pid int) bool { return t.children[pid] != nil })
 }
 
-// Holder returns a member of the generation that has a socket open, 0 for none; and
-// if not all of them could be seen, why.
+// Holder returns a member of the generation that has a socket open, 0 for none. If it
+// finds none, unseen is why not all members could be seen; empty if they could.
 func (p *Process) Holder(inode uint64) (pid int, unseen string) {
 	l := &look{}
 	asUser(p.credential, func() {
@@ -476,7 +476,7 @@ type descriptor struct {
 	inode uint64
 }
 
-// descriptorsOf reads the links of /proc/PID/fd, below that directory.
+// descriptorsOf reads the links of /proc/PID/fd; dir is the open /proc/PID.
 func descriptorsOf(dir int) (found descriptors, err error) {
 	names, err := namesAt(dir, "fd")
 	if err != nil {
@@ -493,7 +493,7 @@ func descriptorsOf(dir int) (found descriptors, err error) {
 		if isGone(err) {
 			continue // closed meanwhile
 		}
-		if err != nil { // root may read the directory, and not what is in it
+		if err != nil { // root may read the directory, but not the links in it
 			return found, err
 		}
 		fd, _ := strconv.Atoi(name)
@@ -570,8 +570,8 @@ func NewListener(fd int) (Listener, error) {
 	return l, nil
 }
 
-// kernelDevice is the number that the kernel itself gives a device: of the system
-// calls it is another one.
+// kernelDevice is the number that a device has inside the kernel: system calls return
+// another one.
 func kernelDevice(dev uint64) uint64 {
 	const minorBits = 20
 	return uint64(unix.Major(dev))<<minorBits | uint64(unix.Minor(dev))

@@ -224,7 +224,7 @@ func sees(t testing.TB, p *process.Process, l process.Listener, want func(proces
 
 func waits(s process.Sight) bool { return s.Waits }
 
-func TestWhoWaitsForConnectionsIsSeen(t *testing.T) {
+func TestProcessThatWaitsForConnectionsIsSeen(t *testing.T) {
 	table := newTable(t)
 	for _, network := range []string{"tcp", "unix"} {
 		for _, way := range []string{"accept", "poll", "ppoll", "select", "pselect", "epoll", "epoll exclusive", "accept*3", "epoll*3", "thread 100"} {
@@ -243,7 +243,7 @@ func TestWhoWaitsForConnectionsIsSeen(t *testing.T) {
 // looks is how often what must not be seen is looked for.
 const looks = 50
 
-func TestWhoDoesNotWaitForConnectionsIsNotTakenForOneWhoDoes(t *testing.T) {
+func TestProcessThatDoesNotWaitIsNotSeenToWait(t *testing.T) {
 	table := newTable(t)
 	for _, way := range []string{"nothing", "nothing*3", "epoll hangup", "poll to write", "closed"} {
 		t.Run(way, func(t *testing.T) {
@@ -278,7 +278,7 @@ func TestAListenerThatIsOnlyRegisteredIsToldApart(t *testing.T) {
 }
 
 // The workers of a server may all be busy at the moment of a look.
-func TestWhoHoldsAConnectionThatItAcceptedIsSeen(t *testing.T) {
+func TestProcessThatHoldsAConnectionIsSeen(t *testing.T) {
 	table := newTable(t)
 	for _, network := range []string{"tcp", "unix"} {
 		fd, address := listening(t, network)
@@ -362,7 +362,7 @@ func TestOneThreadOfVeryManyIsFound(t *testing.T) {
 	ours.end(t, w)
 }
 
-func TestTheOtherEndOfAConnectionIsThatOfWhoAcceptedIt(t *testing.T) {
+func TestOtherEndOfAConnectionIsThatOfItsAcceptor(t *testing.T) {
 	table := newTable(t)
 	for _, network := range []string{"tcp", "unix"} {
 		fd, address := listening(t, network)

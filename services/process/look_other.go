@@ -16,11 +16,11 @@ func (p *Process) Look(listeners []Listener) []Sight {
 // CannotLook says why nothing can be seen at all.
 func CannotLook() string { return unseen }
 
-// Holder knows nobody here.
+// Holder finds nothing here.
 func (p *Process) Holder(uint64) (pid int, why string) { return 0, unseen }
 
 // NewListener describes nothing here.
 func NewListener(int) (Listener, error) { return Listener{}, nil }
 
-// OtherEnd knows nobody here.
+// OtherEnd finds nothing here.
 func OtherEnd(int, ...*Process) (inode uint64, err error) { return 0, ErrNotSeen }

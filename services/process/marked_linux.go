@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// FindMarked returns the processes that run with this mark, by their numbers:
+// FindMarked returns the processes that run with this mark, sorted by their numbers:
 // those that lead a session, and the others of a session whose leader is gone.
 func FindMarked(mark string) ([]Living, error) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {

@@ -2,9 +2,9 @@ package process
 
 import "syscall"
 
-// Member reports whether a number is that of a process which runs, and is in the
-// session or the group of this one: such as it may name as its main process. If
-// the system does not say, it knows none but this one itself.
+// Member reports whether the process with this number runs and is in the session or
+// the group of p, so that p may name it as its main process. If the system does not
+// say, only p itself is a member.
 func (p *Process) Member(pid int) bool {
 	p.table.forks.Lock()
 	defer p.table.forks.Unlock()
@@ -18,8 +18,8 @@ func (p *Process) Member(pid int) bool {
 	return err == nil
 }
 
-// SignalMember sends sig to one process of the session or the group, or returns
-// ErrGone if that is none, or none any more.
+// SignalMember sends sig to one process of the session or the group. It returns
+// ErrGone if that is not a member, or not any more.
 func (p *Process) SignalMember(pid int, sig syscall.Signal) error {
 	if pid == p.id.PID {
 		return p.Signal(sig)
@@ -37,9 +37,9 @@ func (p *Process) SignalMember(pid int, sig syscall.Signal) error {
 	return h.signal(sig)
 }
 
-// has is called under both locks, like the kill of a group, so that nobody else
-// can have the number of the session by now. What was told to be empty is over,
-// even if somebody of the session has left the group.
+// has is called under both locks, like the kill of a group, so that no other process
+// can have got the number of the session. A group that was told to be empty is over,
+// even if a process of the session has left it.
 func (p *Process) has(pid int) bool {
 	if p.empty || p.reaped && p.numberReused() {
 		return false

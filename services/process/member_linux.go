@@ -7,19 +7,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// handle holds on to a process that somebody else may reap at any moment.
+// handle holds on to a process that another one may reap at any moment.
 type handle struct {
 	pid int
 	fd  int // -1 if there are none, as before Linux 5.3: the number has to do
 }
 
-// hold takes hold of a member: first of whoever has the number, and only then it
-// looks who that is.
+// hold takes hold of a member. It first takes the process that has the number, and
+// only then looks which one that is.
 func (p *Process) hold(pid int) (handle, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	switch err {
 	case nil:
-	case unix.ENOSYS, unix.EPERM: // so says the seccomp of older containers
+	case unix.ENOSYS, unix.EPERM: // EPERM comes from the seccomp of older containers
 		fd = -1
 	case unix.ESRCH, unix.EINVAL, unix.ENOENT: // the last two for what is no process, such as a thread
 		return handle{}, ErrGone

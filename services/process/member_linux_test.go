@@ -80,7 +80,7 @@ func TestMainProcessIsSignalledAsAMemberToo(t *testing.T) {
 
 // helpEscape has left the group but not the session, and its child, a zombie once
 // it is killed, is in the group.
-func TestZombieIsNoMemberAndWhoLeftTheGroupIsOne(t *testing.T) {
+func TestZombieIsNoMemberButWhatLeftTheGroupIs(t *testing.T) {
 	w, ours := connected(t, newTable(t), "orphan", "escape")
 	w.await(t, "exited")
 	said := []string{ours.hear(t), ours.hear(t)}

@@ -4,7 +4,7 @@ package process
 
 import "syscall"
 
-// handle is of nobody: the system does not say who is in a session.
+// handle holds nothing: the system does not say which processes are in a session.
 type handle struct{}
 
 func (p *Process) hold(pid int) (handle, error) {

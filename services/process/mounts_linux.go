@@ -20,8 +20,8 @@ type mounts struct {
 	distant []string // mount points
 }
 
-// local reports whether neither the directory nor the program nor its
-// interpreter is on a file system that can hang.
+// local reports whether the directory, the program and its interpreter are all on
+// file systems that cannot hang.
 func (m *mounts) local(spec Spec) bool {
 	path := spec.Path
 	if !filepath.IsAbs(path) {
@@ -41,8 +41,8 @@ func (m *mounts) local(spec Spec) bool {
 	return interpreter == "" || reach(interpreter, distant)
 }
 
-// read returns the mount points of the present, which it parses once for every
-// change. Only a poll of the same open file tells of changes.
+// read returns the present mount points of file systems that may hang. It parses the
+// table once for every change. Only a poll of the same open file tells of changes.
 func (m *mounts) read() (distant []string, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OtherEnd returns the inode of the socket at the other end of a connection, 0 while
-// nobody has accepted it: Process.Holder knows who has that. It is looked for in
+// OtherEnd returns the inode of the socket at the other end of a connection, 0 until
+// it is accepted. Process.Holder finds the process that has it. OtherEnd looks in
 // hupwatch's network namespace and in those of the processes. The error is
 // ErrElsewhere if it is on another host, ErrHungUp if it was accepted and is closed
 // by now, ErrNotSeen if the kernel does not say.
@@ -32,7 +32,7 @@ func OtherEnd(fd int, among ...*Process) (inode uint64, err error) {
 }
 
 // hungUp reports whether the other end was closed, or shut, in good order: a connection
-// that nobody has accepted is reset instead.
+// that no process has accepted is reset instead.
 func hungUp(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	n, err := unix.Poll(p, 0)
@@ -109,7 +109,7 @@ func connectionIn(dir string, local, remote netip.AddrPort) (inode uint64, found
 	return 0, false
 }
 
-// addressOf is the address of a TCP socket; one of IPv4 is so whatever its family.
+// addressOf is the address of a TCP socket. One of IPv4 stays so in a socket of IPv6.
 func addressOf(name unix.Sockaddr) (netip.AddrPort, bool) {
 	switch a := name.(type) {
 	case *unix.SockaddrInet4:

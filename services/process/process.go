@@ -29,7 +29,7 @@ type Process struct {
 	ended   bool // reaped, and its group looked at
 	empty   bool // the group
 	killed  bool // by us, as a whole group
-	telling bool // somebody is in tell
+	telling bool // a goroutine is in tell
 	told    call // the last one made
 }
 
@@ -114,16 +114,16 @@ func (p *Process) kill(pid int, sig syscall.Signal) error {
 	case err == syscall.ESRCH:
 		return ErrGone
 	case err == nil && sig == syscall.SIGKILL && p.exec == pending:
-		// From here on the end of the stub's report means this, not an exec. If
-		// the exec was in fact done just now, nobody is wronged.
+		// From here on the end of the stub's report means this, not an exec. It does
+		// no harm if the exec was in fact done just now.
 		p.exec, p.execErr = failed, ErrNotExecuted
 	}
 	return err
 }
 
 // numberReused reports whether another process has the number of the reaped
-// main process. The kernel gives a number away only once it is that of no
-// group and no session either, so then the group is empty.
+// main process. The kernel gives a number away only once no group and no session
+// has it either, so then the group is empty.
 func (p *Process) numberReused() bool {
 	return syscall.Kill(p.id.PID, 0) != syscall.ESRCH
 }
@@ -134,9 +134,9 @@ func (p *Process) groupEmpty(living map[int]bool) bool {
 	if p.numberReused() || syscall.Kill(-p.id.PID, 0) == syscall.ESRCH {
 		return true
 	}
-	// A zombie counts as left until its parent reaps it. After a KILL of all
-	// there is nothing else to come, and a parent outside that never does would
-	// keep the group for ever.
+	// A zombie counts as left until its parent reaps it. After a KILL of all only
+	// zombies are left in the end, and a parent outside of the group that never
+	// reaps would keep the group for ever.
 	return p.killed && living != nil && !living[p.id.PID]
 }
 
@@ -159,7 +159,7 @@ func (p *Process) settle(empty bool) {
 	p.empty = empty
 }
 
-// begin tells Spawned, which makes it Start's goroutine that does, and first.
+// begin calls Spawned: in the goroutine of Start, and before all other calls.
 func (p *Process) begin() {
 	p.watch.Spawned(p)
 

@@ -21,8 +21,8 @@ const signalsVariable = "HUPWATCH_SIGNALS"
 // It is called first thing, and reports whether HUP was ignored at first, as
 // under nohup. After an error the program must end.
 //
-// An ignored signal it catches, which is the default for children. A blocked
-// one is blocked in every thread to come, so hupwatch executes itself once.
+// It catches an ignored signal, so that children have the default. A blocked one
+// is blocked in every later thread, so hupwatch executes itself once.
 func CleanSignals() (hupIgnored bool, err error) {
 	blocked, ignored, err := signalState()
 	if err != nil {
@@ -55,9 +55,9 @@ func catch(mask uint64) {
 	}
 }
 
-// resetSignal gives a signal its default meaning back. The Go runtime leaves those
-// alone that C libraries use internally, and the posix_spawn of glibc, which make
-// starts everything with, ignores one of them in the child.
+// resetSignal gives a signal its default meaning back. The Go runtime does not handle
+// the signals that C libraries use internally. The posix_spawn of glibc ignores one of
+// them in the child, and make starts everything with posix_spawn.
 func resetSignal(sig syscall.Signal) {
 	const sigsetSize = 8
 	var zeros [8]uint64 // SIG_DFL, no flags, an empty mask

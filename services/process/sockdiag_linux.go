@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// /proc/net/tcp has a line for every connection, and for a minute for every one there
-// was: on a busy host it takes the kernel tens of milliseconds to write. sock_diag(7)
-// has what is asked for alone. It speaks of hupwatch's own network namespace only, and
-// a container may not have it.
+// /proc/net/tcp has a line for every connection, also for a minute after its end: on a
+// busy host the kernel needs tens of milliseconds to write it. sock_diag(7) returns
+// only what is asked for. It covers only hupwatch's own network namespace, and a
+// container may not have it.
 
 // listener is a TCP socket that listens.
 type listener struct {
@@ -32,15 +32,15 @@ func sameNetwork(pid int) bool {
 	return err == nil && otherErr == nil && own == other
 }
 
-// diag sends a request, of which the netlink header is added, and calls each for
-// every socket in the answer. With dump the request is for all that match.
+// diag adds the netlink header to a request, sends it, and calls each for every
+// socket in the answer. With dump the request is for all that match.
 func diag(dump bool, request []byte, each func(message []byte) error) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	// The kernel answers at once; who only pretends to be one may not.
+	// A kernel answers at once; what only pretends to be one may not.
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1}); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func connectionsOf(address netip.AddrPort) (inodes []uint64, err error) {
 	families := []uint8{unix.AF_INET, unix.AF_INET6}
 	if a := address.Addr(); !a.IsUnspecified() {
 		families = families[1:]
-		if a.Is4() { // one of a socket for both families is asked for among IPv6
+		if a.Is4() { // only a socket on :: has some of IPv4 among those of IPv6
 			families = []uint8{unix.AF_INET}
 		}
 	}
@@ -146,7 +146,7 @@ func connectionsOf(address netip.AddrPort) (inodes []uint64, err error) {
 }
 
 // connectionInode asks for the inode of one connection, seen from its local end; 0
-// if nobody has accepted it yet. The error is ENOENT if this host has no such socket.
+// until it is accepted. The error is ENOENT if this host has no such socket.
 func connectionInode(local, remote netip.AddrPort) (inode uint64, err error) {
 	family := uint8(unix.AF_INET6)
 	if local.Addr().Is4() {
@@ -210,8 +210,8 @@ func unixName(inode uint64) (string, error) {
 	return string(name), err
 }
 
-// unixPeer asks for the inode of the socket that a unix socket is connected to; 0 if
-// nobody has accepted it yet.
+// unixPeer asks for the inode of the socket that a unix socket is connected to; 0
+// until the connection is accepted.
 func unixPeer(inode uint64) (uint64, error) {
 	peer, err := unixAttribute(inode, showPeer, attrPeer)
 	if err != nil || len(peer) < 4 {

@@ -15,7 +15,7 @@ import (
 
 // Start starts a process in a session of its own and returns as soon as it is
 // forked, even if its exec hangs. An error means that it could not be forked:
-// then w hears nothing. Why an exec failed w is told as the Err of Exited.
+// then w is not called. If the exec failed, the Err of Exited says why.
 func (t *Table) Start(spec Spec, w Watch) error {
 	if err := spec.distinct(); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (t *Table) Start(spec Spec, w Watch) error {
 			p.begin()
 			return nil
 		}
-		// Whatever it was, the stub knows at which step, and says so.
+		// Whatever it was, the stub reports at which step it failed.
 	}
 	return t.startStub(spec, files, w)
 }
@@ -70,7 +70,7 @@ func (s *Spec) files(null int) []uintptr {
 }
 
 // maxDescriptor is the last but one that a process may have by default, since the
-// stub has one more.
+// stub needs one more.
 const maxDescriptor = 1022
 
 // distinct checks that each number is given to one descriptor.
@@ -140,8 +140,8 @@ func (t *Table) startStub(spec Spec, files []uintptr, w Watch) error {
 	return nil
 }
 
-// await hands the request to the stub, and waits for what it reports until it
-// is no more.
+// await hands the request to the stub, and reads what it reports until it has
+// become the command or has ended.
 func (p *Process) await(conn *os.File, spec Spec) {
 	defer p.table.Mistakes.Contain("start " + spec.Path)
 	// A write fails if the stub has ended already, which the report says too.

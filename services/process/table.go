@@ -19,8 +19,8 @@ import (
 	"hupwatch/services/mistake"
 )
 
-// How often groups whose leader is gone are looked at, beside whenever an
-// orphan is reaped: the parent of a last member may be outside of the group.
+// How often groups whose leader is gone are looked at, besides whenever a child
+// is reaped: the parent of a last member may be outside of the group.
 const recheckAfter = time.Second
 
 // Table starts, signals and reaps every child of hupwatch. There is one in a
@@ -29,8 +29,8 @@ const recheckAfter = time.Second
 // One lock guards it: a process is entered in the table under it, reaped and
 // taken out under it, and signalled under it. So a process that is in the table
 // cannot have ended unnoticed and lent its number to another. A fork takes long,
-// and has a lock of its own around that one: nothing is reaped before it is
-// known whose it is, and no group is signalled whose number it may get.
+// and has a lock of its own around that one: no child is reaped before the table
+// has it, and no group is signalled whose number the child may get.
 type Table struct {
 	// Mistakes is told of what panics here. It is set before anything is started.
 	Mistakes mistake.Report
@@ -116,9 +116,9 @@ func (t *Table) reapOne() (more bool) {
 }
 
 // sweep looks for groups that have become empty, and reports whether some have
-// not. It comes after the reaping, since a zombie is a member of its group. With
-// the groups known that have members which run, it sees through other parents'
-// zombies too.
+// not. It comes after the reaping, since a zombie is a member of its group. Living
+// are the groups that have a member which runs, if known: a killed group that has
+// only zombies of other parents is then empty too.
 func (t *Table) sweep(living map[int]bool) (left bool) {
 	t.mu.Lock()
 	var news []*Process

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// TasksLeft returns how many processes and threads may be added by what the pids
-// cgroups of hupwatch say (cgroups(7)), and the file that says so; empty if none does.
-// A limit of the user's processes (RLIMIT_NPROC) is not looked at.
+// TasksLeft returns how many more processes and threads the pids cgroups of hupwatch
+// allow (cgroups(7)), and the file that says so; empty if none does. It does not look
+// at a limit of the user's processes (RLIMIT_NPROC).
 func TasksLeft() (left int, limit string) {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -26,8 +26,8 @@ func TasksLeft() (left int, limit string) {
 		} else if controllers != "" {
 			continue
 		}
-		// A limit of a group is one of all that are in it. In a container the mount
-		// may begin below what the kernel says: then only its top is found.
+		// A limit of a group holds for all groups in it. In a container the mount may
+		// begin below what the kernel says: then only its top is found.
 		for at := path.Join("/", group); ; at = path.Dir(at) {
 			dir := path.Join(mount, at)
 			most, err := number(dir + "/pids.max")

@@ -4,6 +4,5 @@ package process
 
 import "math"
 
-// TasksLeft returns how many processes and threads may be added, and what says so;
-// empty if nothing does.
+// TasksLeft returns no limit: this system is not asked.
 func TasksLeft() (left int, limit string) { return math.MaxInt, "" }

@@ -30,8 +30,9 @@ func Memory(sessions []int) map[int]int64 {
 // Connections returns how many connections of clients the processes of a session
 // hold: over TCP those to an address that somebody still listens on, over unix
 // sockets those to one with a name, unless the client is in another network
-// namespace. A connection that several processes hold is one. It is not known where the system does not tell, as of another user's
-// processes to a hupwatch that is not root, or if there is no such session.
+// namespace. A connection that several processes hold is one. The number is not known
+// if there is no such session, or if the system does not show it, as with another
+// user's processes if hupwatch is not root.
 func Connections(session int) (n int, known bool) {
 	var pids []int
 	eachMember(func(pid int, s stat) {
@@ -62,14 +63,14 @@ func Connections(session int) (n int, known bool) {
 	return n, len(spaces) > 0
 }
 
-// connections counts those of the sockets that are connections of clients, with
-// the tables of a network namespace that these processes are in.
+// connections counts which of the sockets are connections of clients. It uses the
+// tables of the network namespace that these processes are in.
 func connections(pids []int, held map[string]bool) (n int, ok bool) {
 	for _, pid := range pids {
 		dir := "/proc/" + strconv.Itoa(pid) + "/net/"
 		tcp, err := os.ReadFile(dir + "tcp")
 		if err != nil {
-			continue // it is gone; another one will do
+			continue // it is gone; the next one has the same tables
 		}
 		tcp6, _ := os.ReadFile(dir + "tcp6") // there may be none
 		local, _ := os.ReadFile(dir + "unix")

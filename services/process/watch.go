@@ -25,7 +25,7 @@ type Exit struct {
 	// Signal is the signal that ended the process, or 0.
 	Signal     syscall.Signal
 	CoreDumped bool
-	// Rest tells that others of the process group lived on when it was reaped.
+	// Rest is set if others of the process group lived on when it was reaped.
 	Rest bool
 	// Err says why the command's own program never ran, else it is nil. It is
 	// an *ExecError if the kernel refused a step.

@@ -16,7 +16,7 @@ type identity struct {
 	variables map[string]string
 }
 
-// identify finds who the keys user and group mean, which are names or numbers, or
+// identify finds whom the keys user and group mean. They are names or numbers, or
 // empty.
 func identify(userName, groupName string) (identity, error) {
 	if userName == "" && groupName == "" {

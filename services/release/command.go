@@ -22,7 +22,7 @@ func (rel *Release) Spec() process.Spec {
 	return spec
 }
 
-// Argv is the argument vector of a generation of the release that has these
+// Argv is the argument vector of a generation of the release. The generation has these
 // variables besides those of the release.
 func (rel *Release) Argv(generation []string) ([]string, error) {
 	argv, err := rel.expand(rel.Service.Command, generation)

@@ -35,8 +35,8 @@ func Inheritable(environ []string) []string {
 	})
 }
 
-// inherited is what a service gets of hupwatch's own environment: all of it is
-// the same list for every service.
+// inherited is what a service gets of hupwatch's own environment. Services that get
+// all of it share one list.
 func (r Resolver) inherited(c *config.Service) []string {
 	kept := func(entry string) bool {
 		name, _, ok := strings.Cut(entry, "=")
@@ -60,8 +60,8 @@ func (r Resolver) inherited(c *config.Service) []string {
 	return list
 }
 
-// environment makes what of the environment of a release is its own, lowest layer
-// first.
+// environment makes the part of a release's environment that is its own, from the
+// lowest layer up.
 func (r Resolver) environment(c *config.Service, rel *Release, a identity) ([]string, error) {
 	env := make(map[string]string)
 	maps.Copy(env, a.variables)
@@ -98,9 +98,9 @@ func (r Resolver) environment(c *config.Service, rel *Release, a identity) ([]st
 	return list, nil
 }
 
-// Environ is the whole environment of a generation of the release that has
-// these variables besides. No name is in it twice: programs would differ in which
-// one they take.
+// Environ is the whole environment of a generation of the release. The generation has
+// these variables besides. No name is in it twice: programs would differ in which one
+// they take.
 func (rel *Release) Environ(generation []string) []string {
 	layers := [][]string{generation, rel.Env, rel.Inherited}
 	all := make([]string, 0, len(generation)+len(rel.Env)+len(rel.Inherited))
@@ -116,8 +116,8 @@ func (rel *Release) Environ(generation []string) []string {
 	return all
 }
 
-// blank stands around the name of a variable in what a release has, where the value
-// is another one for each generation. No text of the environment has it.
+// blank stands before and after the name of a variable in the texts of a release, if
+// the value differs between generations. No text of the environment can contain it.
 const blank = "\x00"
 
 // differs reports whether a variable has another value for each generation.
@@ -129,7 +129,7 @@ func differs(c *config.Service, name string) bool {
 	return name == config.BindVariable && c.Publish != ""
 }
 
-// fill puts the values of a generation into its blanks.
+// fill puts the values of a generation into the blanks of a text.
 func fill(text string, generation []string) string {
 	if !strings.Contains(text, blank) {
 		return text

@@ -19,12 +19,12 @@ type Release struct {
 	Service *config.Service
 	// Dir is the working directory with its symbolic links resolved.
 	Dir string
-	// Path is the program, and Program which one that was.
+	// Path is the program. Program tells it from a later one at the same path.
 	Path    string
 	Program Program
-	// Env is the environment but for what differs from one generation to the
-	// next, and for what comes from hupwatch's own and is in Inherited: many
-	// releases share that. Env goes first.
+	// Env is the environment without what differs from one generation to the next,
+	// and without what comes from hupwatch's own. That is in Inherited, which many
+	// releases share. Env goes first.
 	Env        []string
 	Inherited  []string
 	Credential *process.Credential
@@ -33,8 +33,8 @@ type Release struct {
 	Stored *Stored
 }
 
-// Stored tells the environment of a release that was written down from another one.
-// What is in it, which may be secret, it does not tell.
+// Stored identifies the environment of a release that was written down. It does not
+// show what is in it, which may be secret.
 type Stored struct{ Salt, Sum string }
 
 // NewStored digests an environment.
@@ -56,13 +56,13 @@ type Program struct {
 }
 
 // Same reports whether a process started with either release would be the same, and
-// stay so: nothing but keys that need no new process may differ.
+// stay so: only keys that need no new process may differ.
 func (rel *Release) Same(other *Release) bool {
 	return rel.Starts(other) && !slices.ContainsFunc(config.Changes(rel.Service, other.Service), func(c config.Change) bool { return !c.Live })
 }
 
 // Starts reports whether a process started with either release would be the same,
-// as far as the host has a say in that.
+// as far as that depends on the host.
 func (rel *Release) Starts(other *Release) bool {
 	if rel.Dir != other.Dir || rel.Path != other.Path || rel.Program != other.Program {
 		return false

@@ -54,8 +54,8 @@ func (r Resolver) equip(rel *Release) error {
 	return err
 }
 
-// checkExpansions expands all that is going to be: a variable that is not set is
-// better learned before anything is started.
+// checkExpansions expands all that is expanded later, so that a variable that is not
+// set is found before anything is started.
 func (rel *Release) checkExpansions() error {
 	c := rel.Service
 	variables := Variables(c, 0, 0, "")
@@ -100,8 +100,7 @@ func (rel *Release) checkExpansions() error {
 }
 
 // Again returns a release that was made before, if its directory and program are
-// still there. Of one that was written down the environment and the account are made
-// anew.
+// still there. If it was written down, its environment and account are made anew.
 func (r Resolver) Again(rel *Release) (*Release, error) {
 	info, err := os.Stat(rel.Dir)
 	switch {
@@ -189,7 +188,7 @@ func (rel *Release) locateAt(name string) (string, Program, error) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(rel.Dir, name)
 	}
-	name = filepath.Clean(name) // of /etc/ the last element is etc, and so is its directory's
+	name = filepath.Clean(name) // else /etc/ would become /etc/etc
 	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
 	if err != nil {
 		return "", Program{}, fmt.Errorf("%s: %w", name, plain(err))
@@ -215,8 +214,8 @@ func executable(path string) (Program, error) {
 	return Program{Size: info.Size(), Modified: info.ModTime().UnixNano()}, nil
 }
 
-// plain takes the operation and path out of an error that is about to be put
-// behind them.
+// plain removes the operation and the path from an error whose message names them
+// already.
 func plain(err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err
@@ -224,8 +223,8 @@ func plain(err error) error {
 	return err
 }
 
-// Bare makes what a command of a service can be run with whose release cannot be
-// made: as its user, in hupwatch's own directory.
+// Bare makes a release for the commands of a service whose own release cannot be
+// made: they run as its user, in hupwatch's own directory.
 func (r Resolver) Bare(c *config.Service) (*Release, error) {
 	a, err := identify(c.User, c.Group)
 	if err != nil {

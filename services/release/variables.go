@@ -41,8 +41,8 @@ func Variables(c *config.Service, generation, instance int, mark string) []strin
 	return env
 }
 
-// CommandVariables is what commands about a generation have of its variables: of what is
-// its process's alone they have none, and they know which that is.
+// CommandVariables is what commands about a generation have of its variables: not what
+// only its process has, but the number of that process besides.
 func CommandVariables(c *config.Service, generation, instance, pid int) []string {
 	env := slices.DeleteFunc(Variables(c, generation, instance, ""), func(v string) bool {
 		return strings.HasPrefix(v, "LISTEN_") || strings.HasPrefix(v, "SERVER_STARTER_")
@@ -50,8 +50,8 @@ func CommandVariables(c *config.Service, generation, instance, pid int) []string
 	return append(env, pidVariable+"="+strconv.Itoa(pid))
 }
 
-// serverStarterPort tells a program which descriptors it has as Server::Starter
-// does: PORT=3, HOST:PORT=3 or PATH=3, with semicolons between them.
+// serverStarterPort tells a program which descriptors it has, in the same form as
+// Server::Starter: PORT=3, HOST:PORT=3 or PATH=3, with semicolons between them.
 func serverStarterPort(listens []config.Listen) string {
 	const first = 3
 	ports := make([]string, len(listens))

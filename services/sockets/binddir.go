@@ -12,7 +12,7 @@ import (
 )
 
 // bindDirMode lets everybody reach the sockets, whose own mode says who may
-// connect, and the service's user alone make them.
+// connect. Only the service's user can make them.
 const bindDirMode = 0o711
 
 // bindDir is the directory that the generations of one service open their sockets
@@ -22,7 +22,7 @@ type bindDir struct {
 	at   int
 }
 
-// makeDir makes the directory, or makes of the one that is there what it has to be.
+// makeDir makes the directory, or gives the one that is there its owner and mode.
 func (l link) makeDir(uid, gid int) (bindDir, error) {
 	if err := unix.Mkdirat(l.at, l.dir(), 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
 		return bindDir{}, fmt.Errorf("make the directory %s.d: %w", l.path, err)
@@ -64,7 +64,7 @@ func (l link) inDir(do func(bindDir) error) error {
 	return do(d)
 }
 
-// removeDir removes the directory, but not what somebody else put there.
+// removeDir removes the directory, unless there is still something in it.
 func (l link) removeDir() error {
 	switch err := unix.Unlinkat(l.at, l.dir(), unix.AT_REMOVEDIR); err {
 	case nil, unix.ENOENT, unix.ENOTEMPTY, unix.EEXIST:
@@ -76,9 +76,9 @@ func (l link) removeDir() error {
 
 func (d bindDir) close() { unix.Close(d.at) }
 
-// giveTo makes owner and mode right. A directory of somebody else is not touched,
-// and one of root's only if it was made for this: in a directory of theirs, the
-// service's users can give any other the name of this one.
+// giveTo makes owner and mode right. It does not touch a third user's directory, and
+// one of root's or hupwatch's only if there are just sockets in it: if the service's
+// user owns the directory above, that user can rename any other to this name.
 func (d bindDir) giveTo(uid, gid int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(d.at, &st); err != nil {
@@ -120,8 +120,8 @@ func (d bindDir) onlySockets() bool {
 	})
 }
 
-// makeWay removes what a killed generation left where another will open its
-// socket. Whoever still listens there is asked by no more than a connection.
+// makeWay removes what a killed generation left at the path where another will open
+// its socket. A connection shows whether a process still listens there.
 func (d bindDir) makeWay(name string) error {
 	mode, err := fileType(d.at, name)
 	switch {
@@ -158,7 +158,7 @@ func (d bindDir) sweep(keep []string) error {
 	return errors.Join(errs...)
 }
 
-// belongsTo returns the name of the socket, N.sock, that a file is or has to do with.
+// belongsTo returns the name of the socket, N.sock, that a file is or belongs to.
 func belongsTo(name string) (string, bool) {
 	number, _, ok := strings.Cut(name, ".sock")
 	if !ok || number == "" || strings.Trim(number, "0123456789") != "" {

@@ -9,35 +9,35 @@ import (
 )
 
 // Guard keeps the sockets of one service open to clients while generations of it
-// end. Some servers remove the path of their socket at the start of their drain, be
-// it hupwatch's, or that of a newer generation by now; and who has a socket can shut
-// it down for all.
+// end. Some servers remove the path of their socket when they begin to drain, even
+// if it is hupwatch's, or a newer generation's by now. And every process that has a
+// socket can shut it down for all.
 //
 //	/run/web.sock                   removed by the old one, and put back
 //	/run/.web.sock.hupwatch-kept    a second name of the same file, to put it back by
 //
-// It is for as long as something drains: an idle service has no second names, and
-// nothing that is watched. The zero value guards nothing. It is not safe for
+// It is in use only while something drains: an idle service has no second names, and
+// nothing of it is watched. The zero value guards nothing. It is not safe for
 // concurrent use.
 type Guard struct {
 	set   *Set
 	paths map[string]held
 	ends  []func()          // of the watching
-	told  map[string]string // the last error about each thing, which is told once
+	told  map[string]string // the last error about each thing; it is returned once
 }
 
-// Start guards the sockets of the set, the public paths that were published, and
-// those that the service's servers opened themselves (theirs, from which it takes
-// what is no file path out). Each leads to where it leads now, or to the set's own
-// socket. One that a server opened is only put back when it is gone, for another
-// one there is a newer one.
+// Start guards the sockets of the set, the public paths that were published, and the
+// paths that the service's servers opened themselves (theirs, of which it skips those
+// that are no file paths). Each is to lead to where it leads now, or to the set's own
+// socket. A path that a server opened is put back only when it is gone: another
+// socket there is a newer one.
 //
-// From now on changed is called when there may be something to Repair; it may be
+// From now on changed is called when there may be something to Repair. It may be
 // called by any goroutine, must not block, and may be called once more after Stop.
-// Without a Watch it is not called.
+// Without a Watch, only Start itself calls it.
 //
-// Start again, after a path was published anew or the set has changed, guards what
-// is there then. An error says what cannot be guarded; all else is.
+// Call Start again after a path was published anew or the set has changed: it guards
+// what is there then. An error says what cannot be guarded; all else is.
 func (g *Guard) Start(w *Watch, set *Set, publics, theirs []string, changed func()) error {
 	before := *g
 	*g = Guard{set: set, paths: make(map[string]held), told: make(map[string]string)}
@@ -55,10 +55,10 @@ func (g *Guard) Start(w *Watch, set *Set, publics, theirs []string, changed func
 	return err
 }
 
-// Repair puts everything back, and returns what it had to: the paths, and
-// "tcp ADDRESS" for a socket that listens again. It also takes back what else can be
-// done to a socket, a shorter backlog. An error is returned once, and not again as
-// long as it stays. Call it once more when a generation is gone.
+// Repair puts everything back, and returns what it had to put back: the paths, and
+// "tcp ADDRESS" for a socket that listens again. It also restores a backlog that was
+// shortened. An error is returned once, and not again as long as it stays. Call it
+// once more when a generation is gone.
 func (g *Guard) Repair() (repaired []string, err error) {
 	if g.set == nil {
 		return nil, nil
@@ -87,7 +87,7 @@ func (g *Guard) Stop() {
 	*g = Guard{}
 }
 
-// end lets go of all paths but those that somebody else holds now.
+// end ends the watching and the holding of the paths. What others still needs stays.
 func (g *Guard) end(others map[string]held) {
 	for _, end := range g.ends {
 		end()
@@ -170,7 +170,7 @@ func (g *Guard) holdAll(publics, theirs []string, before map[string]held) error 
 	return errors.Join(errs...)
 }
 
-// once returns err, unless it was the last one about this too.
+// once returns err, or nil if the last error about this was the same.
 func (g *Guard) once(what string, err error) error {
 	if err == nil {
 		delete(g.told, what)

@@ -14,8 +14,8 @@ type held interface {
 	repair() (bool, error)
 	// inPlace reports whether there is nothing to repair.
 	inPlace() bool
-	// release ends the holding. If something else holds the path from now on,
-	// close does, which leaves what they share.
+	// release ends the holding. close does so too, but leaves the second name to
+	// another one that holds the path from now on.
 	release()
 	close()
 }
@@ -58,20 +58,20 @@ func (h *heldLink) repair() (bool, error) {
 
 func (h *heldLink) release() { h.close() }
 
-// heldSocket is the path of a unix socket, and a second name of the same file, by
-// which it can be put back. A file whose last name is gone cannot.
+// heldSocket is the path of a unix socket, and a second name of the same file. With
+// that the path can be put back. A file whose last name is gone cannot be put back.
 type heldSocket struct {
 	place
 	file unix.Stat_t
-	// bound is the set's socket that the file is of, if it is hupwatch's: then nothing
-	// else may be there, for as long as the set has it. What a server put at a path of
-	// its own may be newer than what is held.
+	// bound is the set's socket that made the file; nil if a server made it. While the
+	// set has that socket, nothing else may be at the path. A server's file may have
+	// been replaced by a newer one.
 	set   *Set
 	bound *socket
 }
 
-// holdSocket holds a path for the socket of a set that was bound there, or without
-// one for what is there now.
+// holdSocket holds a path for the socket of a set that was bound there or, if bound
+// is nil, for the socket that is there now.
 func holdSocket(path string, set *Set, bound *socket) (*heldSocket, error) {
 	p, err := openPlace(path)
 	if err != nil {
@@ -91,8 +91,8 @@ func (h *heldSocket) hold(bound *socket) error {
 	switch {
 	case err != nil && !gone:
 		return err
-	// Somebody was there before the guard: servers that open the path themselves
-	// replaced hupwatch's at their start, and it is theirs that clients know.
+	// Another file was there before the guard: a server that opens the path itself
+	// replaced hupwatch's when it started, and clients know the server's.
 	case bound != nil && (gone || sameFile(now, *bound.file)):
 		h.file, h.bound = *bound.file, bound
 	case gone:

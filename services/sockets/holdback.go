@@ -9,27 +9,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Holdback keeps clients of paths that servers open themselves with what serves, while
-// a new generation that opens them too is not proven yet: its sockets wait behind
-// it.
+// Holdback is for paths that servers open themselves. While a new generation that
+// opens them too is not proven yet, it keeps clients with the active one, and the new
+// one's sockets wait.
 //
 //	/run/web.sock                   leads to the socket of the active generation
-//	/run/.web.sock.hupwatch-active  a second name of that
-//	/run/.web.sock.hupwatch-next    one of what the new generation has put there
+//	/run/.web.sock.hupwatch-active  a second name of that socket
+//	/run/.web.sock.hupwatch-next    a second name of the new generation's socket
 //
-// A server may still give its socket an owner and a mode after it is bound. What it
-// does to the path then it does to the active one's socket, and its own gets the same
+// A server may still give its socket an owner and a mode after it is bound. Then it
+// changes the active one's socket, which has the path. Its own socket gets the same
 // when it is shown. A path that is gone is left alone for a moment: a server is about
-// to open its own there, which it cannot in a place that is taken.
+// to open its own there, and cannot while the path is taken.
 //
 // The zero value holds back nothing. It is not safe for concurrent use.
 type Holdback struct {
 	paths map[string]*heldBack
 }
 
-// bindGap is how long a server has to bind what it has made room for. It needs no
-// more than an instant for that, unless there is no processor time: on a host with ten
-// times the load that it has processors, 20 ms were too little for one in ten.
+// bindGap is how long a server has to bind its socket once it has removed what was
+// there. An instant is enough, unless there is no processor time: on a host whose load
+// was ten times its processors, 20 ms were too little for one server in ten.
 const bindGap = 100 * time.Millisecond
 
 var errReplaced = errors.New("it has just been replaced")
@@ -39,17 +39,18 @@ type heldBack struct {
 	place
 	active, next unix.Stat_t
 	waits        bool      // next is there
-	shown        bool      // and not held back any more
-	missed       time.Time // there was nothing, for the first time in a row
+	shown        bool      // not held back any more
+	missed       time.Time // since when there is nothing; zero if there is something
 
 	changed func()
 	timer   *time.Timer
 	sight   *sight
 }
 
-// Start takes note of what the paths lead to; those that are held back already stay so,
-// and others end to be. From now on changed is called when there may be something to
-// Repair, as a Guard does. An error says what cannot be held back; all else is.
+// Start notes what the paths lead to. A path that is held back already stays so; one
+// that is not in paths is held back no longer. From now on changed is called when
+// there may be something to Repair, as a Guard does. An error says what cannot be held
+// back; all else is.
 func (s *Holdback) Start(w *Watch, paths []string, changed func()) error {
 	var errs []error
 	for path, it := range s.paths {
@@ -94,8 +95,8 @@ func holdBack(w *Watch, path string, changed func()) (*heldBack, error) {
 	return it, nil
 }
 
-// Repair sends what the new generation opened out of the way, and puts back what
-// it took away.
+// Repair moves what the new generation opened out of the way, and puts back what
+// that generation removed.
 func (s *Holdback) Repair() error {
 	return s.each(func(it *heldBack) error {
 		wait, err := it.repair()
@@ -117,8 +118,8 @@ func (s *Holdback) Restore() error {
 	})
 }
 
-// Unopened returns the paths that the new generation opened nothing at: they lead to
-// the active one's socket, and to nobody once that has ended.
+// Unopened returns the paths at which the new generation opened nothing. They lead to
+// the active one's socket, and nobody listens there once that one has ended.
 func (s *Holdback) Unopened() []string {
 	var paths []string
 	for path, it := range s.paths {
@@ -129,7 +130,7 @@ func (s *Holdback) Unopened() []string {
 	return paths
 }
 
-// Stop holds nothing back any more: the paths lead to what they lead to.
+// Stop ends the holding back. The paths stay as they are.
 func (s *Holdback) Stop() {
 	for _, it := range s.paths {
 		it.end()
@@ -160,7 +161,7 @@ func (it *heldBack) end() {
 	it.close()
 }
 
-// callIn calls for a Repair after a time; 0 is not at all.
+// callIn calls changed after a time; 0 is never.
 func (it *heldBack) callIn(wait time.Duration) {
 	if it.timer != nil {
 		it.timer.Stop()
@@ -178,7 +179,7 @@ func (it *heldBack) begin() (err error) {
 	return it.second(it.activeName(), it.active)
 }
 
-// socket returns the status of what the path leads to, which must be one.
+// socket returns the status of what the path leads to, which must be a socket.
 func (it *heldBack) socket() (unix.Stat_t, error) {
 	st, err := status(it.at, it.name)
 	if err == nil && int(st.Mode)&unix.S_IFMT != unix.S_IFSOCK {
@@ -206,7 +207,7 @@ func (it *heldBack) leadsTo(file unix.Stat_t) bool {
 	return err == nil && sameFile(st, file)
 }
 
-// repair returns how long a path that is gone is still to be left alone.
+// repair returns for how long it still leaves a path that is gone alone.
 func (it *heldBack) repair() (wait time.Duration, err error) {
 	now, err := it.socket()
 	gone := errors.Is(err, unix.ENOENT)
@@ -247,7 +248,7 @@ func (it *heldBack) show() error {
 }
 
 // admit gives the new socket the owner and mode that the path was given meanwhile.
-// The directory may belong to the service's user: what has the names is looked at.
+// The directory may belong to the service's user, so it checks what has the names.
 func (it *heldBack) admit() error {
 	if it.sight == nil || !it.sight.touched.Load() {
 		return nil

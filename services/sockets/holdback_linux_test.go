@@ -38,7 +38,7 @@ func TestWhatANewServerOpensIsSentBehindTheStageAtOnce(t *testing.T) {
 	wantAnswer(t, path, "old")
 }
 
-func TestTheModeThatAServerGivesItsPathItsOwnSocketHas(t *testing.T) {
+func TestModeSetOnThePathGoesToTheServersOwnSocket(t *testing.T) {
 	for _, when := range []string{"before a look", "after it"} {
 		t.Run(when, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "web.sock")

@@ -116,7 +116,7 @@ func TestAPlaceThatTheNewServerIsAboutToTakeIsLeftToIt(t *testing.T) {
 	wantAnswer(t, path, "old")
 }
 
-func TestWhatTheOldServerOpenedIsPutBackWhateverTheNewOneDid(t *testing.T) {
+func TestRestorePutsBackTheSocketOfTheOldServer(t *testing.T) {
 	for _, did := range []string{"nothing", "removed it", "opened its own"} {
 		t.Run(did, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "web.sock")

@@ -19,12 +19,12 @@ func openLink(path string) (link, error) {
 // dir is the name of the directory that the sockets are in.
 func (l link) dir() string { return l.name + ".d" }
 
-// to returns what the link is to be for a socket. It is relative, so that it means
-// the same where the directory is mounted elsewhere.
+// to returns the target of a link to a socket. It is relative, so that it means the
+// same if the directory is mounted elsewhere.
 func (l link) to(bind string) string { return filepath.Join(l.dir(), filepath.Base(bind)) }
 
-// target returns where the path leads, or nothing where there is nothing worth to
-// be kept. What is somebody else's is an error.
+// target returns where the path leads, or nothing if nothing there is worth keeping.
+// If somebody else's file is there, it returns an error.
 func (l link) target() (string, error) {
 	target, err := l.readLink()
 	switch {
@@ -41,8 +41,8 @@ func (l link) target() (string, error) {
 	return target, nil
 }
 
-// replaceable returns an error if what is there, and is no link, is of use to
-// anybody.
+// replaceable returns an error if what is there is of use to anybody. It is called
+// for what is no link.
 func (l link) replaceable() error {
 	mode, err := l.fileType()
 	switch {

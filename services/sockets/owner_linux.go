@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setOwnerAndMode changes what is not negative, of this file only, which must be a
-// socket. Root does this in directories that a service's user may write to: so it
+// setOwnerAndMode sets what is not negative, on this file only, which must be a
+// socket. Root does this in directories that a service's user may write to, so it
 // goes by a descriptor, and not by a name that may be another file's meanwhile.
 func setOwnerAndMode(at int, name string, file unix.Stat_t, uid, gid, mode int) error {
 	fd, err := unix.Openat(at, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

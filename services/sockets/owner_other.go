@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setOwnerAndMode changes what is not negative, of this file only, which must be a
-// socket. Root does this in directories that a service's user may write to: so it
+// setOwnerAndMode sets what is not negative, on this file only, which must be a
+// socket. Root does this in directories that a service's user may write to, so it
 // follows no symbolic link.
 func setOwnerAndMode(at int, name string, file unix.Stat_t, uid, gid, mode int) error {
 	if st, err := status(at, name); err != nil {

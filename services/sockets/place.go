@@ -30,8 +30,8 @@ func (p place) temporary() string { return "." + p.name + ".hupwatch" }
 
 func (p place) removeTemporary() error { return unlink(p.at, p.temporary()) }
 
-// replace makes the place lead to the file that has that second name in its directory,
-// in one step.
+// replace makes the place lead, in one step, to the file that has that second name in
+// the same directory.
 func (p place) replace(second string) error {
 	if err := p.removeTemporary(); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (p place) readLink() (string, error) {
 	return string(buffer[:max(n, 0)]), err
 }
 
-// status follows no link, nor do those below.
+// status follows no link, and neither does any function below.
 func status(at int, name string) (st unix.Stat_t, err error) {
 	err = unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	return st, err

@@ -9,24 +9,24 @@ import (
 )
 
 // A service that can only open its socket itself is published: each of its
-// generations opens one of its own, and the public path is a symbolic link that
-// leads to one of them.
+// generations opens a socket of its own, and the public path is a symbolic link to
+// one of them.
 //
 //	/run/web.sock ──▶ web.sock.d/3.sock
 //	/run/web.sock.d/2.sock              still drains
 //	               /3.sock              serves
 //	/run/.web.sock.hupwatch             the next link, for an instant
 //
-// The files are all there is to know, so what follows are functions. Those about
-// one public path are for one goroutine at a time. Root calls them, and the
-// directory of the sockets belongs to the service's user: nothing in it is
-// believed, and no link in it followed.
+// These files are the only state, so what follows are functions. Only one goroutine
+// at a time may call those for one public path. Root calls them, and the directory of
+// the sockets belongs to the service's user: they trust nothing in it, and follow no
+// link in it.
 
 // Prepare makes way for a generation that is to open its socket at bind, which is
 // PUBLIC.d/N.sock: it makes that directory, gives it to the generation's user and
-// group (-1 for hupwatch's own), and removes what was left at bind. It refuses
-// if the public path is somebody else's, which is better learned before the
-// generation is started than when it is ready.
+// group (-1 for hupwatch's own), and removes what was left at bind. It returns an
+// error if the public path is somebody else's: better before the generation is
+// started than when it is ready.
 func Prepare(public, bind string, uid, gid int) error {
 	return about(public, func(l link) error {
 		if _, err := l.target(); err != nil {
@@ -44,7 +44,7 @@ func Prepare(public, bind string, uid, gid int) error {
 	})
 }
 
-// Publish has the public path lead to the socket at bind, in one step: whoever
+// Publish has the public path lead to the socket at bind, in one step: a client that
 // connects meets the old one or the new one.
 func Publish(public, bind string) error {
 	return about(public, func(l link) error {
@@ -68,8 +68,8 @@ func Retract(public, bind string) error {
 	return cleanUp(public, func(l link) error { return l.inDir(func(d bindDir) error { return d.remove(filepath.Base(bind)) }) })
 }
 
-// Sweep removes the sockets of all generations but those at the paths in keep, and
-// what servers keep beside a socket, like N.sock.lock.
+// Sweep removes the sockets of all generations except those at the paths in keep. What
+// a server keeps beside its socket, like N.sock.lock, goes or stays with it.
 func Sweep(public string, keep ...string) error {
 	return cleanUp(public, func(l link) error { return l.inDir(func(d bindDir) error { return d.sweep(keep) }) })
 }

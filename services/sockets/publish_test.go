@@ -130,7 +130,7 @@ func wantError(t *testing.T, err error, text string) {
 	}
 }
 
-func TestAPublishedServiceFromItsFirstGenerationToItsEnd(t *testing.T) {
+func TestPublicPathFollowsTheGenerationsUntilTheEnd(t *testing.T) {
 	p := newPublished(t)
 	p.prepare(1)
 	p.wantNames("web.sock.d", "")

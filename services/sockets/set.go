@@ -2,9 +2,9 @@
 // for as long as a service is configured with them, and publishes those that
 // services open themselves.
 //
-// The former are plain descriptors from the first to the last moment: net.Listener
-// and os.File would take O_NONBLOCK off a socket that a running generation
-// has too, which that one does not survive.
+// The inherited ones are plain descriptors from the first to the last moment:
+// net.Listener and os.File would take O_NONBLOCK off a socket that a running
+// generation has too, and that generation would break.
 package sockets
 
 import (
@@ -51,7 +51,7 @@ func (s *Set) Open(listens []config.Listen) ([]int, error) {
 		s.open = make(map[key]*socket)
 	}
 	for k := range fresh {
-		if old := s.open[k]; old != nil { // who has it already serves it to its end
+		if old := s.open[k]; old != nil { // a generation that has it serves it to its end
 			unix.Close(old.fd)
 		}
 	}
@@ -59,8 +59,8 @@ func (s *Set) Open(listens []config.Listen) ([]int, error) {
 	return fds, nil
 }
 
-// find returns the socket for l: the one that is open, or one that it puts among
-// the fresh ones.
+// find returns the socket for l: the one that is open, or a new one, which it adds
+// to fresh.
 func (s *Set) find(l config.Listen, fresh map[key]*socket) (*socket, error) {
 	k := keyOf(l)
 	if found := s.open[k]; found != nil && !s.lost(found) {
@@ -78,8 +78,8 @@ func (s *Set) find(l config.Listen, fresh map[key]*socket) (*socket, error) {
 	return opened, nil
 }
 
-// lost reports whether nobody can connect to a unix socket any more: its path is
-// gone, and no guard can put it back, or somebody shut it down, which is for good.
+// lost reports whether nobody can connect to a unix socket any more: somebody shut it
+// down, which is for good, or its path is gone and lost cannot put it back.
 func (s *Set) lost(found *socket) bool {
 	switch {
 	case found.file == nil:
@@ -126,8 +126,8 @@ func (s *Set) sockets() []*socket {
 	})
 }
 
-// Descriptors returns those of the sockets that are open for listens, in their order;
-// -1 for one that is not. They stay the set's.
+// Descriptors returns the descriptors of the sockets for listens, in their order; -1
+// for one that is not open. They stay the set's.
 func (s *Set) Descriptors(listens []config.Listen) []int {
 	fds := make([]int, len(listens))
 	for i, l := range listens {

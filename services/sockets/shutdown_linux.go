@@ -2,8 +2,8 @@ package sockets
 
 import "golang.org/x/sys/unix"
 
-// shutDown reports whether somebody shut a listening unix socket down. It still
-// counts as one that listens, and listen(2) changes nothing.
+// shutDown reports whether somebody shut a listening unix socket down. The kernel
+// still counts it as one that listens, and listen(2) does not bring it back.
 func shutDown(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	n, err := unix.Poll(p, 0)

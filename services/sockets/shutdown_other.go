@@ -2,6 +2,6 @@
 
 package sockets
 
-// shutDown reports whether somebody shut a listening unix socket down, which only
-// Linux tells.
+// shutDown reports whether somebody shut a listening unix socket down. Only Linux
+// shows that.
 func shutDown(int) bool { return false }

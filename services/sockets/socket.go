@@ -26,7 +26,7 @@ func open(l config.Listen) (*socket, error) {
 		err = s.openTCP()
 	}
 	if err == nil {
-		// Only now does anybody get in: the path has its mode and owner already.
+		// Nobody could connect before this: the path has its mode and owner already.
 		err = unix.Listen(s.fd, backlog(l))
 	}
 	if err == nil && l.Blocking {
@@ -67,7 +67,7 @@ func (s *socket) change(l config.Listen) error {
 	return nil
 }
 
-// close closes the socket for hupwatch; generations that have it still do.
+// close closes the socket for hupwatch. Generations that have it keep it.
 func (s *socket) close() error {
 	var err error
 	if s.ownsPath() {
@@ -94,9 +94,9 @@ func (s *socket) pathGone() bool {
 	return errors.Is(unix.Lstat(s.listen.Address, &now), unix.ENOENT)
 }
 
-// listenAgain takes back what others who have the socket can do to it: shut it
-// down, which stops it for all of them, or shorten its backlog. It reports whether
-// the former was the case.
+// listenAgain undoes what other processes that have the socket can do to it: shut it
+// down, which stops it for all of them, or shorten its backlog. It reports whether it
+// undid a shutdown.
 func (s *socket) listenAgain() (wasDown bool, err error) {
 	if s.file != nil && shutDown(s.fd) {
 		return false, fmt.Errorf("unix %s: a process has shut the socket down, and nobody can connect: reload the service, which opens it anew, or restart it", s.listen.Address)

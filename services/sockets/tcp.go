@@ -88,8 +88,8 @@ func zoneID(zone string) (uint32, error) {
 	return uint32(i.Index), nil
 }
 
-// newTCP makes the socket, without SO_REUSEPORT: there is one queue, which
-// every generation accepts from, so that none is lost with its owner.
+// newTCP makes the socket, without SO_REUSEPORT: every generation accepts from one
+// queue, so that no connection is lost when a generation ends.
 func (s *socket) newTCP(family int) error {
 	if s.fd >= 0 {
 		unix.Close(s.fd)
@@ -101,7 +101,7 @@ func (s *socket) newTCP(family int) error {
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return err
 	}
-	// Connections inherit it; servers that take a listener over by its number
-	// forget it, and answer 40 ms later on each connection that is kept alive.
+	// Connections inherit it. Servers that take a listener over by its number do not
+	// set it, and would answer 40 ms later on each connection that is kept alive.
 	return unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 }

@@ -37,7 +37,7 @@ func (s *socket) openUnix() error {
 	return s.admit(s.listen)
 }
 
-// removeStale makes way where a socket was left behind that nobody listens on.
+// removeStale removes a socket that was left behind and that nobody listens on.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -56,7 +56,7 @@ func removeStale(path string) error {
 
 var errNoSocket = errors.New("there is a file that is no socket: remove it, or choose another path")
 
-// stale returns an error unless nobody listens on the socket at path.
+// stale returns an error if a process listens on the socket at path, or may do so.
 func stale(path string) error {
 	fd, err := newSocket(unix.AF_UNIX)
 	if err != nil {

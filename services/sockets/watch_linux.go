@@ -14,16 +14,16 @@ import (
 	"hupwatch/services/process/poller"
 )
 
-// watchedFor is what is told of a directory: that a name is gone, or another file
-// has it. That a new one is there does not matter to who wants the old one back,
-// but to who waits for it.
+// watchedFor is what inotify reports of a directory: a name is gone, or another file
+// has it. A new name is of no use to a Guard, which wants the old file back.
+// awaitedFor is for a Holdback, which waits for a new one.
 const (
 	watchedFor = unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR | unix.IN_MASK_ADD
 	awaitedFor = watchedFor | unix.IN_CREATE | unix.IN_ATTRIB
 )
 
-// Watch tells the guards of all services what happens to their paths, by one
-// inotify. A nil one tells nothing.
+// Watch tells the guards of all services what happens to their paths. It has one
+// inotify for all. A nil one tells nothing.
 type Watch struct {
 	poller  *poller.Poller
 	inotify int
@@ -41,18 +41,18 @@ type spot struct {
 	name      string
 }
 
-// sight is that somebody wants to be told of a path.
+// sight is one request to be told of a path.
 type sight struct {
 	watch   *Watch
 	spot    spot
 	changed func()
-	// touched is set where what is at the path was given an owner or a mode since it
+	// touched is set if what is at the path was given an owner or a mode since it
 	// came there.
 	touched atomic.Bool
 }
 
-// NewWatch returns a Watch, which reads on the poller. Without one, for the error
-// says why there is none, guards only see to their paths when they are asked to.
+// NewWatch returns a Watch, which reads on the poller. If that fails, guards look at
+// their paths only when they are asked to.
 func NewWatch(p *poller.Poller) (*Watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -93,7 +93,7 @@ func (w *Watch) see(path string, changed func()) (*sight, error) {
 	return w.look(path, watchedFor, changed)
 }
 
-// await does so also when something comes to be there.
+// await does the same, and also has it called when something new is there.
 func (w *Watch) await(path string, changed func()) (*sight, error) {
 	return w.look(path, awaitedFor, changed)
 }
@@ -155,7 +155,7 @@ func (w *Watch) Readable(_ *poller.Descriptor, buffer []byte) {
 	}
 }
 
-// concerned returns who wants to be told of the events.
+// concerned returns the sights that are to be told of the events.
 func (w *Watch) concerned(events []byte) (told []*sight) {
 	for len(events) >= unix.SizeofInotifyEvent {
 		directory := int(int32(binary.NativeEndian.Uint32(events)))
@@ -179,10 +179,9 @@ func (w *Watch) concerned(events []byte) (told []*sight) {
 	return told
 }
 
-// hangUp has changed called when somebody shuts a socket down. What it returns ends
-// that.
+// hangUp has changed called when somebody shuts a socket down, until end is called.
 func (w *Watch) hangUp(fd int, changed func()) (end func(), err error) {
-	// A number of its own, for the set may close the socket before the guard stops.
+	// It gets its own number: the set may close the socket before the guard stops.
 	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, err

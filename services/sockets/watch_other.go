@@ -10,13 +10,13 @@ import (
 	"hupwatch/services/process/poller"
 )
 
-// Watch tells the guards of all services what happens to their paths. There is
-// none here.
+// Watch tells the guards of all services what happens to their paths. This system
+// has none.
 type Watch struct{}
 
 type sight struct{ touched atomic.Bool }
 
-// NewWatch returns an error: guards only see to their paths when they are asked to.
+// NewWatch returns an error: guards look at their paths only when they are asked to.
 func NewWatch(*poller.Poller) (*Watch, error) {
 	return nil, fmt.Errorf("watch paths: %w", errors.ErrUnsupported)
 }

@@ -10,17 +10,17 @@ import (
 	"hupwatch/services/process"
 )
 
-// Outcome is how a command ended that was run.
+// Outcome is how a command ended.
 type Outcome struct {
 	Exit process.Exit
 	// Tail are the last lines that it wrote, 20 lines and 4 KiB at most.
 	Tail []string
 }
 
-// Run runs a command to its end and returns how it ended and what it wrote last:
-// Stdout and Stderr of spec are replaced. Nothing of its group outlives it. When
-// ctx is done first, all of it is killed, and the error is that of ctx; Run
-// returns once it is gone. Any other error means that nothing was started.
+// Run runs a command to its end and returns how it ended and what it wrote last. It
+// replaces Stdout and Stderr of spec. Nothing of the command's group outlives it. If
+// ctx is done first, all of the group is killed, and the error is that of ctx; Run
+// returns once the command is gone. Any other error means that nothing was started.
 func Run(ctx context.Context, table *process.Table, spec process.Spec) (Outcome, error) {
 	if ctx.Err() != nil {
 		return Outcome{}, ctx.Err()
@@ -65,7 +65,7 @@ func pipe(writer *process.Credential) (out, in *os.File, err error) {
 		return nil, nil, fmt.Errorf("open a pipe: %w", err)
 	}
 	if writer != nil {
-		_ = in.Chown(int(writer.UID), int(writer.GID)) // without, all else works
+		_ = in.Chown(int(writer.UID), int(writer.GID)) // if that fails, all else works
 	}
 	return out, in, nil
 }

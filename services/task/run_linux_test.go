@@ -100,7 +100,7 @@ func TestNothingOfTheGroupOutlivesTheCommand(t *testing.T) {
 }
 
 // A daemon of its own has left the group, and may keep the pipe for ever.
-func TestWhoLeftTheGroupIsNotWaitedFor(t *testing.T) {
+func TestRunDoesNotWaitForWhatLeftTheGroup(t *testing.T) {
 	for name, daemon := range map[string]string{"silent": "exec cat <&3", "talkative": "exec yes"} {
 		t.Run(name, func(t *testing.T) {
 			ours, spec, started := onLine(t, sh("echo first; setsid sh -c 'echo here >&3; "+daemon+"' & read go <&4"))

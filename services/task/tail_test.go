@@ -28,7 +28,7 @@ func TestWhatWasWrittenBeforeTheEndIsNotLost(t *testing.T) {
 	}
 }
 
-func TestWhoGoesOnWritingIsNotReadForEver(t *testing.T) {
+func TestTailStopsReadingAnEndlessWriter(t *testing.T) {
 	endless, err := os.Open("/dev/zero")
 	if err != nil {
 		t.Fatal(err)

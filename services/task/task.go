@@ -1,5 +1,5 @@
 // Package task runs commands that come to an end by themselves: hooks, and the
-// commands that see whether something is ready.
+// commands that check whether something is ready.
 package task
 
 import (
@@ -14,11 +14,11 @@ type Task struct {
 	done    func(process.Exit)
 }
 
-// Start starts a command in a session of its own. Once its main process has ended
-// done is told how, exactly once, on a goroutine of the table, so it must not
-// block; it may be before Start returns. What else there is in its group is left
-// alone. An error means that nothing was started; why the command's program could
-// not be executed is the Err of the exit.
+// Start starts a command in a session of its own. Once its main process has ended,
+// done is called, exactly once, and perhaps before Start returns. A goroutine of the
+// table calls it, so it must not block. Other processes of the group are left alone.
+// An error means that nothing was started. If the command's program could not be
+// executed, the Err of the exit says why.
 func Start(table *process.Table, spec process.Spec, done func(process.Exit)) (*Task, error) {
 	t := &Task{done: done}
 	if err := table.Start(spec, (*watch)(t)); err != nil {
@@ -39,7 +39,7 @@ type watch Task
 func (w *watch) Spawned(p *process.Process) { w.process = p }
 func (w *watch) Execed()                    {}
 func (w *watch) Exited(e process.Exit) {
-	w.process.Leave() // or it would be looked at for as long as it lives
+	w.process.Leave() // or the table would look at the group for as long as it lives
 	w.done(e)
 }
 func (w *watch) Emptied() {}

@@ -12,8 +12,8 @@ import (
 const maxLinks = 40
 
 // Directory returns a descriptor of the directory at an absolute path, for the
-// system calls that take one beside a name. It follows symbolic links of root's or
-// hupwatch's own only.
+// system calls that take one beside a name. It follows only symbolic links that
+// belong to root or to hupwatch's own user.
 func Directory(path string) (int, error) {
 	at, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -1,3 +1,4 @@
-// Package trusted goes to where files are made, as root may: by no way that
-// another user laid, who could lay it to a directory where such a file does harm.
+// Package trusted opens the directories in which hupwatch makes files, perhaps as
+// root. On Linux it follows no symbolic link of another user, who could point it at a
+// directory where such a file does harm.
 package trusted

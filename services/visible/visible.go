@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Append appends text with whatever is no letter, sign, blank or tab written as \x1b
-// or \u202e, bytes that are no UTF-8 too. What it has made visible stays as it is.
+// Append appends text. It writes whatever is no letter, sign, blank or tab like \x1b
+// or \u202e, and so bytes that are not UTF-8. Its own output stays as it is.
 func Append(to, text []byte) []byte {
 	plain := 0 // where what was not appended yet begins
 	for i := 0; i < len(text); {

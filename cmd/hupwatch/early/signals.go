@@ -1,7 +1,7 @@
 // Package early catches the signals to hupwatch from its first moments on. As
-// PID 1, or right after an exec, one that came before somebody had asked for it
-// would be lost or be the end. So this is a leaf that imports nothing but
-// os/signal, and is initialised before nearly everything else.
+// PID 1, or right after an exec, a signal that is not caught yet would be lost, or
+// would end hupwatch. So this is a leaf that imports only os, os/signal and syscall,
+// and is initialised before nearly everything else.
 package early
 
 import (
@@ -24,7 +24,7 @@ func hupIgnored() bool {
 }
 
 // The signals, each in a channel of its own: a storm of one cannot push out
-// another. As many as come while one waits are one.
+// another. Several that come while one waits count as one.
 var (
 	HUP  = catch(syscall.SIGHUP)
 	USR1 = catch(syscall.SIGUSR1)
@@ -44,8 +44,8 @@ func catch(sig os.Signal) chan os.Signal {
 	return c
 }
 
-// Release gives the signals their default meaning back: a command that is not
-// the daemon ends of them like any other.
+// Release gives the signals their default meaning back: they end a command that is
+// not the daemon, as they end any other program.
 func Release() {
 	for _, c := range []chan os.Signal{HUP, USR1, USR2, TERM, QUIT, INT, PIPE} {
 		signal.Stop(c)

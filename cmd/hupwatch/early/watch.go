@@ -6,8 +6,8 @@ import (
 )
 
 // Watch catches signals for a command that is not the daemon, after Release,
-// until stop is called. As many as come while one waits are one, so those that
-// mean something else need another Watch.
+// until stop is called. Several that come while one waits count as one, so signals
+// of different meaning need a Watch each.
 func Watch(signals ...os.Signal) (caught <-chan os.Signal, stop func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, signals...)

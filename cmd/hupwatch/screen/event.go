@@ -8,7 +8,7 @@ import (
 	"hupwatch/runner/control"
 )
 
-// Event shows one thing that happened in a line.
+// Event shows in one line one thing that happened.
 func Event(e control.Event, s Style) string {
 	text := stepText(e, generationText)
 	if e.Service == "" || text == "" {
@@ -24,7 +24,7 @@ func Event(e control.Event, s Style) string {
 	return line
 }
 
-// otherText words what is said seldom: with what it brings.
+// otherText words the less frequent events, with the fields that they bring.
 func otherText(e control.Event) string {
 	text := words(e.Kind)
 	if e.Generation > 0 {
@@ -41,7 +41,7 @@ func otherText(e control.Event) string {
 		text += ", in " + took(e.WaitSeconds)
 	}
 	if len(e.Reloads) > 0 && e.Service == "" {
-		what := cmp.Or(Safe(e.Verb), Safe(e.Cause), "reload") // which stands for all that can be asked
+		what := cmp.Or(Safe(e.Verb), Safe(e.Cause), "reload") // the word in text for any request
 		text = strings.Replace(text, "reload", fmt.Sprintf("%s %d", what, e.Reloads[0]), 1)
 	}
 	return text

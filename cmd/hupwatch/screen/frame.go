@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// What is drawn between these appears at once, on terminals that know them.
+// What is drawn between beginDrawing and endDrawing appears at once, on terminals
+// that know them.
 const (
 	beginDrawing = "\x1b[?2026h"
 	endDrawing   = "\x1b[?2026l"
@@ -24,7 +25,7 @@ func (f *Frame) Redraw(lines []string, width int) string {
 		return ""
 	}
 	up := 0
-	for _, line := range f.shown { // one that was drawn on a wider terminal takes more than one row by now
+	for _, line := range f.shown { // a line takes more rows once the terminal is narrower
 		up += max((cells(line)+width-1)/width, 1)
 	}
 	f.shown = lines
@@ -49,8 +50,8 @@ func draw(b *strings.Builder, lines []string, width int) {
 	}
 }
 
-// OpenPage and ClosePage go around the pages: what was on the terminal is moved
-// up, out of the way, and the cursor hides meanwhile.
+// OpenPage comes before the pages, and ClosePage after them. It moves up what was on
+// the terminal, out of the way, and hides the cursor.
 func OpenPage(height int) string { return "\x1b[?25l" + strings.Repeat("\n", height-1) }
 
 // ClosePage shows the cursor again, below the page and the ^C of whoever ended it.

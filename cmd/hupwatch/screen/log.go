@@ -7,8 +7,8 @@ import (
 	"hupwatch/runner/control"
 )
 
-// Log shows one line of output. With a width for names it says whose it is; raw
-// it is the line as it was written, whatever is in it.
+// Log shows one line of output. With a width for names it begins with the name of the
+// service. If raw, the line is shown as it was written, whatever is in it.
 func Log(l control.Line, names int, raw bool, s Style) string {
 	text := l.Text
 	if !raw {

@@ -39,7 +39,7 @@ func Plan(p control.Plan, s Style) []string {
 	return t.lines(s)
 }
 
-// whyText is why, and the keys that are new if that does not name them.
+// whyText is the reason, and the changed keys that the reason does not name.
 func whyText(svc control.PlanService) string {
 	text := Safe(svc.Why)
 	named := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' })

@@ -10,8 +10,8 @@ import (
 	"hupwatch/runner/control"
 )
 
-// Progress is what is known of a request while it is under way: a fold of the
-// events that answer it.
+// Progress is what is known of a request while it is under way. It is made from the
+// events that answer the request.
 type Progress struct {
 	what    string
 	id      uint64
@@ -43,7 +43,7 @@ func (p *Progress) Know(st control.Status) {
 	}
 }
 
-// ThroughProbation tells that what is promoted is waited for until it cannot be taken
+// ThroughProbation says that the command waits until what is promoted cannot be taken
 // back any more.
 func (p *Progress) ThroughProbation() {
 	p.through = true
@@ -52,13 +52,13 @@ func (p *Progress) ThroughProbation() {
 	}
 }
 
-// ID is what to ask for the request by, 0 while that is not known.
+// ID is the number of the request, 0 while that is not known.
 func (p *Progress) ID() uint64 { return p.id }
 
-// Results are the last words of hupwatch about what was asked for.
+// Results are the final answers of hupwatch to what was asked for.
 func (p *Progress) Results() []control.Reload { return p.results }
 
-// Add takes what happened.
+// Add notes what happened.
 func (p *Progress) Add(e control.Event) {
 	if p.id == 0 && len(e.Reloads) > 0 {
 		p.id = e.Reloads[0]
@@ -205,7 +205,7 @@ func (p *Progress) name() string {
 	return fmt.Sprintf("%s %d", p.what, p.id)
 }
 
-// underWay counts what nothing has come of yet.
+// underWay is the word for services without a result.
 const underWay = "under way"
 
 // Summary says in a line what it came to.

@@ -151,7 +151,7 @@ func TestAPageHasNoMoreLinesThanTheTerminal(t *testing.T) {
 	}
 }
 
-func TestWhatWentWellIsSaidWithoutHoles(t *testing.T) {
+func TestSuccessLeavesOutWhatIsNotKnown(t *testing.T) {
 	for _, c := range []struct {
 		what, want string
 		outcome    control.Outcome

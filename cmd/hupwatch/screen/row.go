@@ -16,8 +16,8 @@ type row struct {
 	step   step
 	why    string // why its turn has not come
 	awaits string // the services that are to be ready first
-	// many tells how many instances it has if that is more than one, and done how
-	// many of them have been promoted.
+	// many is how many instances it has, as far as that is known, and done how many
+	// of them have been promoted.
 	many, done int
 	generation int
 	instance   int
@@ -27,10 +27,10 @@ type row struct {
 	hook       string    // what runs
 	lacks      string    // what it lacks to be ready
 	says       string    // and what it says of itself
-	failure    *outcome  // of what had taken the place of the old one
+	failure    *outcome  // of the new one after it had replaced the old one
 	settles    time.Time // until when what was promoted can be taken back
-	to         string    // the release that is gone back to
-	undone     bool      // after the result had come
+	to         string    // the release that it goes back to
+	undone     bool      // rolled back after the result had come
 	notes      []note
 	outcome    *outcome
 	drains     []drain
@@ -54,7 +54,7 @@ const (
 	stepWatching  step = "watching" // it reloads itself
 )
 
-// note is what went wrong and did not decide anything.
+// note is a failure that did not decide the result.
 type note struct {
 	text string
 	tail []string
@@ -80,13 +80,13 @@ type drain struct {
 	killed               bool
 }
 
-// know takes how the service was before.
+// know notes how the service was before.
 func (r *row) know(svc control.Service) {
 	r.many = len(svc.Instances) + len(svc.Lacking)
 	r.awaits = strings.Join(svc.Awaits, ", ")
 }
 
-// add takes what happened to the service.
+// add notes what happened to the service.
 func (r *row) add(e control.Event) {
 	if e.Instance > 0 { // there are more than were known
 		r.many = max(r.many, e.Instance+1)
@@ -138,13 +138,13 @@ func (r *row) add(e control.Event) {
 	}
 }
 
-// awaited names the services that one waits for.
+// awaited names the services that a service waits for.
 func awaited(e control.Event) string {
 	return cmp.Or(strings.Join(e.Services, ", "), e.Error)
 }
 
-// hooked takes that a command of the service runs. If its new generation has no
-// process yet, before_stop is that of one that has to stop first.
+// hooked notes that a hook of the service runs. If its new generation has no process
+// yet, before_stop is the hook of an old one that has to stop first.
 func (r *row) hooked(e control.Event) {
 	r.hook, r.until = e.Hook, time.Time{}
 	switch {
@@ -158,7 +158,7 @@ func (r *row) hooked(e control.Event) {
 }
 
 func (r *row) begun(e control.Event) {
-	known := r.started && r.generation == e.Generation // from what was heard besides the events
+	known := r.started && r.generation == e.Generation // from an incoming event
 	r.started, r.instance, r.generation, r.hook = true, e.Instance, e.Generation, ""
 	if !known {
 		r.warm(e)
@@ -172,7 +172,7 @@ func (r *row) warm(e control.Event) {
 	}
 }
 
-// incoming takes how far a generation is that takes its time.
+// incoming notes how far a new generation has come.
 func (r *row) incoming(e control.Event) {
 	r.instance, r.generation = e.Instance, cmp.Or(e.Generation, r.generation)
 	r.until, r.lacks, r.says = after(e.At.Time, e.WaitSeconds), e.Error, e.Status
@@ -195,8 +195,8 @@ func (r *row) incoming(e control.Event) {
 	}
 }
 
-// signalled takes that a generation was told to stop: an old one, or the
-// incoming one that is no good.
+// signalled notes that a generation was told to stop: an old one, or the incoming
+// one that is no good.
 func (r *row) signalled(e control.Event) {
 	switch {
 	case e.Role == control.RoleIncoming, e.Generation == r.generation && e.Instance == r.instance && r.started: // or it was to be stopped anyway
@@ -209,14 +209,14 @@ func (r *row) signalled(e control.Event) {
 	r.drains = append(r.drains, drain{instance: e.Instance, generation: e.Generation, killAt: after(e.At.Time, e.WaitSeconds)})
 }
 
-// stops takes that what serves stops: if something else has begun, first.
+// stops notes that what serves stops. There is a gap if another step had begun.
 func (r *row) stops() {
 	r.gap = r.gap || r.step != stepWaiting
 	r.step = stepStopping
 }
 
-// promoted takes that a generation serves: the new one, or that of the release which
-// was gone back to.
+// promoted notes that a generation serves: the new one, or one of the release that the
+// service went back to.
 func (r *row) promoted(e control.Event) {
 	r.step, r.started, r.hook = stepPromoted, false, ""
 	if f := r.failure; f != nil && r.undone {
@@ -227,18 +227,18 @@ func (r *row) promoted(e control.Event) {
 	r.done++
 }
 
-// rolledBack takes that the release before is started again. The result of the request
+// rolledBack notes that the release before is started again. The result of the request
 // is shown when that release serves, or has failed too.
 func (r *row) rolledBack(e control.Event) {
 	further := r.undone
-	if !further { // else it goes back further, and what was asked for failed first
+	if !further { // else it goes back once more: the failure is that of the first time
 		r.failure = &outcome{result: control.ResultRolledBack, reason: e.Error, tail: e.Tail, exit: e.Exit, instance: e.Instance}
 	}
 	if r.outcome != nil {
 		r.undone, r.outcome = true, nil
 	}
 	r.step, r.started, r.settles, r.to = stepUndoing, false, time.Time{}, e.ServingRelease
-	if r.many > 1 && !further && (r.undone || e.Instance < r.instance) { // one that was done
+	if r.many > 1 && !further && (r.undone || e.Instance < r.instance) { // it counted as done
 		r.done--
 	}
 }
@@ -280,7 +280,7 @@ func (d *drain) is(e control.Event) bool {
 	return d.instance == e.Instance && d.generation == e.Generation
 }
 
-// end takes what hupwatch says at last about the service.
+// end notes the result that hupwatch gives at last for the service.
 func (r *row) end(s control.ServiceReload) {
 	generation, drained, seconds := s.Generation, s.DrainSeconds, 0.0
 	if r.outcome != nil {
@@ -296,7 +296,7 @@ func (r *row) end(s control.ServiceReload) {
 	}
 }
 
-// bad reports whether it did not come to what was asked for.
+// bad reports whether the request failed for the service.
 func (r *row) bad() bool { return r.outcome != nil && ofResult(r.outcome.result) == red }
 
 // moving reports whether something is under way, or held up.
@@ -373,7 +373,7 @@ func (r *row) stepText(now time.Time) string {
 	return r.comma(r.its(), r.doneText())
 }
 
-// oldText is about what finishes its work, or is going to.
+// oldText is about the old one, which finishes its work or is about to.
 func (r *row) oldText(now time.Time) string {
 	text := ""
 	switch {
@@ -394,7 +394,7 @@ func (r *row) oldText(now time.Time) string {
 	return text
 }
 
-// releaseText names the release that is gone back to.
+// releaseText names the release that the service goes back to.
 func releaseText(release string) string { return cmp.Or(Safe(release), "the release before") }
 
 // its names the generation that comes.
@@ -431,7 +431,7 @@ func (r *row) doneText() string {
 	return fmt.Sprintf("%d done", r.done)
 }
 
-// comma puts the parts there are beside each other.
+// comma joins the parts that are not empty.
 func (r *row) comma(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ", ")
 }
@@ -459,7 +459,7 @@ func lacksText(lacks, says string) string {
 // hookName is the key of a command that runs.
 func hookName(hook string) string { return cmp.Or(Safe(hook), "a hook") }
 
-// hookText says how it failed. The start that before_start fails says so itself.
+// hookText says how a hook failed. If before_start fails, the start says so itself.
 func hookText(e control.Event) string {
 	return hookName(e.Hook) + ": " + Safe(cmp.Or(e.Error, "it failed")) + "; that changes nothing else"
 }

@@ -36,12 +36,12 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%dd ago", s/(24*3600))
 }
 
-// left is how long it is until then, no less than it is.
+// left is how long it is until then, rounded up to a second.
 func left(now, until time.Time) string {
 	return span(time.Duration(math.Ceil(until.Sub(now).Seconds())) * time.Second)
 }
 
-// took is a number of seconds as precisely as anybody wants to know it.
+// took is a number of seconds, as precise as people want to know it.
 func took(seconds float64) string {
 	switch {
 	case seconds < 0.1:
@@ -52,7 +52,7 @@ func took(seconds float64) string {
 	return span(time.Duration(math.Round(seconds)) * time.Second)
 }
 
-// never is a number of seconds that nobody waits for: that of "infinity".
+// never is a number of seconds that nobody waits for. "infinity" is more than that.
 const never = 10 * 365 * 24 * 3600
 
 // after is the moment so many seconds later, the zero one if there is none.

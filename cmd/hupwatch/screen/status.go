@@ -24,17 +24,18 @@ const (
 	columnLast
 )
 
-// widestElement is what the last element of a release may take from the rest.
+// widestElement is the most cells that the last element of a release keeps at the
+// expense of the first column.
 const widestElement = 24
 
 // Status shows how services are: a line for each, and beneath it what else is to
 // know about it.
 func Status(st control.Status, now time.Time, s Style) []string {
-	const few = 4 // gunicorn says three lines after the one that tells why
+	const few = 4 // gunicorn writes three lines after the one that names the cause
 	return status(st, now, s, few, false)
 }
 
-// StatusInFull is Status for those who want to know all about these services.
+// StatusInFull is Status with all there is to say about these services.
 func StatusInFull(st control.Status, now time.Time, s Style) []string {
 	return status(st, now, s, math.MaxInt, true)
 }
@@ -59,15 +60,15 @@ func status(st control.Status, now time.Time, s Style, tail int, full bool) []st
 	return append(lines, v.lines(s)...)
 }
 
-// RestlessFirst puts the services with something to tell before those that just
-// run, or are not meant to.
+// RestlessFirst puts the services with news before those that just run, or are
+// stopped as they should be.
 func RestlessFirst(st control.Status) control.Status {
 	st.Services = slices.Clone(st.Services)
 	slices.SortStableFunc(st.Services, func(a, b control.Service) int { return rest(a) - rest(b) })
 	return st
 }
 
-// rest is 1 for a service there is nothing to tell about, else 0.
+// rest is 1 for a service without news, else 0.
 func rest(svc control.Service) int {
 	still := svc.State == control.StateRunning && svc.Wanted == control.WantedUp || svc.State == control.StateStopped && svc.Wanted == control.WantedDown
 	refused := svc.LastReload.Result != "" && ofResult(svc.LastReload.Result) == red
@@ -81,7 +82,7 @@ type statusView struct {
 	Style
 	table
 	now  time.Time
-	tail int // how much of what a process wrote at last
+	tail int // how many of the last lines of a process
 	full bool
 	// states are those of all services.
 	states map[string]string
@@ -128,7 +129,7 @@ func (v *statusView) service(svc control.Service) {
 	v.awaits(svc)
 	v.incoming(svc)
 	v.draining(svc)
-	if !many(svc) || len(svc.Lacking) == 0 { // else it was said of each
+	if !many(svc) || len(svc.Lacking) == 0 { // else it was said of each instance
 		v.ended(svc)
 	}
 	v.refused(svc)
@@ -176,7 +177,7 @@ func differ(svc control.Service) bool {
 	return len(svc.Lacking) > 0 || svc.LastReload.Result == control.ResultPartial || slices.ContainsFunc(svc.Instances, func(i control.Instance) bool { return i.Release != svc.Instances[0].Release })
 }
 
-// together makes the row of a service one of all its instances.
+// together makes the row of a service stand for all its instances.
 func (v *statusView) together(svc control.Service, row []cell) {
 	if len(svc.Instances) == 0 {
 		return
@@ -194,7 +195,7 @@ func (v *statusView) together(svc control.Service, row []cell) {
 	}
 }
 
-// instances are a line for each.
+// instances adds a line for each instance.
 func (v *statusView) instances(svc control.Service) {
 	for _, i := range svc.Instances {
 		row := []cell{{text: nameOf("instance", i.Instance)}, {control.StateRunning, green}, {text: number(i.Generation)}, {text: number(i.PID)}, {}, {}, {}, {}}
@@ -214,7 +215,7 @@ func (v *statusView) instances(svc control.Service) {
 
 func nameOf(what string, instance int) string { return fmt.Sprintf("  %s %d", what, instance) }
 
-// awaits says which services are to be ready first, and how those are.
+// awaits says which services must be ready first, and in which state those are.
 func (v *statusView) awaits(svc control.Service) {
 	names := make([]string, len(svc.Awaits))
 	for i, name := range svc.Awaits {
@@ -342,7 +343,7 @@ func (v *statusView) note(text string, tail []string) {
 	v.across(indent("  ", slices.Concat(Wrap(text, v.room(2)), tailLines(tail, v.tail, v.room(2))))...)
 }
 
-// since is how long ago something was, nothing for never.
+// since is how long ago something was. It is empty for something that never was.
 func (v *statusView) since(before string, at control.Time) string {
 	if at.IsZero() {
 		return ""

@@ -122,7 +122,7 @@ func TestWhatComesFromElsewhereCannotCommandTheTerminal(t *testing.T) {
 	}
 }
 
-func TestSafe(t *testing.T) {
+func TestSafeEscapesWhatIsNotVisible(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain, ünïcode, 界": "plain, ünïcode, 界",
 		"\x1b[31mred":       `\x1b[31mred`,
@@ -160,7 +160,7 @@ func TestAnEmptyStatusSaysSo(t *testing.T) {
 	}
 }
 
-func TestTheRestlessComeFirst(t *testing.T) {
+func TestServicesWithNewsComeFirst(t *testing.T) {
 	var names []string
 	for _, svc := range screen.RestlessFirst(control.Status{Services: []control.Service{
 		{Name: "calm", State: "running", Wanted: "up", LastReload: control.Outcome{Result: "promoted"}},
@@ -187,7 +187,7 @@ func TestANarrowTerminalShowsWhatTheLastReloadCameTo(t *testing.T) {
 	}
 }
 
-func TestWhoAsksByNameSeesAllOfTheLastLines(t *testing.T) {
+func TestStatusByNameShowsAllOfTheLastLines(t *testing.T) {
 	st := night()
 	st.Services = st.Services[:1]
 	st.Services[0].LastReload.Tail = strings.Split(strings.Repeat("line ", 20), " ")[:20]

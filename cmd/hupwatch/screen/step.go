@@ -9,14 +9,14 @@ import (
 	"hupwatch/runner/control"
 )
 
-// Step is what happened in plain lines, nothing for what is not worth one.
+// Step shows an event in plain lines. There are none for an event not worth a line.
 func (p *Progress) Step(e control.Event) []string {
 	switch {
 	case e.Reload != nil:
 		return p.lastSteps(*e.Reload)
 	case e.Kind == control.KindRequest:
 		return p.firstSteps(e)
-	case e.Service == "", e.Kind == control.KindReloadBegun: // what comes of that says more
+	case e.Service == "", e.Kind == control.KindReloadBegun: // its result says more
 		return nil
 	}
 	r := p.row(e.Service)
@@ -35,7 +35,7 @@ func (p *Progress) Step(e control.Event) []string {
 	return lines
 }
 
-// firstSteps are what is known of the services that it was asked for.
+// firstSteps says which of the services asked for are known to wait for others.
 func (p *Progress) firstSteps(e control.Event) []string {
 	var lines []string
 	for _, svc := range p.known {
@@ -47,7 +47,7 @@ func (p *Progress) firstSteps(e control.Event) []string {
 	return lines
 }
 
-// lastSteps are for the services that nothing was said about before.
+// lastSteps shows the results of services that were not shown before.
 func (p *Progress) lastSteps(result control.Reload) []string {
 	var lines []string
 	for _, s := range result.Services {
@@ -64,8 +64,8 @@ func (p *Progress) lastSteps(result control.Reload) []string {
 	return lines
 }
 
-// stepText words one thing that happened to a service, whose generations are named
-// like that.
+// stepText words one thing that happened to a service. name is how its generations are
+// named.
 func stepText(e control.Event, name func(instance, generation int) string) string {
 	generation := name(e.Instance, e.Generation)
 	switch e.Kind {
@@ -161,7 +161,7 @@ func isOutcome(e control.Event) bool {
 	}
 }
 
-// exitPart says how a process ended, behind what is said about it.
+// exitPart says how a process ended, at the end of a text about it.
 func exitPart(e control.Event) string {
 	if e.Exit == nil {
 		return ""

@@ -1,20 +1,20 @@
 // Package screen is what hupwatch's commands show to people: pure functions from
 // what a hupwatch says, a clock and a width to lines of text.
 //
-// What a hupwatch says is passed on from elsewhere, the last lines of a broken
-// release among it: all of it goes through Safe before it becomes part of a line.
+// hupwatch passes on text from elsewhere, such as the last lines of a broken release.
+// So all that it says goes through Safe before it becomes part of a line.
 package screen
 
 import "hupwatch/runner/control"
 
-// Style is what the place that lines are for can show.
+// Style is what the terminal or file that lines are for can show.
 type Style struct {
 	Colour bool
 	// Width is how many cells a line may have, 0 for any number.
 	Width int
 }
 
-// colour is what a terminal calls it; none is the empty one.
+// colour is the code of a terminal for it. The empty one is no colour.
 type colour string
 
 const (
@@ -33,7 +33,7 @@ func (s Style) paint(c colour, text string) string {
 	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
 }
 
-// ofState and ofResult are the colours of the words of the same name.
+// ofState and ofResult are the colours of a state and of a result.
 func ofState(state string) colour {
 	switch state {
 	case control.StateRunning:

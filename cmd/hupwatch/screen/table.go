@@ -12,12 +12,12 @@ type cell struct {
 type table struct {
 	header  []string
 	entries []entry
-	// elastic is the column of paths, which give way from the left if the rows
-	// are too wide. Below the least it goes only after the first column, which
-	// gives way from the right.
+	// elastic is the column of paths, which are cut from the left if the rows are
+	// too wide. Below least it shrinks only after the first column, which is cut from
+	// the right.
 	elastic, least int
-	// spare are the columns that are left out, one after the other, before a usual
-	// name is cut.
+	// spare are the columns that are left out, one after the other, before a name
+	// of usual length is cut.
 	spare []int
 }
 
@@ -33,8 +33,8 @@ func (t *table) across(lines ...string) { t.entries = append(t.entries, entry{ac
 // gap is between columns.
 const gap = "  "
 
-// How wide a column stays that gives way: a path, a name that is still to be
-// typed as it stands, and one that is not.
+// The least width of a path, of names before other columns are left out (so that they
+// can be typed as they stand), and of names after that.
 const (
 	shortestPath = 10
 	wholeName    = 24
@@ -80,8 +80,8 @@ func (t *table) line(cs []cell, widths []int, s Style) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// widths are those of the columns: 0 for one that nothing is in. A cell that is
-// the last of a short row goes across and makes no column wider.
+// widths are those of the columns: 0 for an empty one. The last cell of a short row
+// goes across and makes no column wider.
 func (t *table) widths(most int) []int {
 	widths := make([]int, len(t.header))
 	for _, e := range t.entries {
@@ -114,7 +114,7 @@ func (t *table) widths(most int) []int {
 	return widths
 }
 
-// drop leaves a column out if there is too much, and returns what that saves.
+// drop leaves a column out if the rows are too wide, and returns what that saves.
 func drop(width *int, by int) int {
 	if by <= 0 || *width == 0 {
 		return 0

@@ -104,8 +104,8 @@ func pad(text string, to int) string {
 	return text + strings.Repeat(" ", max(to-cells(text), 0))
 }
 
-// Wrap breaks a text into lines of at most so many cells, between words where it
-// can. Without a width it is one line.
+// Wrap breaks a text into lines of at most so many cells, between words if it can.
+// Without a width it is one line.
 func Wrap(text string, most int) []string {
 	if most <= 0 || cells(text) <= most {
 		return []string{text}

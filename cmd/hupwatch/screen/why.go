@@ -10,8 +10,8 @@ import (
 )
 
 // Why says of each service what is wrong, since when, what shows it, and what to do
-// about it; and how many there is something wrong with. Of those there is nothing wrong
-// with it says so if they were asked for by name.
+// about it. wrong counts them, and a configuration that was refused. If named, it also
+// says of which services nothing is wrong.
 func Why(st control.Status, named bool, now time.Time, s Style) (lines []string, wrong int) {
 	w := whyView{Style: s, now: now}
 	if st.ConfigError != "" {
@@ -113,7 +113,7 @@ func (w *whyView) instead(svc control.Service) {
 	w.remedy("correct it, then hupwatch reload " + Safe(svc.Name) + "; or have the configuration lead to what serves, then hupwatch reload --changed " + Safe(svc.Name))
 }
 
-// reload says why the last reload came to nothing, or not to all.
+// reload says why the last reload failed, in whole or in part.
 func (w *whyView) reload(svc control.Service, last control.Outcome) {
 	text := words(last.Result)
 	if !last.EndedAt.IsZero() {
@@ -140,7 +140,7 @@ func (w *whyView) reload(svc control.Service, last control.Outcome) {
 	w.remedy(remedy)
 }
 
-// state says why a service that is wanted up does not serve, or not all of it.
+// state says why a service that is wanted up does not serve, or not in all instances.
 func (w *whyView) state(svc control.Service) {
 	if svc.State == control.StateRunning && len(svc.Lacking) == 0 || svc.State == control.StateExited {
 		return

@@ -32,7 +32,7 @@ func generationText(instance, generation int) string {
 	return fmt.Sprintf("generation %d", generation)
 }
 
-// instanceText says of which of several instances something is told.
+// instanceText says which of several instances a text is about.
 func instanceText(instance int) string {
 	if instance == 0 {
 		return ""
@@ -40,7 +40,7 @@ func instanceText(instance int) string {
 	return fmt.Sprintf("instance %d: ", instance)
 }
 
-// tailLines are so many lines of a tail at most.
+// tailLines are at most so many lines of a tail.
 func tailLines(tail []string, most, width int) []string {
 	if width > 0 {
 		width = max(width-len("| "), 1)
@@ -52,7 +52,7 @@ func tailLines(tail []string, most, width int) []string {
 	return lines
 }
 
-// room is the width that is left behind an indent.
+// room is the width that is left after an indent.
 func (s Style) room(by int) int {
 	if s.Width == 0 {
 		return 0
@@ -60,7 +60,7 @@ func (s Style) room(by int) int {
 	return max(s.Width-by, 1)
 }
 
-// countText lists how often there is what, the most frequent first.
+// countText lists how many there are of each, the most frequent first.
 func countText(counts map[string]int) string {
 	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		if counts[a] != counts[b] {

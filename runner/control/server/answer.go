@@ -39,8 +39,8 @@ func (r *refusal) Error() string { return r.why.Message }
 // Unwrap is for errors.As.
 func (r *refusal) Unwrap() error { return r.why }
 
-// refuse answers with an error. If the answer has begun, there is no other
-// way to say that it is incomplete than to break the connection.
+// refuse answers with an error. If the answer has begun, only a broken connection can
+// say that it is incomplete.
 func (a *answer) refuse(err error) {
 	if a.begun {
 		panic(http.ErrAbortHandler) // which net/http takes for just that
@@ -56,7 +56,7 @@ func (a *answer) refuse(err error) {
 	_ = a.value(status, body)
 }
 
-// last has the connection end with this answer.
+// last makes this answer the last one on its connection.
 func (a *answer) last() { a.w.Header().Set("Connection", "close") }
 
 // value answers with one value.
@@ -75,10 +75,10 @@ func (a *answer) encoded(status int, body []byte) {
 	a.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	a.extend()
 	a.w.WriteHeader(status)
-	_, _ = a.w.Write(body) // nobody is there to be told
+	_, _ = a.w.Write(body) // if that fails, the client has gone
 }
 
-// put adds a line. The error is that the reader has gone, or stalls.
+// put adds a line. An error means that the reader has gone, or stalls.
 func (a *answer) put(v any) error {
 	if !a.begun {
 		a.begin()
@@ -106,9 +106,9 @@ func (a *answer) begin() {
 	a.w.Header().Set("Content-Type", "application/x-ndjson")
 }
 
-// extend gives the reader its time anew.
+// extend gives the reader its full time again.
 func (a *answer) extend() {
-	_ = a.conn.SetWriteDeadline(time.Now().Add(a.patience)) // without it, as in a test, nobody stalls
+	_ = a.conn.SetWriteDeadline(time.Now().Add(a.patience)) // a writer without deadlines, as in a test, never stalls
 }
 
 // unhurried lifts the limit on how long reading the request may take: from now

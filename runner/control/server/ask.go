@@ -11,8 +11,8 @@ import (
 	"hupwatch/services/mailbox"
 )
 
-// post answers a request for something to be done: with what happens, and at
-// last with what became of it. Who goes away changes nothing of that.
+// post answers a request for something to be done: with what happens, and at last with
+// what became of it. If the client goes away, the request goes on.
 func (s *Server) post(what string) func(*answer, *http.Request, string) error {
 	return func(a *answer, r *http.Request, name string) error {
 		if _, err := readQuery(r.URL.RawQuery); err != nil {
@@ -38,7 +38,7 @@ func (s *Server) post(what string) func(*answer, *http.Request, string) error {
 	}
 }
 
-// events are those from now on, and if the request may have been made before,
+// events returns the events from now on and, if the request may have been made before,
 // those that are remembered.
 func (s *Server) events(q control.Request) (past []control.Event, next *mailbox.Box[control.Event], cancel func()) {
 	if q.Key == "" {
@@ -58,7 +58,7 @@ func (s *Server) ask(ctx context.Context, what, name string, q control.Request) 
 		return ask()
 	}
 	k := &s.keys[0]
-	if s.role(p) != master { // the others cannot have these forgotten
+	if s.role(p) != master { // keys of others do not displace those of a master
 		k = &s.keys[1]
 	}
 	return k.once(ctx, userKey{p.uid, q.Key}, fingerprint(what, name, q), ask)
@@ -93,7 +93,7 @@ func (t *follower) tell(ctx context.Context, events []control.Event) {
 	events = slices.Clip(events) // they are the daemon's
 	for behind, last := true, false; ; {
 		if behind {
-			t.progress.catchUp(t.server.daemon) // with what comes before that in the box
+			t.progress.catchUp(t.server.daemon) // with what came before the events in the box
 		}
 		taken, lost, closed := t.next.Take()
 		if t.put(append(events, taken...)) != nil {
@@ -128,7 +128,7 @@ func (t *follower) tell(ctx context.Context, events []control.Event) {
 	}
 }
 
-// ticks are for the lines about what drains or comes, if they are wanted.
+// ticks are for the lines about what drains or is incoming, if they are wanted.
 func (t *follower) ticks() (ticks <-chan time.Time, stop func()) {
 	if !t.request.Connections {
 		return nil, func() {}

@@ -118,7 +118,7 @@ func ofWeb(kind string, generation int, wait float64) control.Event {
 	return control.Event{Kind: kind, Service: "web", Generation: generation, Reloads: []uint64{1}, WaitSeconds: wait}
 }
 
-func TestAReloadThatIsTakenBackWhileItWaitsEndsOnceTheOneBeforeServesAgain(t *testing.T) {
+func TestAnswerOfARolledBackReloadEndsWithTheRollBack(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]control.Event{
 		"it serves":            {Kind: "generation promoted", Service: "web", Generation: 3},
@@ -555,7 +555,7 @@ func TestAnAnswerThatIsCutOffIsNoEnd(t *testing.T) {
 	}
 }
 
-func TestWhatComesIsToldAboutOnRequestWhenThatIsNews(t *testing.T) {
+func TestProgressIsSentOnRequestWhenItChanges(t *testing.T) {
 	t.Parallel()
 	f := &fake{}
 	s := start(t, f, func(s *server.Server) { s.Tick(5 * time.Millisecond) })

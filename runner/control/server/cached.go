@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// gauge reads what is expensive to know: each at most once in a while, and by
-// one reader at a time. The others wait for what that one reads.
+// gauge reads values that are expensive to get: each at most once in a while, and by
+// one reader at a time. The others wait, and get what that one read.
 type gauge[K comparable, V any] struct {
 	read func(K) V
 

@@ -7,8 +7,8 @@ import (
 	"hupwatch/services/mailbox"
 )
 
-// Daemon is what the server speaks for. Its methods are called by many
-// goroutines at once, and what they return is not changed.
+// Daemon is the hupwatch behind the server. Its methods are called by many goroutines
+// at once, and what they return is not changed.
 type Daemon interface {
 	// Status and Service say how things are, without memory; they do not block.
 	Status() control.Status
@@ -18,10 +18,9 @@ type Daemon interface {
 
 	// Ask asks for reload, start, stop, restart, signal or rollback of a service, of all,
 	// or, with no name, of those in the request. It returns when the request was
-	// accepted, or with a *control.Error. Its end is an event "reload done", after
-	// which there is none "stop signal sent" that belongs to it. One "reload ended"
-	// of it that says how long it can be taken back is followed by "probation over",
-	// or by "rolled back".
+	// accepted, or with a *control.Error. A request ends with an event "reload done":
+	// no "stop signal sent" that belongs to it comes later. If a "reload ended" of it
+	// says how long it can be taken back, "probation over" or "rolled back" follows.
 	Ask(ctx context.Context, what, name string, q control.Request, by string) (id uint64, err error)
 	// Reload knows every id that Ask has returned, until it is forgotten. It says
 	// Done before the event "reload done" comes and after all others that matter.
@@ -38,8 +37,8 @@ type Daemon interface {
 	// Written returns what is kept of the output of one generation.
 	Written(service string, generation int) []control.Line
 
-	// Memory and Connections may take some milliseconds. Connections does not
-	// know them everywhere.
+	// Memory and Connections may take some milliseconds. On some systems the
+	// connections are not known.
 	Memory(services []string) map[string]int64
 	Connections(pid int) (n int, known bool)
 

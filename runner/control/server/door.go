@@ -67,8 +67,8 @@ func (d *door) admit(c *net.UnixConn) *client {
 	return &client{UnixConn: c, peer: p, surplus: at == placeSurplus, leave: func() { d.shares.give(at, p.uid) }}
 }
 
-// waitTurn has root and the owner wait, and those behind them, rather than be
-// turned away.
+// waitTurn makes root and the owner wait for a place: they are not turned away at
+// once. All clients behind them wait too.
 func (d *door) waitTurn(uid int) place {
 	timer := time.NewTimer(d.server.limits.turn)
 	defer timer.Stop()
@@ -86,7 +86,7 @@ func (d *door) waitTurn(uid int) place {
 	}
 }
 
-// rank is the role of a peer as far as it is known at once.
+// rank is the role of a peer, as far as that is known without a lookup.
 func (d *door) rank(p *peer) role {
 	if p.known && !p.groupsTold && p.uid != 0 && p.uid != os.Geteuid() {
 		return member

@@ -192,7 +192,7 @@ func TestLogsAreTheLastLinesAndThenWhatComes(t *testing.T) {
 	}
 }
 
-func TestHealthAndReadiness(t *testing.T) {
+func TestReadyzNamesServicesThatAreNotReady(t *testing.T) {
 	t.Parallel()
 	f := full()
 	s := start(t, f)
@@ -260,7 +260,7 @@ func TestWhatMakesNoSenseIsRefusedWithTheRemedy(t *testing.T) {
 		{"POST", "/v1/reload", `{"services": "web"}`, 400, "usage", "cannot unmarshal"},
 		{"POST", "/v1/reload", `{"services"`, 400, "usage", "unexpected EOF"},
 		{"POST", "/v1/reload", `services=web`, 400, "usage", "must be JSON"},
-		{"POST", "/v1/reload", `{} {}`, 400, "usage", "something follows"},
+		{"POST", "/v1/reload", `{} {}`, 400, "usage", "extra data"},
 		{"POST", "/v1/reload", `{} x`, 400, "usage", "invalid character"},
 		{"POST", "/v1/reload", `{"services":["all"]}`, 400, "usage", "to reload all of them, leave it out"},
 		{"POST", "/v1/reload", `{"services":["a/b"]}`, 400, "usage", "a character other than"},
@@ -303,7 +303,7 @@ func TestWhatGoesWrongInTheDaemonIsSaid(t *testing.T) {
 	}
 }
 
-func TestAPanicCostsOneAnswer(t *testing.T) {
+func TestPanicFailsOnlyItsOwnRequest(t *testing.T) {
 	t.Parallel()
 	f := full()
 	s := start(t, f)

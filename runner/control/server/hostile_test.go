@@ -76,7 +76,7 @@ func TestHostileClientsCostNobodyElseAnything(t *testing.T) { //nolint:parallelt
 	goroutines(t, before)
 }
 
-func TestWhoIsTooManyIsToldSo(t *testing.T) {
+func TestClientBeyondTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	f := full()
 	s := start(t, f, func(s *server.Server) {

@@ -21,9 +21,9 @@ type state struct {
 	until              time.Time
 }
 
-// incoming tells about what is incoming for the request, and about what waits for
-// other services before it may come up, as far as that is news: events do not say
-// everything about it.
+// incoming returns events about what is incoming for the request, and about services
+// that wait for others before they come up, if there is news of them: the other events
+// do not say everything.
 func (p *progress) incoming(now time.Time, all []control.Service, names []string) []control.Event {
 	var events []control.Event
 	tell := func(s state, e control.Event) {

@@ -36,8 +36,8 @@ type asked struct {
 // mostKeys is how many of them are remembered.
 const mostKeys = 1000
 
-// once asks, or returns what came of it when the same was asked with the same
-// key before. What was refused is forgotten: it may be asked again.
+// once asks. If the same was asked with the same key before, it returns what came of
+// that. What was refused is forgotten: it may be asked again.
 func (k *keys) once(ctx context.Context, key userKey, request [sha256.Size]byte, ask func() (uint64, error)) (uint64, error) {
 	mine, first := k.enter(key, request)
 	if first {
@@ -62,7 +62,7 @@ func (k *keys) enter(key userKey, request [sha256.Size]byte) (a *asked, first bo
 	if a, ok := k.asked[key]; ok {
 		return a, false
 	}
-	a = &asked{request: request, done: make(chan struct{}), err: &control.Error{Reason: control.ReasonFailed, Message: "hupwatch met a mistake of its own"}}
+	a = &asked{request: request, done: make(chan struct{}), err: &control.Error{Reason: control.ReasonFailed, Message: "internal error in hupwatch"}}
 	if k.asked == nil {
 		k.asked = make(map[userKey]*asked)
 	}
@@ -86,8 +86,8 @@ func (k *keys) done(key userKey, a *asked) {
 	}
 }
 
-// fingerprint is the same for requests for the same. How the answer is wanted is
-// no part of it.
+// fingerprint is equal for requests that ask for the same thing. The form of the
+// answer does not count.
 func fingerprint(what, name string, q control.Request) [sha256.Size]byte {
 	q = control.Request{Services: q.Services, Changed: q.Changed, Signal: q.Signal, To: q.To}
 	text, err := json.Marshal([]any{what, name, q})

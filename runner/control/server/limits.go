@@ -7,16 +7,16 @@ type limits struct {
 	header, body, write, idle time.Duration
 	// farewell is for the last lines of the answers under way at the end.
 	farewell time.Duration
-	// second is how often draining generations are told about, and how long what
-	// is expensive to know is known.
+	// second is how often there are lines about draining generations, and how long a
+	// value that is expensive to get is kept.
 	second      time.Duration
 	headerBytes int
 	bodyBytes   int64
 
 	// clients is how many connections there may be, others how many of them may
-	// not be root's or the owner's, and each how many of one such user. Strangers
-	// are those that may do nothing, and surplus those beyond the limits: so many
-	// of them are told so.
+	// belong to users other than root and the owner, and each how many to one of
+	// these. strangers is for users that may do nothing, and surplus for clients
+	// beyond the limits: so many of them are told so at once.
 	clients, others, each, strangers, surplus int
 	// turn is how long root and the owner wait for their turn.
 	turn time.Duration

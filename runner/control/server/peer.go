@@ -9,13 +9,13 @@ import (
 	"sync"
 )
 
-// peer is who is at the other end of a connection, as the kernel knows from
-// when it was made.
+// peer is the process at the other end of a connection, as the kernel recorded it when
+// that was made.
 type peer struct {
-	known    bool // nothing is, on some systems
+	known    bool // false on systems that do not say
 	uid, gid int
 	pid      int // 0 if unknown
-	// groups are the supplementary ones, unless the kernel does not tell.
+	// groups are the supplementary ones. groupsTold says that the kernel gave them.
 	groups     []int
 	groupsTold bool
 	lookUp     sync.Once
@@ -26,13 +26,13 @@ type role int
 
 const (
 	stranger role = iota // nothing
-	member               // what is asked of the control group
+	member               // what the control group may do
 	master               // all
 )
 
 // role judges a peer by what holds at this moment.
 func (s *Server) role(p *peer) role {
-	if !p.known { // who could connect may do all, and that is the owner
+	if !p.known { // only the owner could connect, and may do all
 		return master
 	}
 	if p.uid == 0 || p.uid == os.Geteuid() {
@@ -44,8 +44,8 @@ func (s *Server) role(p *peer) role {
 	return stranger
 }
 
-// in looks into the accounts of the host only if the kernel does not tell the
-// groups. That may take long.
+// in reports whether the peer is in a group. If the kernel did not give the groups, it
+// looks into the accounts of the host, which may take long.
 func (p *peer) in(gid int) bool {
 	if p.gid == gid {
 		return true
@@ -74,7 +74,7 @@ func groupsOf(uid int) []int {
 	return groups
 }
 
-// String is how requests are signed.
+// String names the peer, for the By of its requests.
 func (p *peer) String() string {
 	switch {
 	case !p.known:

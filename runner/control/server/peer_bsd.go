@@ -16,7 +16,7 @@ func peerOf(fd int) (*peer, error) {
 		return nil, err
 	}
 	n := min(int(c.Ngroups), len(c.Groups))
-	p := &peer{known: true, uid: int(c.Uid), gid: -1, groupsTold: n < len(c.Groups)} // it tells so many at most
+	p := &peer{known: true, uid: int(c.Uid), gid: -1, groupsTold: n < len(c.Groups)} // the kernel gives len(c.Groups) at most
 	for _, gid := range c.Groups[:n] {
 		p.groups = append(p.groups, int(gid))
 	}

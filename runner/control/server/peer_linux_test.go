@@ -244,7 +244,7 @@ func TestAMemberOfTheControlGroupMaySeeAndReload(t *testing.T) {
 	}
 }
 
-func TestAKeyIsItsUsersOwn(t *testing.T) {
+func TestSameKeyOfTwoUsersIsTwoRequests(t *testing.T) {
 	t.Parallel()
 	f := full()
 	f.gid = deploy

@@ -17,8 +17,8 @@ type progress struct {
 	drains map[generation]drain
 	// begun are the services that it has begun for, answered those it is over for.
 	begun, answered map[string]bool
-	// settling are those of which something can still be taken back, undoing if
-	// the release before is started again.
+	// settling are the services whose new release can still be taken back. undoing is
+	// where the release before is being started again.
 	settling map[string]bool
 	undoing  map[spot]bool
 	told     map[spot]state
@@ -44,7 +44,7 @@ func newProgress(id uint64) *progress {
 	}
 }
 
-// take takes an event, and says whether it belongs to the request.
+// take takes an event, and reports whether it belongs to the request.
 func (p *progress) take(e control.Event) bool {
 	g := generation{e.Service, e.Instance, e.Generation}
 	_, drains := p.drains[g]
@@ -100,7 +100,7 @@ func (p *progress) ended(e control.Event) {
 	}
 }
 
-// undoes reports whether the release before of a service is started again.
+// undoes reports whether the previous release of a service is being started again.
 func (p *progress) undoes(service string) bool {
 	for where := range p.undoing {
 		if where.service == service {
@@ -121,10 +121,10 @@ func killTime(e control.Event) time.Time {
 	return e.At.Add(time.Duration(e.WaitSeconds * float64(time.Second)))
 }
 
-// catchUp finds out what events that never came would have said.
+// catchUp finds out what the lost events would have said.
 func (p *progress) catchUp(d Daemon) {
 	r, ok := d.Reload(p.id)
-	if !ok { // it is forgotten, and so long ago that nothing of it can be left
+	if !ok { // it is forgotten: so old that nothing of it can be left
 		p.done = true
 		clear(p.drains)
 		return
@@ -153,7 +153,8 @@ func (p *progress) catchUp(d Daemon) {
 	}
 }
 
-// promoted finds out whether what a service got can be taken back, or is being.
+// promoted finds out whether the new release of a service can still be taken back, or
+// is being taken back.
 func (p *progress) promoted(s control.ServiceReload, now control.Service) {
 	if s.Reload != now.LastReload.Reload {
 		return
@@ -171,21 +172,21 @@ func (p *progress) promoted(s control.ServiceReload, now control.Service) {
 	}
 }
 
-// lives says whether a generation is in the status of its service, in whatever
-// phase: that may lag behind the events.
+// lives reports whether a generation is in the status of its service, in any phase:
+// the status may lag behind the events.
 func lives(s control.Service, g generation) bool {
 	return slices.ContainsFunc(s.Draining, func(o control.Draining) bool { return o.Instance == g.instance && o.Generation == g.number }) ||
 		slices.ContainsFunc(s.Instances, func(o control.Instance) bool { return o.Instance == g.instance && o.Generation == g.number }) ||
 		slices.ContainsFunc(s.Incoming, func(o control.Incoming) bool { return o.Instance == g.instance && o.Generation == g.number })
 }
 
-// over says whether the client has what it wanted to wait for.
+// over reports whether the client has what it wanted to wait for.
 func (p *progress) over(q control.Request) bool {
 	settled := len(p.undoing) == 0 && (!q.Probation || len(p.settling) == 0)
 	return q.NoWait || p.done && settled && (q.NoDrain || len(p.drains) == 0)
 }
 
-// draining tells about the generations that drain.
+// draining returns events about the generations that drain.
 func (p *progress) draining(now time.Time, count func(pid int) connections) []control.Event {
 	var events []control.Event
 	for g, d := range p.drains {

@@ -10,12 +10,12 @@ import (
 // query is what stands behind the question mark.
 type query url.Values
 
-// readQuery refuses what the endpoint does not know: a typing error would
-// otherwise be taken for the absence of a wish.
+// readQuery refuses parameters that the endpoint does not know: otherwise a typing
+// error would pass unnoticed.
 func readQuery(raw string, known ...string) (query, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, usage("read what follows the ?: %v", err)
+		return nil, usage("invalid query: %v", err)
 	}
 	for name := range values {
 		if !slices.Contains(known, name) {
@@ -32,7 +32,7 @@ func whatIs(known []string) string {
 	return "there are " + strings.Join(known, ", ")
 }
 
-// is reads a wish: 1 or 0.
+// is reads a parameter that is 1 or 0.
 func (q query) is(name string) (bool, error) {
 	text := url.Values(q).Get(name)
 	if text == "" {

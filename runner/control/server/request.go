@@ -12,8 +12,7 @@ import (
 	"hupwatch/runner/control"
 )
 
-// readRequest reads the body of a POST. None at all is a request without
-// wishes.
+// readRequest reads the body of a POST. An empty body is a request with no options.
 func (s *Server) readRequest(a *answer, r *http.Request) (control.Request, error) {
 	var q control.Request
 	decoder := json.NewDecoder(http.MaxBytesReader(a.w, r.Body, s.limits.bodyBytes))
@@ -27,7 +26,7 @@ func (s *Server) readRequest(a *answer, r *http.Request) (control.Request, error
 			return q, nil
 		}
 		if err == nil {
-			err = errors.New("something follows the request")
+			err = errors.New("there is extra data after it")
 		}
 	}
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -36,8 +35,8 @@ func (s *Server) readRequest(a *answer, r *http.Request) (control.Request, error
 	return q, usage(`read the request: %v; it must be JSON, like {"services": ["web"]}`, err)
 }
 
-// check says what is wrong with a request, and writes it as all requests for the
-// same are written.
+// check says what is wrong with a request, and gives requests for the same thing the
+// same form.
 func check(what, name string, q *control.Request) error {
 	const mostKey = 128
 

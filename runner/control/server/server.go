@@ -3,8 +3,8 @@
 //
 //	door: how many may come in ──▶ endpoint: who may do what ──▶ status, follow, ask
 //
-// The kernel says who is at the other end of a connection. Whatever clients do,
-// it costs nobody else more than the share of connections that is theirs.
+// The kernel says who is at the other end of a connection. Whatever a client does, it
+// can use up no more than its own share of the connections.
 package server
 
 import (
@@ -43,7 +43,7 @@ type Server struct {
 }
 
 // New returns a server for the socket at the path. What goes wrong with it is
-// reported, and is nobody's end.
+// reported, and ends nothing else.
 func New(path string, d Daemon, report func(error)) *Server {
 	s := &Server{daemon: d, report: report, limits: defaults, ending: make(chan struct{}), socket: socket{path: path}}
 	s.routes = s.endpoints()
@@ -113,14 +113,14 @@ func (s *Server) listenOnce(ctx context.Context, h *http.Server, listening func(
 	return h.Serve(&door{UnixListener: l, server: s, closed: ctx.Done(), shares: newShares(s.limits)})
 }
 
-// Admit lets those in who may come in now: the socket is for its owner alone, or
-// for the control group too. If somebody removed it, it is made anew. It is to be
-// called whenever the control group is another one.
+// Admit sets who may connect now: the owner of the socket alone, or the control group
+// too. If somebody removed the socket, it is made anew. Admit must be called whenever
+// the control group changes.
 func (s *Server) Admit() error {
 	gid, ok := s.daemon.ControlGroup()
 	if ok && !peersKnown {
 		ok = false
-		defer s.report(errors.New("control_group: this system does not say who is at the other end of a socket, so the control socket stays its owner's"))
+		defer s.report(errors.New("control_group: this system does not say who is at the other end of a socket, so only its owner can use the control socket"))
 	}
 	if !ok {
 		gid = noGroup
@@ -128,8 +128,8 @@ func (s *Server) Admit() error {
 	return s.socket.admit(gid)
 }
 
-// end takes no more requests. What it returns is closed when the answers that
-// are under way have come to their end.
+// end takes no more requests. The channel it returns is closed when the answers that
+// are under way have ended.
 func (s *Server) end() (answered <-chan struct{}) {
 	s.mu.Lock()
 	s.ended = true
@@ -153,7 +153,7 @@ func (s *Server) await(answered <-chan struct{}) {
 	}
 }
 
-// enter counts an answer, unless this is the end.
+// enter counts an answer. It returns false, and does not count, after end.
 func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,8 +171,8 @@ func untilEnd(ctx context.Context) context.Context {
 	return ctx.Value(baseKey{}).(context.Context)
 }
 
-// panicked reports what must not take hupwatch down.
+// panicked reports a panic, which must not end hupwatch.
 func (s *Server) panicked(what string, reason any, stack []byte) error {
 	s.report(fmt.Errorf("answer %s: panic: %v\n%s", what, reason, stack))
-	return &control.Error{Reason: control.ReasonFailed, Message: "hupwatch met a mistake of its own, its log has the details; nothing else is affected"}
+	return &control.Error{Reason: control.ReasonFailed, Message: "internal error in hupwatch, its log has the details; nothing else is affected"}
 }

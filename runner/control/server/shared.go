@@ -7,8 +7,8 @@ import (
 	"hupwatch/runner/control"
 )
 
-// shared makes a value once for all who want it at the same time. Nobody gets
-// one whose making had begun before it was asked for.
+// shared makes a value once for all callers that want it at the same time. No caller
+// gets a value whose making began before the call.
 type shared[T any] struct {
 	turn sync.Mutex // held by the one that makes the value
 
@@ -36,7 +36,7 @@ func (s *shared[T]) get(ctx context.Context, build func() (T, error)) (T, error)
 			return none, ctx.Err()
 		}
 	}
-	mine = &making[T]{made: make(chan struct{}), err: &control.Error{Reason: control.ReasonFailed, Message: "hupwatch met a mistake of its own"}}
+	mine = &making[T]{made: make(chan struct{}), err: &control.Error{Reason: control.ReasonFailed, Message: "internal error in hupwatch"}}
 	s.next = mine
 	s.mu.Unlock()
 

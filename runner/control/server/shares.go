@@ -20,8 +20,8 @@ const (
 	placeNone place = iota
 	placeMaster
 	placeMember
-	placeStranger // who may do nothing, and is told so
-	placeSurplus  // for whom there is no room, and who is told so
+	placeStranger // for a client that may do nothing, and is told so
+	placeSurplus  // for a client that there is no room for, and that is told so
 )
 
 func newShares(l limits) *shares {
@@ -48,7 +48,7 @@ func (s *shares) take(r role, uid int) place {
 	return at
 }
 
-// takeSurplus returns a place to be turned away at, if there is one.
+// takeSurplus returns a place for a client that is turned away, if there is one.
 func (s *shares) takeSurplus() place {
 	s.mu.Lock()
 	defer s.mu.Unlock()

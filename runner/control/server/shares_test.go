@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestEverybodyHasAShare(t *testing.T) {
+func TestSharesLimitEachUserAndRole(t *testing.T) {
 	t.Parallel()
 	s := newShares(limits{clients: 5, others: 3, each: 2, strangers: 1, surplus: 1})
 	for i, step := range []struct {

@@ -31,14 +31,14 @@ type socket struct {
 
 	mu       sync.Mutex // guards what is below
 	listener *net.UnixListener
-	file     os.FileInfo // what listens, however often somebody replaces the path
+	file     os.FileInfo // of the socket that listens, whatever is at the path now
 	ended    bool
 }
 
-// listen makes the socket, in the place of one that another hupwatch left
-// behind. It is made under a name that nobody knows, and gets its own when
-// nobody but its owner can connect, whatever the umask: that is the whole
-// process's, services included.
+// listen makes the socket, in the place of one that another hupwatch left behind. It
+// is made under a name that nobody knows, and gets its own name once only its owner
+// can connect. The umask is not used for that: it belongs to the whole process,
+// services included.
 func (s *socket) listen() (*net.UnixListener, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func listenPrivately(path string) (*net.UnixListener, error) {
 		return nil, err
 	}
 	listener := l.(*net.UnixListener)
-	listener.SetUnlinkOnClose(false) // the path is another one by then
+	listener.SetUnlinkOnClose(false) // by then the socket has another path
 	if err := os.Chmod(path, modeOwner); err != nil {
 		l.Close()
 		_ = os.Remove(path)

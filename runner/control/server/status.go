@@ -113,7 +113,7 @@ func (s *Server) getHealth(a *answer, r *http.Request, _ string) error {
 	return a.value(http.StatusOK, struct{}{})
 }
 
-// getReady says whether every service that is wanted up is running.
+// getReady reports whether every service that is wanted up is running.
 func (s *Server) getReady(a *answer, r *http.Request, _ string) error {
 	if _, err := readQuery(r.URL.RawQuery); err != nil {
 		return err

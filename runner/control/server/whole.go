@@ -2,8 +2,8 @@ package server
 
 import "hupwatch/runner/control"
 
-// A list with nothing in it is an empty list in JSON, never null: who goes
-// through it need not ask first. What the daemon returned is left as it is.
+// A list with nothing in it is an empty list in JSON, never null, so that clients need
+// not check for null. What the daemon returned is left as it is.
 
 func list[T any](l []T) []T {
 	if l == nil {

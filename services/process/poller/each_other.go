@@ -32,7 +32,7 @@ type Descriptor struct {
 	file    *os.File // a copy of the descriptor
 
 	paused, removed bool
-	changed         *sync.Cond // one of these
+	changed         *sync.Cond // when one of these changes
 }
 
 // New returns a poller that watches nothing yet. A handler that panics is reported,
@@ -64,8 +64,8 @@ func (p *Poller) Add(fd int, h Handler) (*Descriptor, error) {
 	return d, nil
 }
 
-// AddHangup is Add for a descriptor that others read, which is only told of a
-// hang-up. There is no such thing here.
+// AddHangup is Add for a descriptor that others read: its handler is called for a
+// hang-up only. This system has no such thing.
 func (p *Poller) AddHangup(int, Handler) (*Descriptor, error) { return nil, errors.ErrUnsupported }
 
 // Close ends the watching. It returns when no handler is called any more, so no

@@ -34,8 +34,8 @@ type Descriptor struct {
 	handler Handler
 	fd      int
 	events  uint32
-	// id tells it from a later one with the same number, for which an event that
-	// is still on its way must not be taken.
+	// id tells it from a later one with the same number: an event of this one that
+	// is still on its way must not be taken for one of that.
 	id int32
 
 	paused, removed bool // the poller's, under its lock
@@ -73,7 +73,7 @@ func (p *Poller) Add(fd int, h Handler) (*Descriptor, error) {
 // AddHangup is Add for a descriptor that others read, like a listening socket:
 // the handler is called when it hangs up, once each time, and for nothing else.
 func (p *Poller) AddHangup(fd int, h Handler) (*Descriptor, error) {
-	// Edge-triggered, for nobody here can read a hang-up away.
+	// Edge-triggered, since no read here takes a hang-up away.
 	return p.add(fd, unix.EPOLLRDHUP|unix.EPOLLET, h)
 }
 
@@ -107,8 +107,8 @@ func (p *Poller) Close() {
 
 // Pause stops the calls until Resume.
 func (d *Descriptor) Pause() {
-	// Without any event a hang-up is still reported, edge-triggered at least only
-	// once. Unlike taking it out and in again, this cannot fail.
+	// A hang-up is reported even if no event is asked for, but edge-triggered only
+	// once. To take the descriptor out and in again could fail; this cannot.
 	d.pause(true, unix.EPOLLET)
 }
 
@@ -185,7 +185,7 @@ func (p *Poller) run(conn syscall.RawConn) {
 	}
 }
 
-// wanted returns what an event is about, if anybody still wants to hear of it.
+// wanted returns the descriptor of an event; nil if its handler must not be called.
 func (p *Poller) wanted(id int32) *Descriptor {
 	p.mu.Lock()
 	defer p.mu.Unlock()

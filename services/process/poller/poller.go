@@ -1,5 +1,5 @@
-// Package poller waits for many descriptors with one goroutine, so that one
-// that has nothing to say costs neither a goroutine nor a buffer.
+// Package poller waits for many descriptors with one goroutine, so that an idle
+// descriptor costs neither a goroutine nor a buffer.
 //
 //	descriptors ──▶ one epoll ──▶ the runtime's own ──▶ one goroutine ──▶ Handler
 //
@@ -13,10 +13,10 @@ const BufferSize = 16 << 10
 type Handler interface {
 	// Readable says that a read will not block: there is something, or the end.
 	// It is called again, after the other descriptors had their turn, until
-	// everything was read; so one read each time is fair. The buffer is the
-	// poller's and only lent. It must not block.
+	// everything was read; so one read each time is fair. The buffer is valid
+	// only during the call. The call must not block.
 	//
-	// A call that was on its way may come once more after Pause or Remove, so
-	// that the handler must know by itself whether it has closed its descriptor.
+	// A call that was on its way may come once more after Pause or Remove. So the
+	// handler itself must know whether it has closed its descriptor.
 	Readable(d *Descriptor, buffer []byte)
 }

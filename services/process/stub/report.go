@@ -15,10 +15,10 @@ const (
 	Chdir
 	Executing   // all is done but the exec, which may hang: no failure
 	Exec        // the exec failed
-	Interpreter // it did since what is to interpret the file is missing
+	Interpreter // the exec failed since the file's interpreter is missing
 )
 
-// Report says at which stage a stub failed. What succeeds is not reported.
+// Report says at which stage a stub failed, or that it is Executing.
 type Report struct {
 	Stage Stage
 	Index int // of the limit

@@ -30,7 +30,7 @@ func (l Limit) set() error {
 	return syscall.Setrlimit(l.Resource, &r)
 }
 
-// fill bridges the systems' ideas of a limit: its type, and what infinity is.
+// fill sets a limit. Systems differ in its type, and in what infinity is.
 func fill[T int64 | uint64](limit *T, value uint64) {
 	infinity := int64(syscall.RLIM_INFINITY)
 	*limit = T(value)
@@ -39,7 +39,7 @@ func fill[T int64 | uint64](limit *T, value uint64) {
 	}
 }
 
-// The bounds of what a stub believes: the kernel takes no larger command.
+// The longest request that a stub reads: the kernel takes no larger command.
 const maxRequest = 64 << 20
 
 // Marshal returns the request as it goes to the stub: its length, then fields
@@ -156,8 +156,8 @@ func (e *encoder) texts(list []string) {
 	}
 }
 
-// decoder reads what encoder wrote. Both ends are the same binary, so it has
-// no mind for anything else: of a request cut short it makes zeros.
+// decoder reads what encoder wrote. Both ends are the same binary, so it returns no
+// errors: what is missing from a request that was cut short is zero.
 type decoder []byte
 
 func (d *decoder) number() uint64 {
@@ -173,7 +173,7 @@ func (d *decoder) number() uint64 {
 	return n
 }
 
-// count is a number of things that follow, which take at least a number each.
+// count is how many things follow. Each of them takes at least one number.
 func (d *decoder) count() int {
 	return int(min(d.number(), uint64(len(*d)/8)))
 }

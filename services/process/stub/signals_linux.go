@@ -6,8 +6,8 @@ import (
 )
 
 // clearSignals empties the signal mask and takes every ignored signal back to
-// its default, which are the two things a command inherits. hupwatch does so
-// for itself when it starts; here it counts if it could not (no /proc).
+// its default: a command inherits both. hupwatch does so for itself when it
+// starts. This is for when it could not (no /proc).
 func clearSignals() {
 	// Zeros are an empty set, and an action that is SIG_DFL. The runtime has
 	// handlers of its own for most signals; an exec makes those default anyway.

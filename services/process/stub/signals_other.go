@@ -2,5 +2,5 @@
 
 package stub
 
-// clearSignals has no way to do so without more than syscall.
+// clearSignals does nothing: syscall alone has no way to do it.
 func clearSignals() {}

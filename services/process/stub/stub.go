@@ -42,8 +42,8 @@ func run(control int) {
 	syscall.Exit(exitFailed)
 }
 
-// become returns only if it fails. It changes the user as late and enters the
-// directory as that user, who alone has to be able to.
+// become returns only if it fails. It changes the user late, but enters the
+// directory as that user: nobody else needs access to it.
 func (r *Request) become(control int) Report {
 	if err := r.adjustOOMScore(); err != nil {
 		return Report{Stage: OOMScoreAdj, Errno: errno(err)}
@@ -88,7 +88,7 @@ func (r *Request) adjustOOMScore() error {
 	return err
 }
 
-// switchUser gives up what hupwatch may do, and makes sure that it is given up.
+// switchUser gives up the rights of hupwatch, and makes sure that they are gone.
 func (r *Request) switchUser() (Stage, error) {
 	if !r.SwitchUser {
 		return 0, nil
@@ -118,8 +118,8 @@ func (r *Request) switchUser() (Stage, error) {
 	return 0, nil
 }
 
-// environment is the command's own, with LISTEN_PID only now that there is a
-// process whose number it can be.
+// environment is the command's own. LISTEN_PID is added only here: before, there
+// was no process whose number it could be.
 func (r *Request) environment() []string {
 	env := make([]string, 0, len(r.Env)+1)
 	for _, v := range r.Env {

@@ -1,5 +1,5 @@
 // Command load puts a bounded load on a web server until it is interrupted, and
-// tells what the server lost. Leave it running while you reload.
+// prints what the server lost. Leave it running while you reload.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run returns 0 if nothing was lost, 1 if something was, 2 for a wrong usage.
+// run returns 0 if nothing was lost, 1 if something was, 2 for bad usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var cfg load.Config
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// printAnswers tells who answered, and how often.
+// printAnswers prints what answered, and how often.
 func printAnswers(stdout io.Writer, result *load.Result) {
 	times := make(map[string]int)
 	for a := range result.Answers() {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestTheExitCodeTellsWhetherSomethingWasLost(t *testing.T) {
+func TestExitCodeSaysIfRequestsWereLost(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "release-1")
