@@ -301,6 +301,10 @@ func (w *Watcher) step(in lifecycle.Input) {
 		w.catchUpWith(x.Generation)
 		w.unprobe(x.Generation)
 		w.repair()
+		if s := w.started(x.Generation); s != nil && x.Exit.Code != 0 {
+			x.InUse = saysInUse(s.output.Tail())
+			in = x
+		}
 	case lifecycle.HookDone:
 		delete(w.hooks, x.Token)
 	case lifecycle.Emptied:

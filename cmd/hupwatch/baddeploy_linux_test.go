@@ -179,7 +179,7 @@ func TestBadReleasesOfRealServersLoseNoRequestAndTellWhy(t *testing.T) {
 // itself: the one before has it.
 const portTaken = "cannot have its port twice"
 
-var remedy = []string{"the active one does", "give the address to the key listen", "stop the service and start it"}
+var remedy = []string{"give the address to the key listen", "stop the service and start it"}
 
 var portOwners = []realServer{
 	{ // it tries five times, a second apart

@@ -89,3 +89,15 @@ func answersTCP(t *testing.T, address, want string) {
 		t.Errorf("at %s answers %q, %v, want %q", address, got, err, want)
 	}
 }
+
+// Nobody looks at what it listens on: that is no TCP, and it has ended at once.
+func TestServerThatCannotHaveItsUDPPortTwiceIsKeptOutWithTheRemedy(t *testing.T) {
+	t.Parallel()
+	needs(t, "python3")
+	host, _, _ := strings.Cut(loopback(), ":")
+	server := `import signal, socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("` + host + `", 8000)); print("serving", flush=True); signal.pause()`
+	d := startDaemon(t, quick+fmt.Sprintf("[services.dns]\ncommand = [\"python3\", \"-c\", %q]\n%s\n", server, `warmup = "3s"`))
+	d.promoted("dns", 1)
+	reason := d.keepsOld("dns", "1")
+	wants(t, reason, "exited with status 1", "its address is in use, and the old one may have it", "give the address to the key listen", "reload to stop-first")
+}

@@ -158,7 +158,7 @@ func (g *Generation) early(now Instant) string {
 	}
 	var text string
 	switch {
-	case g.Phase == PhaseProving && g.Proof.Way == WayListening && len(g.Proof.Missing) > 0:
+	case g.notListening():
 		return fmt.Sprintf("%s, %s after it started; %s; %s", e, round(now.Sub(g.StartedAt)), g.lacks(), ListenRemedy)
 	case g.Phase == PhaseProving && g.lacked() != "":
 		text = fmt.Sprintf("%s, %s after it started, before it was ready (%s)", e, round(now.Sub(g.StartedAt)), g.lacked())
@@ -173,6 +173,23 @@ func (g *Generation) early(now Instant) string {
 		text += "; if it puts itself into the background, tell it to stay in the foreground"
 	}
 	return text
+}
+
+// notListening reports whether it was seen not to listen where the active one does.
+func (g *Generation) notListening() bool {
+	return g.Phase == PhaseProving && g.Proof.Way == WayListening && len(g.Proof.Missing) > 0
+}
+
+// inUse is what to do if it said that an address is in use. It may have ended before
+// anybody could look at what it listens on, and of UDP nobody looks.
+func (g *Generation) inUse(sl *Slot) string {
+	switch {
+	case len(g.service().Listen) > 0:
+		return "it says that an address is in use: if that is one of listen, let it take the socket from hupwatch, and not open it itself"
+	case sl.Active != nil || len(sl.Draining) > 0:
+		return "it says that its address is in use, and the old one may have it: " + ListenRemedy
+	}
+	return "it says that its address is in use: ss -ltnp says by which process, ss -lunp for UDP"
 }
 
 func round(d time.Duration) time.Duration {

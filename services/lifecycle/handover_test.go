@@ -53,6 +53,25 @@ func (b *bench) wantUnix(generation int) {
 	}
 }
 
+// It ended before anybody could look at what it listens on.
+func TestEndForAnAddressInUseHasTheRemedy(t *testing.T) {
+	b := serving(t, web())
+	b.ask(7)
+	b.start("/releases/2")
+	b.tell(lifecycle.Exited{Generation: 2, Exit: lifecycle.Exit{Code: 1}, InUse: true})
+	if e := b.ended(); e.Result != lifecycle.ResultKeptOld || !strings.Contains(e.Reason, "the old one may have it: "+lifecycle.ListenRemedy) {
+		t.Errorf("the reload ended %s: %q", e.Result, e.Reason)
+	}
+
+	b = newBench(t, web()) // it is another process that has it
+	b.tell(lifecycle.Start{})
+	b.start("/releases/1")
+	b.tell(lifecycle.Exited{Generation: 1, Exit: lifecycle.Exit{Code: 1}, InUse: true})
+	if e := b.ended(); !strings.Contains(e.Reason, "ss -ltnp says by which process") {
+		t.Errorf("the start failed: %q", e.Reason)
+	}
+}
+
 // warm brings generation 2 of a reload to the end of its warm-up.
 func (b *bench) warm() {
 	b.ask(7)

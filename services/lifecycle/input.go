@@ -135,10 +135,12 @@ type (
 		Generation int
 		Failure    string
 	}
-	// Exited says that the main process of a generation has ended.
+	// Exited says that the main process of a generation has ended. InUse is set if it
+	// said that an address it wanted to open is in use.
 	Exited struct {
 		Generation int
 		Exit       Exit
+		InUse      bool
 	}
 	// Emptied says that nothing is left of the process group of a generation whose main
 	// process had ended before.

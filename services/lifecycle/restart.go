@@ -15,7 +15,11 @@ func (s *step) exited(in Exited) {
 	g.LastStatus = in.Exit
 	switch g {
 	case sl.Incoming:
-		s.fail(sl, g.early(s.now))
+		reason := g.early(s.now)
+		if in.InUse && !g.notListening() {
+			reason += "; " + g.inUse(sl)
+		}
+		s.fail(sl, reason)
 	case sl.Active:
 		s.killHook(g)
 		s.crashed(sl, g)
