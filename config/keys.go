@@ -74,7 +74,7 @@ func topKeys() []Key {
 func daemonKeys() []Key {
 	return section(sectionDaemon, []Key{
 		{
-			Name: "runtime_dir", Type: "path", Default: `"/run/hupwatch"`, decode: ownDirectory(func(t *table) *string { return &t.daemon.RuntimeDir }),
+			Name: "runtime_dir", Type: "path", Default: `"/run/hupwatch"`, decode: runtimeDirectory(func(t *table) *string { return &t.daemon.RuntimeDir }),
 			Doc: "A directory of hupwatch's own: pid, control.sock, and what is known of the processes that live. Not root: $XDG_RUNTIME_DIR/hupwatch, else /tmp/hupwatch-UID.",
 		},
 		{

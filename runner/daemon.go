@@ -103,13 +103,14 @@ func Run(o Options) (code int, err error) {
 	feed := view.StartFeed(record, events, mistakes)
 	defer feed.Wait(logPatience)
 	defer events.Close()
-	hub, err := output.New(output.Options{Dir: dir.file("output"), Stdout: o.Stdout, Stderr: o.Log, Trouble: trouble, Mistakes: mistakes})
+	dir.trouble = func(text string) { trouble("", text) }
+	hub, err := output.New(output.Options{Dir: dir.file("output"), Lost: dir.restore, Stdout: o.Stdout, Stderr: o.Log, Trouble: trouble, Mistakes: mistakes})
 	if err != nil {
 		return 0, err
 	}
 	defer hub.Close(outputPatience)
 	ears := notify.New(dir.file("notify"))
-	ears.Mistakes = mistakes
+	ears.Mistakes, ears.Lost = mistakes, dir.restore
 	defer ears.Close()
 	watch, stopWatch := watchPaths(trouble, mistakes)
 	defer stopWatch()
@@ -152,8 +153,10 @@ func Run(o Options) (code int, err error) {
 	s.rollout.LastID = record.LastID()
 	a := view.New(o.Version, view.Source{Host: host, Load: o.Load, Front: &s.front, Request: s.request}, feed)
 	var control *server.Server
-	if path := dir.file("control.sock"); path != "" {
+	if path := dir.file(controlSocket); path != "" {
 		control = server.New(path, a, func(err error) { trouble("", err.Error()) })
+		dir.store.Lost, dir.store.Forgotten = dir.restore, s.recordLost
+		defer keep(dir, watch, control, mistakes)()
 	}
 	s.apply = func(d config.Daemon) {
 		eventLog.apply(d)

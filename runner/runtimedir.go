@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,11 +20,21 @@ import (
 
 // runtimeDir is daemon.runtime_dir, held by this hupwatch alone.
 type runtimeDir struct {
-	path   string // empty for none
-	lock   *os.File
-	ledger ledger
-	wanted map[string]lifecycle.Wanted // what an earlier hupwatch was asked for
+	path    string // empty for none
+	ledger  ledger
+	store   *state.Store                // the ledger, if there is a directory
+	wanted  map[string]lifecycle.Wanted // what an earlier hupwatch was asked for
+	trouble func(text string)           // told what restore did
+
+	mu   sync.Mutex // guards what is below
+	lock *os.File
 }
+
+// runtimeDirMode lets everybody reach the sockets in it, and see nothing.
+const runtimeDirMode = 0o711
+
+// controlSocket is its name in the directory.
+const controlSocket = "control.sock"
 
 // ledger records what lives, and has a mark.
 type ledger interface {
@@ -79,7 +90,7 @@ func (f forgetful) Mark() string { return string(f) }
 // holdDir makes the directory if need be and locks it. The kernel drops the lock
 // with the process, so nothing stale can ever be in the way.
 func holdDir(path string) (*runtimeDir, error) {
-	if err := os.MkdirAll(path, 0o711); err != nil {
+	if err := os.MkdirAll(path, runtimeDirMode); err != nil {
 		return nil, fmt.Errorf("make runtime_dir: %w; set daemon.runtime_dir to a directory that hupwatch can write to", err)
 	}
 	if err := ownDirectory("runtime_dir", path); err != nil {
@@ -120,7 +131,7 @@ func (d *runtimeDir) take() error {
 	if d.wanted, err = store.Wanted(); err != nil {
 		return err
 	}
-	d.ledger = store
+	d.ledger, d.store = store, store
 	return d.writePID()
 }
 
@@ -184,6 +195,8 @@ func (d *runtimeDir) writePID() error {
 
 // release lets go of the directory.
 func (d *runtimeDir) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.lock == nil {
 		return
 	}

@@ -168,6 +168,13 @@ func (s *supervisor) show(added bool) {
 	s.front.Store(now)
 }
 
+// recordLost has every service save again what lives of it.
+func (s *supervisor) recordLost() {
+	for _, w := range s.front.Load().Watchers {
+		w.RecordLost()
+	}
+}
+
 var errWatched = errors.New("the watchers are ended")
 
 // startWatchers runs new watchers. A run.Group cannot grow, so watchers that begin

@@ -74,6 +74,22 @@ func (w *Watcher) save() {
 	})
 }
 
+// recordLost is an input: the ledger has lost what was saved.
+type recordLost struct{ lifecycle.Input }
+
+// RecordLost has the watcher save again what lives of its service. It does not block.
+func (w *Watcher) RecordLost() { w.Post(recordLost{}) }
+
+// saveAgain writes down again what was lost; the end of the turn saves the rest.
+func (w *Watcher) saveAgain() {
+	w.saved, w.wanted = nil, ""
+	for _, generation := range w.intended {
+		if err := w.host.Ledger.Intend(w.machine.Name, generation); err != nil {
+			_ = w.notWritten(err)
+		}
+	}
+}
+
 // notWritten reports an error of the ledger, the same one only once.
 func (w *Watcher) notWritten(err error) error {
 	err = fmt.Errorf("write state: %w", err)

@@ -297,6 +297,9 @@ func (w *Watcher) step(in lifecycle.Input) {
 		w.repairing.Store(false)
 		w.repair()
 		return
+	case recordLost:
+		w.saveAgain()
+		return
 	case lifecycle.Exited:
 		w.catchUpWith(x.Generation)
 		w.unprobe(x.Generation)

@@ -33,6 +33,9 @@ type start struct {
 // begin writes down a start. What the file had before is of an earlier hupwatch,
 // of which nothing lives.
 func (s *starts) begin(which start) error {
+	if s.removed() {
+		s.close()
+	}
 	if s.fd == 0 {
 		fd, err := unix.Open(s.path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_APPEND|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
@@ -47,10 +50,27 @@ func (s *starts) begin(which start) error {
 	return nil
 }
 
+// removed reports whether the file was removed since it was opened.
+func (s *starts) removed() bool {
+	var now unix.Stat_t
+	return s.fd != 0 && unix.Fstat(s.fd, &now) == nil && now.Nlink == 0
+}
+
+// close has the file opened anew.
+func (s *starts) close() {
+	if s.fd != 0 {
+		unix.Close(s.fd)
+	}
+	s.fd, s.size = 0, 0
+}
+
 // end writes down that a start came to its end. If that fails, a later hupwatch looks
 // for its process in vain.
 func (s *starts) end(which start) {
 	s.pending--
+	if s.fd == 0 { // the file is gone, and with it what was begun
+		return
+	}
 	_ = s.append("-", which)
 	if s.pending == 0 && s.size > startsLimit && unix.Ftruncate(s.fd, 0) == nil {
 		s.size = 0

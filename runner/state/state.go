@@ -29,6 +29,13 @@ const version = 1
 // service has a file of its own, so it may be used by many goroutines as long as
 // each service has but one.
 type Store struct {
+	// Lost is called if the directory is gone, with all that was in it. It makes the
+	// one above it again, if need be. Forgotten is called after that: every service is
+	// to Save again. Neither may call the Store. Nil does nothing; they are set before
+	// the first Intend and Save.
+	Lost      func() error
+	Forgotten func()
+
 	dir  string
 	mark string
 
@@ -73,17 +80,20 @@ func (s *Store) begin() error {
 		}
 	}
 	s.mark = rand.Text()
-	if err := s.write("mark", []byte(s.mark+" "+process.BootID()+"\n")); err != nil {
-		return fmt.Errorf("write mark: %w", err)
-	}
-	return nil
+	return s.writeMark()
 }
 
 // Intend implements services.Ledger.
 func (s *Store) Intend(service string, generation int) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	return s.starts.begin(start{service, generation})
+	err := s.starts.begin(start{service, generation})
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = s.makeAgain(); err == nil {
+			err = s.starts.begin(start{service, generation})
+		}
+	}
+	return err
 }
 
 // Settle implements services.Ledger.
@@ -144,6 +154,43 @@ func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 func (s *Store) write(name string, text []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	err := s.replace(name, text)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = s.makeAgain(); err == nil {
+			err = s.replace(name, text)
+		}
+	}
+	return err
+}
+
+// makeAgain makes the directory that is gone, with the same mark.
+func (s *Store) makeAgain() error {
+	if s.Lost != nil {
+		if err := s.Lost(); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("make state directory: %w", err)
+	}
+	s.starts.close()
+	if err := s.writeMark(); err != nil {
+		return err
+	}
+	if s.Forgotten != nil {
+		s.Forgotten()
+	}
+	return nil
+}
+
+func (s *Store) writeMark() error {
+	if err := s.replace("mark", []byte(s.mark+" "+process.BootID()+"\n")); err != nil {
+		return fmt.Errorf("write mark: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) replace(name string, text []byte) error {
 	spare := s.path(".spare")
 	if err := overwrite(spare, text); err != nil {
 		_ = os.Remove(spare) // half a file helps nobody, least of all a full disk

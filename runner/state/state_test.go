@@ -263,6 +263,45 @@ func TestARecordThatMakesNoSenseIsAnErrorWithARemedy(t *testing.T) {
 	}
 }
 
+// A later hupwatch must know what lives, though a cleaner was here.
+func TestDirectoryThatWasRemovedIsMadeAgainWithAllThatLives(t *testing.T) {
+	above := filepath.Join(t.TempDir(), "above")
+	dir := filepath.Join(above, "state")
+	s := open(t, dir)
+	lives, _ := self(t)
+	lost, forgotten := 0, 0
+	s.Lost = func() error { lost++; return os.MkdirAll(above, 0o755) }
+	s.Forgotten = func() { forgotten++ }
+	remove := func() {
+		t.Helper()
+		if err := os.RemoveAll(above); err != nil {
+			t.Fatal(err)
+		}
+	}
+	living := services.Living{Generation: 1, Phase: lifecycle.PhaseActive, Identity: lives}
+
+	intend(t, s, "web", 1)
+	remove()
+	save(t, s, "web", living)
+	if lost != 1 || forgotten != 1 {
+		t.Errorf("it was told %d times that the directory is gone, and %d that all is to be saved again; want once", lost, forgotten)
+	}
+	if found := survivors(t, open(t, dir)); len(found) != 1 || found[0].Service != "web" {
+		t.Errorf("survivors are %v, want web", found)
+	}
+
+	remove()
+	intend(t, s, "api", 7)
+	s.Settle("api", 7)
+	s.Settle("web", 1) // which was begun in the file that is gone
+	if lost != 2 || forgotten != 2 {
+		t.Errorf("at a start it was told %d and %d times, want twice", lost, forgotten)
+	}
+	if again := open(t, dir); again.Mark() != s.Mark() {
+		t.Errorf("the mark is %q, it was %q", again.Mark(), s.Mark())
+	}
+}
+
 func TestRecordsFromBeforeTheBootAreForgotten(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"mark": "OLD another-boot\n", "web.json": "half a rec"} {

@@ -39,6 +39,10 @@ const mostClosing = 16
 type Server struct {
 	// Mistakes is told of what panics here. It is set before anything is opened.
 	Mistakes mistake.Report
+	// Lost is called if the directory is gone, with all that was in it. It makes the
+	// one above it again, if need be. Nil does nothing; it is set before anything is
+	// opened.
+	Lost func() error
 
 	// Never taken while the lock of a socket or pipe is held.
 	mu        sync.Mutex // guards what is below
@@ -89,7 +93,13 @@ func (s *Server) Open(service string, generation int, as *process.Credential, he
 		return nil, fmt.Errorf("open notify socket of generation %d: %w", generation, err)
 	}
 	k := &Socket{server: s, service: service, path: path, as: as, hear: hear}
-	if err := k.begin(s.poller); err != nil {
+	err = k.begin(s.poller)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = s.makeAgain(); err == nil {
+			err = k.begin(s.poller)
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open notify socket %s: %w", path, err)
 	}
 	s.sockets[path] = k
@@ -161,6 +171,20 @@ func (s *Server) makeDirectory() (err error) {
 	}
 	s.made = true
 	return nil
+}
+
+// makeAgain makes the directory that is gone. A fresh one keeps its name: processes that
+// run have it.
+func (s *Server) makeAgain() error {
+	if s.Lost != nil {
+		if err := s.Lost(); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(s.dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return os.Chmod(s.dir, 0o711) // whatever the umask
 }
 
 // path is SERVICE.GENERATION in the directory. If a long name does not fit, a

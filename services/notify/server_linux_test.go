@@ -65,6 +65,29 @@ func TestSocketIsItsUsersAlone(t *testing.T) {
 	}
 }
 
+func TestDirectoryThatWasRemovedIsMadeAgain(t *testing.T) {
+	above := filepath.Join(t.TempDir(), "above")
+	s := notify.New(filepath.Join(above, "notify"))
+	s.Lost = func() error { return os.MkdirAll(above, 0o755) }
+	defer s.Close()
+	if err := s.Lost(); err != nil {
+		t.Fatal(err)
+	}
+	for generation := 1; generation <= 2; generation++ {
+		e := newEar()
+		k, err := s.Open("web", generation, nil, e.hear)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Socket = k
+		newMouth(t, k.Path()).say(t, "READY=1")
+		e.want(t, notify.Message{Ready: true})
+		if err := os.RemoveAll(above); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestEveryNameFitsIntoAPath(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, strings.Repeat("d", max(75-len(top), 1)))

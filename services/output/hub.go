@@ -36,6 +36,9 @@ type Options struct {
 	// Dir is a directory for FIFOs, which is made if need be. Empty is none, for
 	// a hupwatch without runtime_dir: then no process can be adopted.
 	Dir string
+	// Lost is called if Dir is gone, with all that was in it. It makes the directory
+	// above it again, if need be. Nil does nothing.
+	Lost func() error
 	// Stdout and Stderr are hupwatch's own.
 	Stdout, Stderr io.Writer
 	// Trouble is told what goes wrong. The service is empty if it concerns all
@@ -49,6 +52,7 @@ type Options struct {
 // goroutine and do not block, but for Close.
 type Hub struct {
 	dir            string
+	lost           func() error
 	trouble        func(service, text string)
 	mistakes       mistake.Report
 	poller         *poller.Poller
@@ -80,7 +84,7 @@ func New(o Options) (*Hub, error) {
 		return nil, err
 	}
 	h := &Hub{
-		dir: o.Dir, trouble: o.Trouble, mistakes: o.Mistakes, poller: p,
+		dir: o.Dir, lost: o.Lost, trouble: o.Trouble, mistakes: o.Mistakes, poller: p,
 		files:    make(map[string]*sink),
 		journals: make(map[string]*journal),
 		stories:  make(map[place]story),
@@ -112,7 +116,7 @@ func (h *Hub) Open(c *config.Service, generation, instance int, as *process.Cred
 	for _, r := range routes(c) {
 		fd := inherited(r.output, r.stream)
 		if captured(r.output) {
-			f, err := makeFIFO(h.path(c.Name, generation, instance, r.stream), as)
+			f, err := h.makeFIFO(h.path(c.Name, generation, instance, r.stream), as)
 			if err == nil {
 				fd = f.writer
 				err = h.begin(capture, c, generation, instance, r, f)
@@ -131,6 +135,23 @@ func (h *Hub) Open(c *config.Service, generation, instance int, as *process.Cred
 		}
 	}
 	return capture, nil
+}
+
+// makeFIFO makes a FIFO, and the directory again if that is gone.
+func (h *Hub) makeFIFO(path string, as *process.Credential) (fifo, error) {
+	f, err := makeFIFO(path, as)
+	if path == "" || !errors.Is(err, os.ErrNotExist) {
+		return f, err
+	}
+	if h.lost != nil {
+		if err := h.lost(); err != nil {
+			return f, err
+		}
+	}
+	if err := os.Mkdir(h.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return f, fmt.Errorf("make directory for output: %w", err)
+	}
+	return makeFIFO(path, as)
 }
 
 // Adopt goes on with what an earlier hupwatch made for a generation that still

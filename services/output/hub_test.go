@@ -351,14 +351,32 @@ func TestAFIFOIsGoneWithItsLastWriter(t *testing.T) {
 	}
 }
 
+func TestDirectoryOfFIFOsThatWasRemovedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	first := s.start(t, service("web", config.OutputPrefix), 1, "outlive")
+	if err := os.RemoveAll(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	next := s.start(t, service("web", config.OutputPrefix), 2, "outlive")
+	if made := s.fifos(t); !slices.Equal(made, []string{"web.2.0.out"}) {
+		t.Errorf("there is %v", made)
+	}
+	for _, c := range []*child{first, next} {
+		c.stdin.Close()
+		_ = c.Wait()
+		c.Tail()
+	}
+}
+
 func TestAFIFOThatCannotBeMadeIsAnErrorAndLeavesNothing(t *testing.T) {
 	s := newSite(t)
-	if err := os.RemoveAll(s.dir); err != nil {
+	if err := errors.Join(os.RemoveAll(s.dir), os.WriteFile(s.dir, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	before := descriptors(t)
 	for range 10 {
-		if _, err := s.Open(service("web", config.OutputPrefix), 1, 0, nil); !errors.Is(err, os.ErrNotExist) {
+		if _, err := s.Open(service("web", config.OutputPrefix), 1, 0, nil); !errors.Is(err, syscall.ENOTDIR) {
 			t.Errorf("got %v", err)
 		}
 	}

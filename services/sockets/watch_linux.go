@@ -88,6 +88,20 @@ func (w *Watch) Close() {
 	unix.Close(w.inotify)
 }
 
+// See has changed called when the file at a path is removed or replaced, until end is
+// called; one call more may come after that. changed may be called by any goroutine,
+// and must not block.
+func (w *Watch) See(path string, changed func()) (end func(), err error) {
+	if w == nil {
+		return nil, errors.ErrUnsupported
+	}
+	s, err := w.see(path, changed)
+	if err != nil {
+		return nil, err
+	}
+	return s.end, nil
+}
+
 // see has changed called when something happens to what is at a path now.
 func (w *Watch) see(path string, changed func()) (*sight, error) {
 	return w.look(path, watchedFor, changed)

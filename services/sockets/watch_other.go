@@ -31,3 +31,6 @@ func (w *Watch) await(string, func()) (*sight, error) { return nil, errors.ErrUn
 func (s *sight) end() {}
 
 func (w *Watch) hangUp(int, func()) (end func(), err error) { return nil, errors.ErrUnsupported }
+
+// See returns an error: the system has none.
+func (w *Watch) See(string, func()) (end func(), err error) { return nil, errors.ErrUnsupported }
