@@ -373,6 +373,9 @@ func (w *Watcher) carryOut(e lifecycle.Effect) {
 	case lifecycle.Answer:
 		w.coordinator.Answered(w.machine.Name, e)
 	case lifecycle.KeepSockets:
+		if e.Alone {
+			w.sockets.ShutDown(e.Listen)
+		}
 		if err := w.sockets.Keep(e.Listen); err != nil {
 			w.trouble(err)
 		}

@@ -547,6 +547,13 @@ var plants = []planted{
 		want: "which it may be started with next",
 	},
 	{
+		name: "sockets of what is left are shut down",
+		file: "services/lifecycle/guard.go",
+		code: "m.Stopping.Why != StopLeave)",
+		bug:  "m.Stopping.Why != StopLeave || PLANTED)",
+		want: "are shut down while generation",
+	},
+	{
 		name: "what is given up keeps its sockets",
 		file: "services/lifecycle/machine.go",
 		code: "	case m.Stopping != nil, sl.Resting != \"\":\n",

@@ -353,6 +353,16 @@ func (w *world) checkAlone(a *actor, e lifecycle.Launch) {
 	}
 }
 
+// checkShutDown: a socket is shut down for every process only if none lives that could
+// still serve it.
+func (w *world) checkShutDown(a *actor, e lifecycle.KeepSockets) {
+	for _, p := range a.live {
+		if e.Alone && !p.toldEmpty && (p.toldSpawned || p.spawned) {
+			w.violated("the sockets of %s are shut down while generation %d lives", a.machine.Name, p.number)
+		}
+	}
+}
+
 // resolving returns the generation that a release is made for, and its slot.
 func (w *world) resolving(a *actor, attempt int) (*lifecycle.Slot, *lifecycle.Generation) {
 	for i := range a.machine.Slots {

@@ -340,6 +340,7 @@ func (w *world) carryOut(a *actor, e lifecycle.Effect) {
 		w.answers += len(e.IDs)
 		w.inbox = append(w.inbox, Answered{name, e})
 	case lifecycle.KeepSockets:
+		w.checkShutDown(a, e)
 		a.open = slices.DeleteFunc(a.open, func(l config.Listen) bool { return !slices.Contains(e.Listen, l) })
 		maps.DeleteFunc(a.public, func(path string, _ int) bool { return !slices.Contains(e.Publish, path) })
 	case lifecycle.Remember:

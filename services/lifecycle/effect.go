@@ -130,10 +130,12 @@ type (
 		PID        int
 	}
 	// KeepSockets closes the listening sockets of the service but these, and removes
-	// its public paths but these.
+	// its public paths but these. Alone is set if no generation lives, which could still
+	// serve one of those that are closed.
 	KeepSockets struct {
 		Listen  []config.Listen
 		Publish []string
+		Alone   bool
 	}
 	// Remember writes down what is known of the service, for after a reboot.
 	Remember struct{ Record Record }

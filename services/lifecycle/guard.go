@@ -75,8 +75,14 @@ func (s *step) keepSockets() {
 // settleSockets says which sockets and public paths are kept.
 func (s *step) settleSockets() {
 	if s.keeps {
-		s.effects[s.keepsAt] = KeepSockets{Listen: s.listens(), Publish: s.publishes()}
+		s.effects[s.keepsAt] = KeepSockets{Listen: s.listens(), Publish: s.publishes(), Alone: s.alone()}
 	}
+}
+
+// alone reports whether no generation lives that could still serve a socket which is
+// closed. Those that were left when hupwatch ends do.
+func (m *Machine) alone() bool {
+	return m.living() == 0 && (m.Stopping == nil || m.Stopping.Why != StopLeave)
 }
 
 // publishes is every public path that is still needed.

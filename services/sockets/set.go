@@ -119,6 +119,18 @@ func (s *Set) Keep(listens []config.Listen) error {
 	return errors.Join(errs...)
 }
 
+// ShutDown ends the listening on the TCP sockets that are not in listens, for every
+// process that has them, so that their addresses are free at once: a child that is being
+// forked for another service has a copy of every descriptor until some time after its
+// exec. It is for sockets that nobody serves any more; Keep is to close them.
+func (s *Set) ShutDown(listens []config.Listen) {
+	for k, open := range s.open {
+		if open.file == nil && !slices.ContainsFunc(listens, func(l config.Listen) bool { return keyOf(l) == k }) {
+			_ = unix.Shutdown(open.fd, unix.SHUT_RDWR)
+		}
+	}
+}
+
 // sockets returns those that are open, in the order of their addresses.
 func (s *Set) sockets() []*socket {
 	return slices.SortedFunc(maps.Values(s.open), func(a, b *socket) int {

@@ -1,11 +1,14 @@
 package sockets_test
 
 import (
+	"context"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -159,6 +162,38 @@ func TestTakenPortIsAnErrorWithARemedy(t *testing.T) {
 	_, err = newSet(t).Open([]config.Listen{tcp("tcp", l.Addr().String())})
 	if err == nil || !strings.Contains(err.Error(), "address already in use: stop whoever listens there") {
 		t.Errorf("Open: %v", err)
+	}
+}
+
+// A child that is being forked has a copy of every descriptor until its exec.
+func TestClosedAddressIsFreeAtOnceWhileOthersAreStarted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var starting sync.WaitGroup
+	for range 4 {
+		starting.Go(func() {
+			for ctx.Err() == nil {
+				_ = exec.Command("/bin/true").Run()
+			}
+		})
+	}
+	defer starting.Wait()
+	defer cancel()
+	var s sockets.Set
+	free := newSet(t)
+	name, err := unix.Getsockname(open(t, free, tcp("tcp", "127.0.0.1:0"))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.Close()
+	l := []config.Listen{tcp("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*unix.SockaddrInet4).Port)))}
+	for range 500 {
+		if _, err := s.Open(l); err != nil {
+			t.Fatal(err)
+		}
+		s.ShutDown(nil)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
