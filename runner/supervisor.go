@@ -83,8 +83,8 @@ func (s *supervisor) DownForGood(service string, code int) {
 }
 
 // DependencyReady implements services.Coordinator.
-func (s *supervisor) DependencyReady(service string, ready bool) {
-	s.inbox.Put(rollout.DependencyReady{Service: service, Ready: ready})
+func (s *supervisor) DependencyReady(service string, ready, failed bool) {
+	s.inbox.Put(rollout.DependencyReady{Service: service, Ready: ready, Failed: failed})
 }
 
 // Ended implements services.Coordinator.

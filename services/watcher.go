@@ -28,7 +28,7 @@ type Coordinator interface {
 	Answered(service string, a lifecycle.Answer)
 	DownForGood(service string, code int)
 	Ended(service string)
-	DependencyReady(service string, ready bool)
+	DependencyReady(service string, ready, failed bool)
 }
 
 // Host is what watchers carry effects out with. All of them share one.
@@ -394,7 +394,7 @@ func (w *Watcher) carryOut(e lifecycle.Effect) {
 	case lifecycle.Ended:
 		w.coordinator.Ended(w.machine.Name)
 	case lifecycle.TellDependents:
-		w.coordinator.DependencyReady(w.machine.Name, e.Ready)
+		w.coordinator.DependencyReady(w.machine.Name, e.Ready, e.Failed)
 	}
 }
 

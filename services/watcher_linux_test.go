@@ -25,7 +25,7 @@ func (*deaf) TurnReturned(string, int)                               {}
 func (*deaf) Answered(string, lifecycle.Answer)                      {}
 func (*deaf) DownForGood(string, int)                                {}
 func (*deaf) Ended(string)                                           {}
-func (*deaf) DependencyReady(string, bool)                           {}
+func (*deaf) DependencyReady(string, bool, bool)                     {}
 func (*deaf) Intend(string, int) error                               { return nil }
 func (*deaf) Settle(string, int)                                     {}
 func (*deaf) Save(string, []services.Living, lifecycle.Wanted) error { return nil }

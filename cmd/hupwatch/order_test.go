@@ -38,6 +38,25 @@ func TestAServiceWaitsForTheReadinessOfThoseItDependsOn(t *testing.T) {
 	d.ends(syscall.SIGTERM, soon)
 }
 
+// A deploy script that waits for ever is no answer.
+func TestRequestForWhatDependsOnAFailedServiceIsAnswered(t *testing.T) {
+	t.Parallel()
+	file := func(db, warmup string) string {
+		return quick + service("db", db, `restart = "no"`, warmup) + service("cache", "serve", `depends_on = ["db"]`) + service("app", "serve", `depends_on = ["cache"]`)
+	}
+	d := startDaemonIn(t, shortDir(t), file("exit 1", failing))
+	d.sees("msg=given up", "service=db")
+	d.asks(exitDown, "reload", "app").says(exitDown, "app", "failed", "what it depends on failed: cache")
+	d.asks(exitOther, "restart", "cache").says(exitOther, "what it depends on failed: db")
+	d.asks(exitOther, "start", "app").says(exitOther, "what it depends on failed: cache; it is started once that is ready")
+
+	d.configure(file("serve", ""))
+	d.asks(exitDone, "reload", "db")
+	d.promoted("cache", 1)
+	d.promoted("app", 1)
+	d.asks(exitDone, "status")
+}
+
 // chain is three services, each of which depends on the next one and waits at a gate
 // before it ends.
 func chain() string {

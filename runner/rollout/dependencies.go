@@ -15,12 +15,14 @@ type order struct {
 	// stands has the services that hold up no other: they serve, have done what they
 	// were for, or are not wanted.
 	stands map[string]bool
+	// failed are those that will not stand without help.
+	failed map[string]bool
 	// held are those that wait for others.
 	held map[string]bool
 }
 
 func newOrder() order {
-	return order{stands: make(map[string]bool), held: make(map[string]bool)}
+	return order{stands: make(map[string]bool), failed: make(map[string]bool), held: make(map[string]bool)}
 }
 
 // learn takes the order from a file.
@@ -55,14 +57,16 @@ func (r *Rollout) hold(s *config.Service) []Effect {
 	if len(names) == 0 {
 		delete(r.order.held, s.Name)
 	}
-	return []Effect{Tell{s.Name, lifecycle.Await{Names: names}}}
+	failed := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !r.order.failed[name] })
+	return []Effect{Tell{s.Name, lifecycle.Await{Names: names, Failed: failed}}}
 }
 
 // dependencyReady is called if a service has become ready for those that depend on it,
 // or is not any more.
 func (r *Rollout) dependencyReady(in DependencyReady) []Effect {
-	r.order.stands[in.Service] = in.Ready
-	if !in.Ready { // what is up stays so
+	news := in.Failed != r.order.failed[in.Service]
+	r.order.stands[in.Service], r.order.failed[in.Service] = in.Ready, in.Failed
+	if !in.Ready && !news { // what is up stays so
 		return nil
 	}
 	return r.unhold(r.order.dependents[in.Service])

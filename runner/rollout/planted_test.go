@@ -554,6 +554,13 @@ var plants = []planted{
 		want: "are shut down while generation",
 	},
 	{
+		name: "what waits for a failed service answers nobody",
+		file: "services/lifecycle/order.go",
+		code: "	for s.held() && len(s.Failed) > 0 &&",
+		bug:  "	for !PLANTED && s.held() && len(s.Failed) > 0 &&",
+		want: "waits for a service that failed",
+	},
+	{
 		name: "what is given up keeps its sockets",
 		file: "services/lifecycle/machine.go",
 		code: "	case m.Stopping != nil, sl.Resting != \"\":\n",

@@ -53,10 +53,11 @@ type (
 	}
 	// Ended says that nothing of a service is left, after Stop.
 	Ended struct{ Service string }
-	// DependencyReady says whether the services that depend on one may start.
+	// DependencyReady says whether the services that depend on one may start. Failed is
+	// set if nothing that is under way will bring that about.
 	DependencyReady struct {
-		Service string
-		Ready   bool
+		Service       string
+		Ready, Failed bool
 	}
 	// DownForGood says that an essential service will not come up again.
 	DownForGood struct {

@@ -308,9 +308,18 @@ func chain() *config.Config {
 func TestServicesComeUpAfterThoseTheyDependOn(t *testing.T) {
 	r := New()
 	want(t, r, Boot{Config: chain()}, "add db", "db Await", "db Start", "add disk", "disk Start", "add web", "web Await", "web Start")
-	want(t, r, DependencyReady{"disk", true}, "db Await")
-	want(t, r, DependencyReady{"disk", false}) // what is up stays so
-	want(t, r, DependencyReady{"db", true}, "web Await")
+	want(t, r, DependencyReady{Service: "disk", Ready: true}, "db Await")
+	want(t, r, DependencyReady{Service: "disk", Ready: false}) // what is up stays so
+	want(t, r, DependencyReady{Service: "db", Ready: true}, "web Await")
+}
+
+func TestDependentsAreToldOfAFailureAndOfItsEnd(t *testing.T) {
+	r := booted(chain())
+	want(t, r, DependencyReady{Service: "disk", Failed: true}, "db Await")
+	want(t, r, DependencyReady{Service: "db", Failed: true}, "web Await")
+	want(t, r, DependencyReady{Service: "disk"}, "db Await")
+	want(t, r, DependencyReady{Service: "disk"}) // no news
+	want(t, r, DependencyReady{Service: "disk", Ready: true}, "db Await")
 }
 
 func TestNobodyWaitsForWhatTheFileNamesNoMore(t *testing.T) {
@@ -324,7 +333,7 @@ func TestWhatIsAddedWaitsForThoseItDependsOn(t *testing.T) {
 	r := booted(fileOf(4, "disk"))
 	want(t, r, Hangup{}, "read")
 	want(t, r, ConfigRead{Config: chain()}, "add db", "db Await", "db Reload", "disk Reload", "add web", "web Await", "web Reload")
-	want(t, r, DependencyReady{"disk", true}, "db Await")
+	want(t, r, DependencyReady{Service: "disk", Ready: true}, "db Await")
 }
 
 func TestATermEndsWhatDependsOnOthersFirst(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 )
 
 // stands notes what a service is to those that depend on it.
-func (w *world) stands(a *actor, ready bool) {
-	a.stood = a.stood || ready
-	w.inbox = append(w.inbox, DependencyReady{a.machine.Name, ready})
+func (w *world) stands(a *actor, e lifecycle.TellDependents) {
+	a.stood = a.stood || e.Ready
+	w.inbox = append(w.inbox, DependencyReady{a.machine.Name, e.Ready, e.Failed})
 }
 
 // waitsFor notes whom a service has to wait for that comes up for the first time.

@@ -224,11 +224,23 @@ func (w *world) checkWaiting(a *actor) {
 			w.violated("%s reloads, though it is not its turn", m.Name)
 		}
 		w.checkReloads(a)
-	case starts, full(m, sl), m.State() == lifecycle.StateWaiting:
+	case m.State() == lifecycle.StateWaiting:
+		w.checkAnsweredThoughHeld(m)
+	case starts, full(m, sl):
 	case !slices.ContainsFunc(w.rollout.queue, mine):
 		w.violated("%s waits to reload, and nothing will ever let it", m.Name)
 	case len(w.rollout.held) < w.rollout.Config.Daemon.MaxParallel:
 		w.violated("%s waits for its turn, but only %d of %d reload", m.Name, len(w.rollout.held), w.rollout.Config.Daemon.MaxParallel)
+	}
+}
+
+// checkAnsweredThoughHeld: requests do not wait for what depends on a service that is
+// not going to be ready: nobody knows when somebody will mend it.
+func (w *world) checkAnsweredThoughHeld(m *lifecycle.Machine) {
+	for _, name := range m.Awaits {
+		if a := w.actors[name]; a != nil && a.machine.State() == lifecycle.StateFailed && a.machine.Current == nil {
+			w.violated("a request to %s waits for a service that failed: %s", m.Name, name)
+		}
 	}
 }
 

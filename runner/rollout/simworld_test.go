@@ -361,7 +361,7 @@ func (w *world) carryOut(a *actor, e lifecycle.Effect) {
 	case lifecycle.Guard:
 		a.guard = e
 	case lifecycle.TellDependents:
-		w.stands(a, e.Ready)
+		w.stands(a, e)
 	case lifecycle.Emit:
 		w.note(" ", e.Event)
 	case lifecycle.DownForGood:

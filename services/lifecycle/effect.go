@@ -100,7 +100,8 @@ type (
 	// Restore makes them lead to what they led to before that generation was started.
 	Restore struct{}
 	// TellDependents says whether the services that depend on this one may start.
-	TellDependents struct{ Ready bool }
+	// Failed is set if nothing that is under way will bring that about.
+	TellDependents struct{ Ready, Failed bool }
 	// Signal sends a signal to the main process of a generation, or to its whole group.
 	Signal struct {
 		Generation int

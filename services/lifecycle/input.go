@@ -67,8 +67,9 @@ type (
 	Tick struct{}
 
 	// Await says which services must be ready before this one is started; none says
-	// that it may.
-	Await struct{ Names []string }
+	// that it may. Failed are those of them that will not be ready unless somebody does
+	// something about it.
+	Await struct{ Names, Failed []string }
 
 	// Resolved answers Resolve. Reused is set for an earlier release. Paths are those
 	// of the unix sockets that the active generation has opened itself.

@@ -33,8 +33,9 @@ type Machine struct {
 	// ToldDownForGood is set once DownForGood was given.
 	ToldDownForGood bool
 
-	// Awaits are the services that must be ready before this one is started.
-	Awaits []string
+	// Awaits are the services that must be ready before this one is started. Failed are
+	// those of them that will not be without help.
+	Awaits, Failed []string
 	// Waiting is what is known of the processes that wait on the sockets of listen.
 	// Observing is the generation that is observed before the reload under way goes on,
 	// or 0.
@@ -49,8 +50,9 @@ type Machine struct {
 	Booting bool
 	// Settling are the requests whose release can still be rolled back.
 	Settling []uint64
-	// ToldReady is what the services that depend on this one were told last.
-	ToldReady bool
+	// ToldReady and ToldFailed are what the services that depend on this one were told
+	// last.
+	ToldReady, ToldFailed bool
 	// Guarded is set while the paths of its sockets are watched.
 	Guarded bool
 	// After are the after_reload commands that are running.

@@ -54,6 +54,63 @@ func TestAReloadOfWhatWaitsForOthersWaitsToo(t *testing.T) {
 	b.want(lifecycle.StateRunning, "resolve new", "TERM to the main of 1", "answer [7] promoted")
 }
 
+// Nobody knows how long it will take: who asked has to know that it is not done.
+func TestRequestsThatWaitForAFailedDependencyAreAnswered(t *testing.T) {
+	b := newBench(t, web())
+	b.tell(lifecycle.Await{Names: []string{"cache", "db"}})
+	b.tell(lifecycle.Start{})
+	b.tell(lifecycle.Reload{ID: 7, Config: b.Config})
+	b.want(lifecycle.StateWaiting)
+	b.tell(lifecycle.Await{Names: []string{"cache", "db"}, Failed: []string{"db"}})
+	b.want(lifecycle.StateWaiting, "answer [7] failed")
+	b.tell(lifecycle.Up{ID: 8, Config: b.Config})
+	b.want(lifecycle.StateWaiting, "answer [8] failed")
+	b.tell(lifecycle.Restart{ID: 9, Config: b.Config})
+	b.want(lifecycle.StateWaiting, "answer [9] failed")
+	b.tell(lifecycle.Await{Names: []string{"db"}}) // somebody has mended it
+	b.tell(lifecycle.Reload{ID: 10, Config: b.Config})
+	b.want(lifecycle.StateWaiting)
+	b.tell(lifecycle.Await{})
+	b.turn()
+	b.up("/releases/1")
+	b.turn()
+	b.up("/releases/2")
+	b.want(lifecycle.StateRunning, "resolve new", "resolve new", "TERM to the main of 1", "answer [10] promoted")
+}
+
+func TestFailureOfAServiceIsToldToItsDependentsUntilItIsMended(t *testing.T) {
+	told := func(b *bench) (failed []bool) {
+		for _, e := range b.saw {
+			if e, ok := e.(lifecycle.TellDependents); ok {
+				failed = append(failed, e.Failed)
+			}
+		}
+		b.saw = nil
+		return failed
+	}
+	c := web()
+	c.Restart = config.RestartNo
+	b := newBench(t, c)
+	b.tell(lifecycle.Start{})
+	b.start("/releases/1")
+	b.exit(1, lifecycle.Exit{Code: 1})
+	if got := told(b); !slices.Equal(got, []bool{true}) {
+		t.Errorf("at its failure it is told %v, want true", got)
+	}
+	b.ask(7)
+	if got := told(b); !slices.Equal(got, []bool{false}) {
+		t.Errorf("at its reload it is told %v, want false", got)
+	}
+
+	b = newBench(t, web()) // what waits for what failed will not be ready either
+	b.tell(lifecycle.Await{Names: []string{"db"}})
+	b.tell(lifecycle.Start{})
+	b.tell(lifecycle.Await{Names: []string{"db"}, Failed: []string{"db"}})
+	if got := told(b); !slices.Equal(got, []bool{true}) {
+		t.Errorf("behind one that failed it is told %v, want true", got)
+	}
+}
+
 func TestWhatWaitsForOthersCanBeStopped(t *testing.T) {
 	b := newBench(t, web())
 	b.tell(lifecycle.Await{Names: []string{"db"}})

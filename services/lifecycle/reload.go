@@ -120,6 +120,7 @@ func (s *step) turn(in Turn) {
 // way ends first, at most max_draining generations may drain, and other services have
 // their turn. A turn that cannot be used is returned.
 func (s *step) begin() {
+	s.answerHeld()
 	r := s.Current
 	if r == nil || r.Begun {
 		return

@@ -97,6 +97,7 @@ func (s *step) restartDue(sl *Slot) {
 	if first := &s.Slots[0]; good == nil && first.Good == nil && sl != first {
 		if !first.made() {
 			sl.NextStart = Never // it follows that
+			s.keepSockets()
 			return
 		}
 		good = first.Incoming.Release
