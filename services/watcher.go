@@ -304,7 +304,7 @@ func (w *Watcher) step(in lifecycle.Input) {
 		w.catchUpWith(x.Generation)
 		w.unprobe(x.Generation)
 		w.repair()
-		if s := w.started(x.Generation); s != nil && x.Exit.Code != 0 {
+		if s := w.started(x.Generation); s != nil && x.Exit.Code != 0 && x.Exit.Signal == 0 && !s.output.Settled() {
 			x.InUse = saysInUse(s.output.Tail())
 			in = x
 		}

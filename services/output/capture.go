@@ -47,6 +47,9 @@ func (c *Capture) Settle() {
 	}
 }
 
+// Settled reports whether Settle was called.
+func (c *Capture) Settled() bool { return c.settled }
+
 // Tail returns the lines that say how the generation ended, 20 lines and 4 KiB at most:
 // its last lines and, if not all fit, those that name a cause. A line like
 // "[... 40 lines]" stands for what was left out in between. There are none if hupwatch
