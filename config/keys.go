@@ -293,7 +293,7 @@ func serviceKeys() []Key {
 		{
 			Name: "reload", Type: "string", Default: `"start-first"`, decode: decodeReload,
 			value: func(s *Service) any { return s.Reload }, live: true,
-			Doc: `"start-first": the new generation is proven good before the old one is told to stop; "stop-first": the old one ends first, for programs that cannot live twice, and the last good release is started again if the new one fails; "signal": none is started, reload_signal goes to the one that runs.`,
+			Doc: `"start-first": the new generation is proven good before the old one is told to stop; "stop-first": the old one ends first, for programs that cannot live twice: a gap, or with listen a pause in which clients wait in its queue; the last good release is started again if the new one fails; "signal": none is started, reload_signal goes to the one that runs.`,
 		},
 		{
 			Name: "reload_when", Type: "string", Default: `"always"`,
@@ -337,7 +337,7 @@ func serviceKeys() []Key {
 		{
 			Name: "overlap", Type: "duration", Default: `"500ms"`, aside: true, decode: span(func(t *table) *time.Duration { return &t.service.Overlap }, 0),
 			value: func(s *Service) any { return s.Overlap }, live: true,
-			Doc: "How long both generations serve, once the link is on the new one, before the old one is told to stop. With publish only.",
+			Doc: "How long both generations serve, once the link is on the new one and the queue of the old one is empty (10s at most), before the old one is told to stop. With publish only.",
 		},
 		{
 			Name: "compat", Type: "array of strings", example: `["server-starter"]`, decode: decodeCompat,

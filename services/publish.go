@@ -1,10 +1,13 @@
 package services
 
 import (
+	"context"
 	"slices"
+	"time"
 
 	"hupwatch/config"
 	"hupwatch/services/lifecycle"
+	"hupwatch/services/process"
 	"hupwatch/services/sockets"
 )
 
@@ -35,7 +38,39 @@ func (w *Watcher) publishSocket(e lifecycle.Publish) {
 		w.published = append(w.published, e.Path)
 	}
 	w.guardAgain()
-	w.Post(in)
+	old := w.process(e.Old)
+	if in.Failure != "" || old == nil {
+		w.Post(in)
+		return
+	}
+	w.host.Probing.Pass(func() {
+		awaitEmpty(process.QueueAt(old.PID(), config.BindPath(e.Path, e.Old)))
+		w.Post(in)
+	})
+}
+
+// The pauses between two looks at a queue, and how long it may stay as long as it is: a
+// server that hangs accepts nothing.
+const (
+	firstQueueLook = time.Millisecond
+	everyQueueLook = 20 * time.Millisecond
+	mostStandstill = 2 * time.Second
+)
+
+// awaitEmpty waits until no connection is in a queue, but not for a server that does not
+// accept them.
+func awaitEmpty(q process.Queue) {
+	begun := time.Now()
+	least, moved := q.Waiting(), begun
+	for pause := firstQueueLook; least > 0; pause = min(2*pause, everyQueueLook) {
+		wait(context.Background(), pause)
+		switch now := q.Waiting(); {
+		case now < least:
+			least, moved = now, time.Now()
+		case time.Since(moved) > mostStandstill, time.Since(begun) > lifecycle.QueuePatience:
+			return
+		}
+	}
 }
 
 func (w *Watcher) retractSocket(e lifecycle.Retract) {

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -204,4 +206,60 @@ func TestAServiceThatPublishesCanBeMadeOneThatDoesNot(t *testing.T) {
 	d.up("web", 1)
 	d.configure(quick + service("web", "serve"))
 	d.asks(exitDone, "reload", "web").says(exitDone, "promoted")
+}
+
+// oneByOne is a server that takes its time for each request, as one with busy workers
+// does, and serves nobody in its queue once it got its stop signal.
+const oneByOne = `
+import os, signal, socket, sys, time
+busy = stop = False
+def term(*_):
+    global stop
+    stop = True
+    if not busy: sys.exit(0)
+signal.signal(signal.SIGTERM, term)
+s = socket.socket(socket.AF_UNIX)
+s.bind(os.environ["HUPWATCH_BIND"])
+s.listen(128)
+while not stop:
+    c, _ = s.accept()
+    busy = True
+    c.settimeout(5)
+    if c.recv(1):
+        time.sleep(0.1)
+        c.sendall(b"done")
+    c.close()
+    busy = False
+`
+
+// Who connected before the public path led elsewhere waits in the queue of the old
+// generation, and is served before that is told to stop.
+func TestConnectionsInTheQueueOfAPublishedServerAreServed(t *testing.T) {
+	t.Parallel()
+	needs(t, "python3")
+	d := newDaemon(t, shortDir(t))
+	d.write("server.py", oneByOne)
+	d.configure(quick + fmt.Sprintf("[services.web]\ncommand = [\"python3\", \"server.py\"]\nwarmup = \"500ms\"\npublish = %q\n", d.path("web")))
+	d.start()
+	d.promoted("web", 1)
+	d.signal(syscall.SIGHUP)
+	d.sees("msg=generation ready", "generation=2")
+	var clients []net.Conn
+	for range 20 {
+		c, err := net.Dial("unix", d.path("web"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte("?")); err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, c)
+	}
+	for i, c := range clients {
+		if answer, err := io.ReadAll(c); string(answer) != "done" {
+			t.Errorf("client %d gets %q, %v", i, answer, err)
+		}
+	}
+	d.sees("msg=reload done", "promoted=1")
 }

@@ -32,8 +32,9 @@ func (p *program) restart() *cobra.Command {
 	return p.verb(control.VerbRestart, &cobra.Command{
 		Short: "stop services, then start them: with a gap",
 		Long: `Stop services and start them again, with the configuration of now. For a time
-nothing serves: that is for a service that must be seen to be gone first. To
-replace it with no lost request: hupwatch reload.`,
+nothing serves: that is for a service that must be seen to be gone first. With
+listen, clients wait meanwhile, as many as backlog says. To replace it with no
+lost request: hupwatch reload.`,
 		Annotations: verbExits("they run again", "some do not; why is said", "no such service"),
 		Example:     "  hupwatch restart worker",
 	})

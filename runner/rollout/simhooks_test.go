@@ -88,7 +88,11 @@ func (w *world) publish(a *actor, e lifecycle.Publish) {
 	if in.Failure != "" {
 		a.procs[e.Generation-1].publishTries++
 	}
-	w.after(w.upTo(3*time.Millisecond), func() { w.post(a.machine.Name, in) })
+	took := w.upTo(3 * time.Millisecond)
+	if e.Old != 0 && in.Failure == "" && w.chance(20) {
+		took = w.upTo(lifecycle.QueuePatience) // until its queue is empty
+	}
+	w.after(took, func() { w.post(a.machine.Name, in) })
 }
 
 // checkHook: what runs before a start or a stop is about what is to start or stop,

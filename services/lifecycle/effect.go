@@ -77,10 +77,13 @@ type (
 	}
 	// KillHook ends such a command at once.
 	KillHook struct{ Token int }
-	// Publish makes the public path lead to a generation. Published answers it.
+	// Publish makes the public path lead to a generation. Published answers it: if Old
+	// is set, when no connection is left that waits for that generation, or when that
+	// has taken QueuePatience.
 	Publish struct {
 		Generation int
 		Path       string
+		Old        int
 	}
 	// Retract removes the own path of a published generation that is gone.
 	Retract struct {

@@ -1,17 +1,25 @@
 package lifecycle
 
-import "hupwatch/config"
+import (
+	"time"
+
+	"hupwatch/config"
+)
 
 // A generation that is ready, and has stayed so for its warm-up, takes over in these
 // steps. A step with nothing to do is left out.
 //
-//	publishing    the public path leads to it; the old one has what came before
+//	publishing    the public path leads to it; the old one accepts what came before
 //	overlapping   both serve
 //	handover      before_stop of the old one runs
 //	promote       the old one gets its stop signal: the point of no return
 //
 // If anything goes wrong before that, the path leads to the old one again, and that
 // serves on.
+
+// QueuePatience is how long the connections that wait for the old generation have to be
+// accepted, once new ones go to the new one. What is in its queue at its end is lost.
+const QueuePatience = 10 * time.Second
 
 // takeOver begins these steps.
 func (s *step) takeOver(sl *Slot) {
@@ -21,7 +29,7 @@ func (s *step) takeOver(sl *Slot) {
 		return
 	}
 	g.Phase = PhasePublishing
-	g.Deadline = s.now.Add(g.service().StartTimeout)
+	g.Deadline = s.now.Add(g.service().StartTimeout).Add(QueuePatience)
 	s.publish(sl, g)
 }
 
@@ -29,7 +37,11 @@ func (s *step) takeOver(sl *Slot) {
 // several instances has no public path: if there is a second one, it is about to go.
 func (s *step) publish(sl *Slot, g *Generation) {
 	if path := g.service().Publish; path != "" && sl.Instance == 0 {
-		s.do(Publish{Generation: g.Number, Path: path})
+		e := Publish{Generation: g.Number, Path: path}
+		if g.Phase == PhasePublishing && sl.Active != nil {
+			e.Old = sl.Active.Number
+		}
+		s.do(e)
 	}
 }
 

@@ -53,7 +53,9 @@ func listening(pid int, counts func(port uint16) bool) []string {
 		}
 		found = append(found, openedBy(all, inodes, counts)...)
 	}
-	found = append(found, listeningUnix(root+"unix", inodes)...)
+	for s := range listeningUnix(root+"unix", inodes) {
+		found = append(found, "unix "+s.name)
+	}
 	slices.Sort(found)
 	return slices.Compact(found)
 }
@@ -184,23 +186,22 @@ func parseHexAddress(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), nil
 }
 
-// listeningUnix finds in /proc/net/unix which of the sockets accept connections.
-func listeningUnix(path string, inodes map[string]bool) []string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
+// listeningUnix yields those of the sockets that accept connections, from
+// /proc/net/unix.
+func listeningUnix(path string, inodes map[string]bool) iter.Seq[unixSocket] {
 	const acceptsConnections = 1 << 16 // __SO_ACCEPTCON
-	var found []string
-	for s := range unixSockets(text) {
-		if !inodes[s.inode] {
-			continue
+	return func(yield func(unixSocket) bool) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return
 		}
-		if flags, err := strconv.ParseUint(s.flags, 16, 32); err == nil && flags&acceptsConnections != 0 {
-			found = append(found, "unix "+s.name)
+		for s := range unixSockets(text) {
+			flags, err := strconv.ParseUint(s.flags, 16, 32)
+			if inodes[s.inode] && err == nil && flags&acceptsConnections != 0 && !yield(s) {
+				return
+			}
 		}
 	}
-	return found
 }
 
 // ephemeralPorts is the range of the ports the kernel hands out by itself.

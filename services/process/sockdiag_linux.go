@@ -196,8 +196,8 @@ func parseInet(m []byte) (inetSocket, error) {
 // The parts of a unix_diag_msg that can be asked for, and the attributes they come
 // in (linux/unix_diag.h).
 const (
-	showName, showPeer = 1 << 0, 1 << 2
-	attrName, attrPeer = 0, 2
+	showName, showPeer, showQueue = 1 << 0, 1 << 2, 1 << 4
+	attrName, attrPeer, attrQueue = 0, 2, 4
 )
 
 // unixName asks for the name of a unix socket: that of a connection is the path it
