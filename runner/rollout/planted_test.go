@@ -621,7 +621,7 @@ var plants = []planted{
 		file: "services/lifecycle/mode.go",
 		code: "		sl.Probation.State = ProbationUndone //",
 		bug:  "		if !PLANTED {\n			sl.Probation.State = ProbationUndone\n		} //",
-		want: "can be taken back|goes back to|falls back|rolled back",
+		want: "can be taken back|goes back to|falls back|rolled back|may be started with next",
 	},
 	{
 		name: "a reload with nothing new puts a good release on probation",

@@ -60,7 +60,7 @@ type slotWatch struct {
 	restarts   int              // restarts since the last calm run, reload or stop
 	lastEnd    lifecycle.Instant
 	rested     bool            // nothing serves, and for some time nothing was to be started
-	had        []config.Listen // by a process of this slot
+	kept       []config.Listen // open for what runs, or may be started next
 }
 
 func (a *actor) slot(i int) *slotWatch {
@@ -867,32 +867,32 @@ func (w *world) checkSlot(a *actor, sl *lifecycle.Slot) {
 	w.checkKeptForNext(a, sl)
 }
 
-// checkKeptForNext: a socket that a generation had, and that the next one to be started
-// without being asked gets, is never closed in between: its queue is not lost, and
-// nobody can take its address.
+// checkKeptForNext: a socket that is open for what runs, or for what may be started next
+// without being asked, is not closed as long as the latter needs it: its queue is not
+// lost, and nobody can take its address.
 func (w *world) checkKeptForNext(a *actor, sl *lifecycle.Slot) {
 	m, slot := a.machine, a.slot(sl.Instance)
-	if g := sl.Incoming; g != nil && g.PID != 0 {
-		slot.had = append(slot.had, g.Release.Service.Listen...)
-	}
 	var next []config.Listen
 	switch back := goesBackTo(sl); {
 	case !m.WantedUp || a.stopping || m.Stopping != nil || sl.Resting != "":
-		slot.had = nil
-		return
 	case back != nil:
 		next = back.Service.Listen
 	case sl.Active == nil && sl.Incoming == nil && sl.NextStart != lifecycle.Never && sl.Good == nil:
 		next = m.Config.Listen
-	default:
-		return
 	}
+	isOpen := func(l config.Listen) bool { return slices.Contains(a.open, l) }
 	for _, l := range next {
-		if slices.Contains(slot.had, l) && !slices.Contains(a.open, l) {
+		if slices.Contains(slot.kept, l) && !isOpen(l) {
 			w.violated("%s has closed %s, which it may be started with next", m.Name, l.Address)
 		}
 	}
-	slot.had = slices.DeleteFunc(slot.had, func(l config.Listen) bool { return !slices.Contains(a.open, l) })
+	slot.kept = slices.Clone(next)
+	for _, g := range []*lifecycle.Generation{sl.Incoming, sl.Active} {
+		if g != nil && g.PID != 0 {
+			slot.kept = append(slot.kept, g.Release.Service.Listen...)
+		}
+	}
+	slot.kept = slices.DeleteFunc(slot.kept, func(l config.Listen) bool { return !isOpen(l) })
 }
 
 // checkOpen: who connects while nothing serves waits in the queue of a socket
