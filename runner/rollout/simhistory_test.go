@@ -136,6 +136,9 @@ func (w *world) checkRolledBack(a *actor, e lifecycle.Event) {
 			w.violated("%s falls back to %s, and that is not what served", m.Name, e.ServingRelease)
 		}
 		if !slot.good.Same(bad) {
+			if m.Slots[e.Instance].Probation.State != lifecycle.ProbationUndone {
+				w.violated("%s falls back, and the probation of the release before may end meanwhile", m.Name)
+			}
 			past.undone, past.trial = append(slices.Clone(past.undone), bad), lifecycle.Never
 		}
 		past.requests = e.Reloads
