@@ -109,3 +109,19 @@ func (d *daemon) asks(code int, args ...string) *command {
 	c.says(code)
 	return c
 }
+
+func TestCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	d := startDaemonIn(t, shortDir(t), quick+service("web", "serve"))
+	d.up("web", 1)
+	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"plan"}, {"logs"}, {"why", "web"}, {"reload", "web"}} {
+		c := d.command(args...)
+		c.cmd.Stdout = full
+		c.begin().says(exitOther, "standard output", "no space left on device")
+	}
+}

@@ -18,6 +18,9 @@ type display struct {
 
 func newDisplay(w io.Writer) display {
 	d := display{fd: -1}
+	if out, ok := w.(*printed); ok {
+		w = out.Writer
+	}
 	file, ok := w.(*os.File)
 	if !ok {
 		return d

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -29,10 +30,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if isCommand(args) {
 		early.Release()
 	}
-	p := &program{stdout: stdout, stderr: stderr, usage: exitUsage}
+	p := &program{stdout: stdout, stderr: stderr, usage: exitDaemonUsage}
 	if !isCommand(args) {
-		p.usage = exitDaemonUsage
+		return p.execute(args)
 	}
+	out := &printed{Writer: stdout}
+	p.stdout, p.usage = out, exitUsage
+	code := p.execute(args)
+	if out.err != nil && !errors.Is(out.err, syscall.EPIPE) { // else its reader has seen enough
+		p.say(fmt.Errorf("standard output: %w", out.err))
+		code = max(code, exitOther)
+	}
+	return code
+}
+
+func (p *program) execute(args []string) int {
 	if err := p.root(args).Execute(); err != nil {
 		return p.failed(err)
 	}
@@ -40,6 +52,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return p.then()
 	}
 	return exitDone
+}
+
+// printed is the standard output of a command, and the first error of a write to it.
+type printed struct {
+	io.Writer
+	err error
+}
+
+func (w *printed) Write(text []byte) (int, error) {
+	n, err := w.Writer.Write(text)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // isCommand reports whether the first argument is a command and not an option.

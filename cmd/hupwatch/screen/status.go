@@ -282,12 +282,21 @@ func (v *statusView) draining(svc control.Service) {
 	}
 }
 
-// ended says why a service that should run does not, and what comes next.
+// lately is for how long a crash is shown of a service that runs again.
+const lately = time.Hour
+
+// ended says why a service that should run does not, and what comes next; of one that
+// runs again, that it had ended.
 func (v *statusView) ended(svc control.Service) {
-	if svc.State != control.StateBackoff && svc.State != control.StateFailed && svc.State != control.StateExited {
-		return
+	last := svc.LastExit
+	switch svc.State {
+	case control.StateBackoff, control.StateFailed, control.StateExited:
+		v.note(v.endText(svc.Name, svc.State, last, svc.Restarts, svc.NextStartAt), lastTail(svc))
+	case control.StateRunning:
+		if svc.Restarts > 0 && last.At.After(svc.LastReload.EndedAt.Time) && (v.full || v.now.Sub(last.At.Time) < lately) {
+			v.note("ended by itself: "+v.endText(svc.Name, svc.State, last, svc.Restarts, svc.NextStartAt), nil)
+		}
 	}
-	v.note(v.endText(svc.Name, svc.State, svc.LastExit, svc.Restarts, svc.NextStartAt), lastTail(svc))
 }
 
 // lastTail are the last lines of what ended by itself, unless they are shown with the

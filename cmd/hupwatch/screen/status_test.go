@@ -187,6 +187,37 @@ func TestANarrowTerminalShowsWhatTheLastReloadCameTo(t *testing.T) {
 	}
 }
 
+func TestStatusShowsThatARunningServiceHadCrashed(t *testing.T) {
+	web := control.Service{
+		Name: "web", State: "running", Wanted: "up", Generation: 3, PID: 4, Instances: []control.Instance{{Generation: 3, PID: 4}}, Since: before(time.Second),
+		Restarts: 2, LastExit: control.Exit{Signal: "KILL", Code: 137, At: before(2 * time.Second)},
+		LastReload: control.Outcome{Result: "promoted", EndedAt: before(time.Hour)},
+	}
+	const want = "ended by itself: killed by signal KILL 2s ago; restarts: 2"
+	show := func(full bool) string {
+		st := control.Status{Services: []control.Service{web}}
+		if full {
+			return strings.Join(screen.StatusInFull(st, noon, screen.Style{}), "\n")
+		}
+		return strings.Join(screen.Status(st, noon, screen.Style{}), "\n")
+	}
+	if got := show(false); !strings.Contains(got, want) {
+		t.Errorf("%q is not in\n%s", want, got)
+	}
+	web.LastExit.At = before(3 * time.Hour)
+	web.LastReload.EndedAt = before(4 * time.Hour)
+	if got := show(false); strings.Contains(got, "ended by itself") {
+		t.Errorf("a crash of three hours ago is in\n%s", got)
+	}
+	if got := show(true); !strings.Contains(got, "ended by itself: killed by signal KILL 3h ago; restarts: 2") {
+		t.Errorf("by its name it is not in\n%s", got)
+	}
+	web.LastReload.EndedAt = before(time.Hour) // another release runs
+	if got := show(true); strings.Contains(got, "ended by itself") {
+		t.Errorf("a crash before the last reload is in\n%s", got)
+	}
+}
+
 func TestStatusByNameShowsAllOfTheLastLines(t *testing.T) {
 	st := night()
 	st.Services = st.Services[:1]

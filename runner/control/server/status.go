@@ -43,13 +43,20 @@ func (s *Server) encodeStatus(memory bool) ([]byte, error) {
 	}
 	for i, service := range status.Services {
 		all[i] = wholeService(service)
-		all[i].MemoryBytes = bytesOf[service.Name]
+		if hasProcesses(service) { // what was read may be older
+			all[i].MemoryBytes = bytesOf[service.Name]
+		}
 	}
 	status.Services = all
 
 	var body bytes.Buffer
 	err := control.NewEncoder(&body).Encode(status)
 	return body.Bytes(), err
+}
+
+// hasProcesses reports whether anything of a service runs.
+func hasProcesses(svc control.Service) bool {
+	return len(svc.Instances)+len(svc.Incoming)+len(svc.Draining) > 0
 }
 
 func (s *Server) getService(a *answer, r *http.Request, name string) error {
@@ -62,7 +69,7 @@ func (s *Server) getService(a *answer, r *http.Request, name string) error {
 		return err
 	}
 	service = wholeService(service)
-	if memory {
+	if memory && hasProcesses(service) {
 		service.MemoryBytes = s.memory.get(struct{}{}, s.limits.second)[name]
 	}
 	return a.value(http.StatusOK, service)
