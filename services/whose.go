@@ -230,8 +230,8 @@ const (
 )
 
 // answers waits until a connection is accepted, and returns an error unless the
-// generation has accepted it. If that cannot be seen, unseen says why, and the answer
-// counts.
+// generation has accepted it, or no other one runs that could. If that cannot be seen,
+// unseen says why, and the answer counts.
 func (s subject) answers(ctx context.Context, conn net.Conn) (unseen string, err error) {
 	inode, err := s.otherEnd(ctx, conn)
 	switch {

@@ -167,8 +167,8 @@ func openedBy(all []listener, inodes map[string]bool, counts func(port uint16) b
 }
 
 // parseHexAddress reads 0100007F:1F90: the words of the address in the host's
-// byte order, little-endian on every system hupwatch is built for but a few, and
-// there both sides of a comparison are wrong alike.
+// byte order. On a big-endian host it is wrong: there, addresses of /proc/net/tcp
+// compare with each other only.
 func parseHexAddress(s string) (netip.AddrPort, error) {
 	host, port, _ := strings.Cut(s, ":")
 	raw, err := hex.DecodeString(host)

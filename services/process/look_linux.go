@@ -202,7 +202,7 @@ func (l *look) epoll(dir, fd int) {
 // watched is one line of an epoll's fdinfo.
 type watched struct {
 	events        uint32
-	inode, device uint64 // no device before Linux 4.13
+	inode, device uint64
 }
 
 // parseWatched reads "tfd: 5 events: 19 data: 5 pos:0 ino:1a2b sdev:9", in hexadecimal
