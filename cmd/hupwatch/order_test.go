@@ -51,7 +51,7 @@ func TestRequestForWhatDependsOnAFailedServiceIsAnswered(t *testing.T) {
 	d.asks(exitOther, "start", "app").says(exitOther, "what it depends on failed: cache; it is started once that is ready")
 
 	d.configure(file("serve", ""))
-	d.asks(exitDone, "reload", "db")
+	d.asks(exitDone, "reload") // which mends it: the others wait for that
 	d.promoted("cache", 1)
 	d.promoted("app", 1)
 	d.asks(exitDone, "status")

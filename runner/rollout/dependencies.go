@@ -72,6 +72,16 @@ func (r *Rollout) dependencyReady(in DependencyReady) []Effect {
 	return r.unhold(r.order.dependents[in.Service])
 }
 
+// tryAgain is called before a service is told to start or reload: what depends on it
+// waits for that, though it had failed before.
+func (r *Rollout) tryAgain(name string) []Effect {
+	if !r.order.failed[name] {
+		return nil
+	}
+	delete(r.order.failed, name)
+	return r.unhold(r.order.dependents[name])
+}
+
 // unhold looks again whether these services have to wait.
 func (r *Rollout) unhold(names []string) []Effect {
 	var effects []Effect

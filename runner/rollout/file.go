@@ -158,10 +158,15 @@ func (r *Rollout) applyTo(a Asked, c *config.Config) []Effect {
 	if a.Names == nil && a.What == VerbReload {
 		effects = append(effects, r.remove(q, c)...)
 	}
+	var asked []*config.Service
 	for _, s := range c.Services {
 		if a.Names == nil || slices.Contains(a.Names, s.Name) {
-			effects = append(effects, r.askService(q, s)...)
+			asked = append(asked, s)
+			effects = append(effects, r.tryAgain(s.Name)...)
 		}
+	}
+	for _, s := range asked {
+		effects = append(effects, r.askService(q, s)...)
 	}
 	return append(effects, r.doneIfAnswered(q)...)
 }

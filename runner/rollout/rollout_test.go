@@ -322,6 +322,35 @@ func TestDependentsAreToldOfAFailureAndOfItsEnd(t *testing.T) {
 	want(t, r, DependencyReady{Service: "disk", Ready: true}, "db Await")
 }
 
+// The same request may mend what failed: who asked waits for that.
+func TestReloadOfAFailedServiceIsWaitedForByItsDependents(t *testing.T) {
+	r := booted(chain())
+	want(t, r, DependencyReady{Service: "disk", Failed: true}, "db Await")
+	want(t, r, Hangup{}, "read")
+	effects := r.Step(ConfigRead{Config: chain()})
+	failed, asked := make(map[string][]string), false // as told last
+	for _, e := range effects {
+		tell, ok := e.(Tell)
+		if !ok {
+			continue
+		}
+		switch in := tell.Input.(type) {
+		case lifecycle.Await:
+			failed[tell.Service] = in.Failed
+			if asked {
+				t.Errorf("%s is told after a reload was asked for", tell.Service)
+			}
+		case lifecycle.Reload:
+			asked = true
+		}
+	}
+	if !asked || len(failed["db"]) > 0 {
+		t.Errorf("asked %v, and told db that %v failed", asked, failed["db"])
+	}
+	want(t, r, DependencyReady{Service: "disk"}) // its reload has begun
+	want(t, r, DependencyReady{Service: "disk", Failed: true}, "db Await")
+}
+
 func TestNobodyWaitsForWhatTheFileNamesNoMore(t *testing.T) {
 	r := booted(chain())
 	want(t, r, Hangup{}, "read")

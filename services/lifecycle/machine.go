@@ -252,16 +252,19 @@ func (s *step) take(in Input) {
 	case Start:
 		s.start(in)
 	case Up:
+		s.triesAgain()
 		s.up(in)
 	case Down:
 		s.down(in)
 	case Restart:
+		s.triesAgain()
 		s.restart(in)
 	case Forward:
 		s.forward(in)
 	case RollBack:
 		s.rollBackTo(in)
 	case Reload:
+		s.triesAgain()
 		s.reload(in)
 	case Turn:
 		s.turn(in)

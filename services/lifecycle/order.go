@@ -48,6 +48,10 @@ func (s *step) answerHeld() {
 	}
 }
 
+// triesAgain is called when the service is asked to start or reload: the coordinator
+// takes it then that it may become ready, and is told if that is not so.
+func (s *step) triesAgain() { s.ToldFailed = false }
+
 // isUp reports whether anything of the service serves, or is about to.
 func (m *Machine) isUp() bool {
 	return slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil })
