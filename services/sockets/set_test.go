@@ -167,6 +167,15 @@ func TestTakenPortIsAnErrorWithARemedy(t *testing.T) {
 
 // A child that is being forked has a copy of every descriptor until its exec.
 func TestClosedAddressIsFreeAtOnceWhileOthersAreStarted(t *testing.T) {
+	var s sockets.Set
+	free := newSet(t)
+	name, err := unix.Getsockname(open(t, free, tcp("tcp", "127.0.0.1:0"))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.ShutDown(nil)
+	free.Close()
+	l := []config.Listen{tcp("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*unix.SockaddrInet4).Port)))}
 	ctx, cancel := context.WithCancel(t.Context())
 	var starting sync.WaitGroup
 	for range 4 {
@@ -178,14 +187,6 @@ func TestClosedAddressIsFreeAtOnceWhileOthersAreStarted(t *testing.T) {
 	}
 	defer starting.Wait()
 	defer cancel()
-	var s sockets.Set
-	free := newSet(t)
-	name, err := unix.Getsockname(open(t, free, tcp("tcp", "127.0.0.1:0"))[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
-	l := []config.Listen{tcp("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*unix.SockaddrInet4).Port)))}
 	for range 500 {
 		if _, err := s.Open(l); err != nil {
 			t.Fatal(err)
