@@ -28,7 +28,7 @@ func runtimeDirectory(field func(t *table) *string) func(t *table, k *Key, v any
 	take := ownDirectory(field)
 	return func(t *table, k *Key, v any) {
 		take(t, k, v)
-		if most := longestUnixPath - len("/control.sock"); len(*field(t)) > most {
+		if most := longestUnixPath - len("/"+ControlSocket); len(*field(t)) > most {
 			t.problem(k.Name, fmt.Errorf("the path %s has %d bytes, %d at most leave room for the control socket in it: choose a shorter one", *field(t), len(*field(t)), most))
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// ControlSocket is the name of the control socket in runtime_dir.
+const ControlSocket = "control.sock"
+
 // RuntimeDirs returns the directories that may be the runtime_dir of the hupwatch of
 // that file, the likeliest first. It reads that one key only, so it works with a file
 // that is broken elsewhere: the hupwatch that runs can still be asked. If the file

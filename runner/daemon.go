@@ -153,7 +153,7 @@ func Run(o Options) (code int, err error) {
 	s.rollout.LastID = record.LastID()
 	a := view.New(o.Version, view.Source{Host: host, Load: o.Load, Front: &s.front, Request: s.request}, feed)
 	var control *server.Server
-	if path := dir.file(controlSocket); path != "" {
+	if path := dir.file(config.ControlSocket); path != "" {
 		control = server.New(path, a, func(err error) { trouble("", err.Error()) })
 		dir.store.Lost, dir.store.Forgotten = dir.restore, s.recordLost
 		defer keep(dir, watch, control, mistakes)()

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"hupwatch/config"
 	"hupwatch/runner/control/server"
 	"hupwatch/services/mistake"
 	"hupwatch/services/sockets"
@@ -72,7 +72,7 @@ func (d *runtimeDir) missing() (names []string, err error) {
 
 // lockAgain takes the lock that is there now, or that it makes. It may be another's.
 func (d *runtimeDir) lockAgain() error {
-	lock, err := os.OpenFile(d.lock.Name(), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	lock, err := openLock(d.path)
 	if err != nil {
 		return fmt.Errorf("runtime_dir %s: %w", d.path, err)
 	}
@@ -121,7 +121,7 @@ func keep(d *runtimeDir, w *sockets.Watch, control *server.Server, mistakes mist
 }
 
 func (k *keeper) begin() {
-	for _, name := range []string{controlSocket, "lock"} {
+	for _, name := range []string{config.ControlSocket, lockName} {
 		if end, err := k.watch.See(k.dir.file(name), k.changed); err == nil { // else it is made again when it is needed
 			k.ends = append(k.ends, end)
 		}

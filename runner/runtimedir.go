@@ -33,8 +33,12 @@ type runtimeDir struct {
 // runtimeDirMode lets everybody reach the sockets in it, and see nothing.
 const runtimeDirMode = 0o711
 
-// controlSocket is its name in the directory.
-const controlSocket = "control.sock"
+// lockName is the file in a directory of hupwatch's own whose lock it holds.
+const lockName = "lock"
+
+func openLock(dir string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+}
 
 // ledger records what lives, and has a mark.
 type ledger interface {
@@ -96,7 +100,7 @@ func holdDir(path string) (*runtimeDir, error) {
 	if err := ownDirectory("runtime_dir", path); err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	lock, err := openLock(path)
 	if err != nil {
 		return nil, fmt.Errorf("runtime_dir %s: %w; set daemon.runtime_dir to a directory that hupwatch can write to", path, err)
 	}

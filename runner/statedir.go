@@ -58,7 +58,7 @@ func lockState(path string) (*os.File, error) {
 	if err := ownDirectory("state_dir", path); err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "state_dir "+path+": "))
 	}
-	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	lock, err := openLock(path)
 	if err != nil {
 		return nil, plainPath(err)
 	}

@@ -53,7 +53,9 @@ func (w *Watcher) unprobe(generation int) {
 // attempt makes one attempt to see whether a generation is ready.
 func (w *Watcher) attempt(ctx context.Context, r *config.Ready, atOnce int, it subject) lifecycle.Proved {
 	if r.Kind == config.ReadyExec {
-		return failed(w.execute(ctx, r, it))
+		in := lifecycle.Proved{}
+		in.Failure, in.Late = failure(w.execute(ctx, r, it))
+		return in
 	}
 	url, address, err := it.release.ReadyAt(r, it.variables)
 	if err != nil {
@@ -70,15 +72,14 @@ func (w *Watcher) attempt(ctx context.Context, r *config.Ready, atOnce int, it s
 // errDidNotEnd says that the command of a probe was killed for the time it took.
 var errDidNotEnd = errors.New("did not end")
 
-// failed is the result of an attempt that failed with err, or that succeeded if err is
-// nil.
-func failed(err error) (in lifecycle.Proved) {
+// failure is why an attempt failed, empty if err is nil, and whether nobody was seen to
+// answer in time.
+func failure(err error) (text string, late bool) {
 	if err == nil {
-		return in
+		return "", false
 	}
-	_, late := errors.AsType[*probe.LateError](err)
-	in.Failure, in.Late = err.Error(), late || errors.Is(err, errDidNotEnd) || errors.Is(err, errNotAccepted) || errors.Is(err, errNobody)
-	return in
+	_, late = errors.AsType[*probe.LateError](err)
+	return err.Error(), late || errors.Is(err, errDidNotEnd) || errors.Is(err, errNotAccepted) || errors.Is(err, errNobody)
 }
 
 // execute runs the command of an exec probe.

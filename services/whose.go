@@ -180,9 +180,9 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in lifecycle.Pr
 		case a.err == nil:
 			good = true
 		case a.own:
-			own := failed(a.err)
-			own.Own, own.Unseen = true, in.Unseen
-			return own
+			in.Own = true
+			in.Failure, in.Late = failure(a.err)
+			return in
 		case isOther:
 			other = a.err
 		default:
@@ -197,9 +197,7 @@ func (s subject) judge(attempts []attempt, target probe.Target) (in lifecycle.Pr
 			in.Failure += "; it does not listen there itself; " + lifecycle.ListenRemedy
 		}
 	default:
-		unseen := in.Unseen
-		in = failed(none)
-		in.Unseen = unseen
+		in.Failure, in.Late = failure(none)
 		if target.Kind == config.ReadyTCP && errors.Is(none, errNotAccepted) {
 			in.Failure += "; if the server sets TCP_DEFER_ACCEPT, ask by http: it accepts only who sends something"
 		}

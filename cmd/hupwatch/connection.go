@@ -58,7 +58,7 @@ func (c *connection) find() (string, error) {
 		return "", fmt.Errorf("%s: %w; to ask a hupwatch without its file: --socket PATH", c.file, err)
 	}
 	for i := range dirs {
-		dirs[i] = filepath.Join(dirs[i], "control.sock")
+		dirs[i] = filepath.Join(dirs[i], config.ControlSocket)
 	}
 	for _, socket := range dirs {
 		if _, err := os.Lstat(socket); err == nil {

@@ -318,8 +318,8 @@ func (r *entry) incoming(e *lifecycle.Event) {
 	r.Generation, r.PID, r.Release = int32(e.Generation), int32(e.PID), e.Release
 }
 
-// signalled takes note of the stop signal to an old generation. A new one
-// that is no good gets one too, which does not count here.
+// signalled takes note of the stop signal to an old generation. That to a new one
+// which failed does not count here.
 func (r *entry) signalled(e *lifecycle.Event) {
 	if e.Role != lifecycle.RoleOld {
 		return
@@ -366,8 +366,8 @@ func (r *entry) reloaded(e *lifecycle.Event) {
 }
 
 // undone takes note of the result if the new one was taken back. The event is about the
-// one that serves again, since what failed is known already; or about that one's
-// failure, if it is no good either.
+// one that serves again, since what failed is known already. If that one fails too, the
+// event is about its failure.
 func (r *entry) undone(e *lifecycle.Event) {
 	r.Undoing = false
 	tail := r.More.Tail

@@ -542,8 +542,8 @@ var plants = []planted{
 	{
 		name: "the sockets that a roll back needs are closed",
 		file: "services/lifecycle/machine.go",
-		code: "		if before := sl.History.before(bad); before != nil {\n			all",
-		bug:  "		if before := sl.History.before(bad); before != nil && !PLANTED {\n			all",
+		code: "		if before := sl.before(sl.Active.Release); before != nil {\n			all",
+		bug:  "		if before := sl.before(sl.Active.Release); before != nil && !PLANTED {\n			all",
 		want: "which it may be started with next",
 	},
 	{

@@ -87,13 +87,7 @@ func (s *Store) begin() error {
 func (s *Store) Intend(service string, generation int) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	err := s.starts.begin(start{service, generation})
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = s.makeAgain(); err == nil {
-			err = s.starts.begin(start{service, generation})
-		}
-	}
-	return err
+	return s.inDirectory(func() error { return s.starts.begin(start{service, generation}) })
 }
 
 // Settle implements services.Ledger.
@@ -154,10 +148,15 @@ func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 func (s *Store) write(name string, text []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	err := s.replace(name, text)
+	return s.inDirectory(func() error { return s.replace(name, text) })
+}
+
+// inDirectory does something in the directory, which is made again if it is gone.
+func (s *Store) inDirectory(do func() error) error {
+	err := do()
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = s.makeAgain(); err == nil {
-			err = s.replace(name, text)
+			err = do()
 		}
 	}
 	return err

@@ -66,16 +66,20 @@ func (s *step) retract(g *Generation) {
 // more. It does so before what follows in this step, and the end of the step decides
 // which those are: what ends one generation may start the next.
 func (s *step) keepSockets() {
-	if !s.keeps {
-		s.keeps, s.keepsAt = true, len(s.effects)
+	if !slices.ContainsFunc(s.effects, keepsSockets) {
 		s.do(KeepSockets{})
 	}
 }
 
+func keepsSockets(e Effect) bool {
+	_, is := e.(KeepSockets)
+	return is
+}
+
 // settleSockets says which sockets and public paths are kept.
 func (s *step) settleSockets() {
-	if s.keeps {
-		s.effects[s.keepsAt] = KeepSockets{Listen: s.listens(), Publish: s.publishes(), Alone: s.alone()}
+	if i := slices.IndexFunc(s.effects, keepsSockets); i >= 0 {
+		s.effects[i] = KeepSockets{Listen: s.listens(), Publish: s.publishes(), Alone: s.alone()}
 	}
 }
 

@@ -83,6 +83,12 @@ func (h History) before(bad []*release.Release) *release.Release {
 	return any
 }
 
+// before returns the release that a slot goes back to if this one fails as well as those
+// that are undone; nil if there is none.
+func (sl *Slot) before(bad *release.Release) *release.Release {
+	return sl.History.before(append(slices.Clone(sl.Undone), bad))
+}
+
 // in returns the newest release that ran in a directory; nil if there is none. The end
 // of the path is enough if no other directory has the same end.
 func (h History) in(dir string) *release.Release {
@@ -177,11 +183,10 @@ func (s *step) remember(sl *Slot, g, old *Generation) {
 	case asked, g.Cause == CauseStart && s.Instead == "":
 		s.Refused, s.Instead = nil, ""
 	}
-	bad := append(slices.Clone(sl.Undone), g.Release)
 	onTrial := asked && !known || g.Cause == CauseRestart // else it is no new release
 	switch d := g.service().Probation; {
 	case !asked && len(sl.Undone) == 0: // a crash does not begin it anew
-	case onTrial && d > 0 && sl.History.before(bad) != nil:
+	case onTrial && d > 0 && sl.before(g.Release) != nil:
 		sl.Probation = Probation{State: ProbationOn, Until: s.now.Add(d), Requests: g.Reloads}
 	default:
 		sl.Probation, sl.Undone = Probation{}, nil

@@ -1,8 +1,6 @@
 package lifecycle
 
 import (
-	"slices"
-
 	"hupwatch/config"
 )
 
@@ -185,8 +183,7 @@ func (m *Machine) startsNext(sl *Slot) []*config.Service {
 		all = append(all, m.Config)
 	}
 	if sl.Probation.State == ProbationOn && sl.Active != nil {
-		bad := append(slices.Clone(sl.Undone), sl.Active.Release)
-		if before := sl.History.before(bad); before != nil {
+		if before := sl.before(sl.Active.Release); before != nil {
 			all = append(all, before.Service)
 		}
 	}
@@ -217,8 +214,6 @@ type step struct {
 	now     Instant
 	warmed  int  // the generation that it may take further: its process lives
 	keep    bool // what is to be remembered has changed
-	keeps   bool // there is a KeepSockets among the effects, at keepsAt
-	keepsAt int
 	effects []Effect
 }
 

@@ -232,14 +232,22 @@ func TestReloadBySignalChecksThatItLivesBeforeTheResult(t *testing.T) {
 	}
 }
 
-func TestReloadBySignalFailsIfNotReadyAfterwards(t *testing.T) {
+// probedBySignal returns a machine whose generation 1 has reloaded itself, and is asked
+// in this way whether it is ready.
+func probedBySignal(t *testing.T, kind config.ReadyKind) *bench {
+	t.Helper()
 	b := bySignal(t)
 	c := *b.Config
-	c.Ready = withReady(config.ReadyTCP).Ready
+	c.Ready = withReady(kind).Ready
 	b.Config = &c
 	b.ask(7)
 	b.resolve("/releases/1")
 	b.pass(time.Second)
+	return b
+}
+
+func TestReloadBySignalFailsIfNotReadyAfterwards(t *testing.T) {
+	b := probedBySignal(t, config.ReadyTCP)
 	b.want(lifecycle.StateRunning, "resolve new", "pass HUP to 1")
 	b.tell(lifecycle.Proved{Generation: 1, Failure: "connection refused"})
 	if e := b.ended(); e.Result != lifecycle.ResultFailed || !strings.Contains(e.Reason, "after HUP it was not ready: connection refused") {
@@ -248,24 +256,19 @@ func TestReloadBySignalFailsIfNotReadyAfterwards(t *testing.T) {
 }
 
 func TestReloadBySignalProbesAgainAfterALateAnswer(t *testing.T) {
-	for _, ready := range []bool{true, false} {
-		b := bySignal(t)
-		c := *b.Config
-		c.Ready = withReady(config.ReadyHTTP).Ready
-		b.Config = &c
-		b.ask(7)
-		b.resolve("/releases/1")
-		b.pass(time.Second)
-		for n := 0; n < 1000 && b.Current != nil && (n < 3 || !ready); n++ {
-			b.tell(lifecycle.Proved{Generation: 1, Failure: "no answer within 2s", Late: true})
-			b.pass(250 * time.Millisecond)
-		}
-		if ready {
-			b.tell(lifecycle.Proved{Generation: 1})
-			b.want(lifecycle.StateRunning, "resolve new", "pass HUP to 1", "answer [7] signalled")
-		} else if e := b.ended(); e.Result != lifecycle.ResultFailed || !strings.Contains(e.Reason, "after HUP it was not ready: no answer within 2s") {
-			t.Errorf("the reload ended %s: %q", e.Result, e.Reason)
-		}
+	late := lifecycle.Proved{Generation: 1, Failure: "no answer within 2s", Late: true}
+	b := probedBySignal(t, config.ReadyHTTP)
+	for range 3 {
+		b.tell(late)
+		b.pass(250 * time.Millisecond)
+	}
+	b.tell(lifecycle.Proved{Generation: 1})
+	b.want(lifecycle.StateRunning, "resolve new", "pass HUP to 1", "answer [7] signalled")
+
+	b = probedBySignal(t, config.ReadyHTTP)
+	b.fails(late)
+	if e := b.ended(); e.Result != lifecycle.ResultFailed || !strings.Contains(e.Reason, "after HUP it was not ready: no answer within 2s") {
+		t.Errorf("the reload ended %s: %q", e.Result, e.Reason)
 	}
 }
 

@@ -38,15 +38,17 @@ func (b *bench) asked() (yes bool) {
 	return yes
 }
 
-func TestAProbeThatFailsUntilStartTimeoutKeepsTheOldOneAndSaysWhy(t *testing.T) {
-	b := incomer(t, config.ReadyHTTP)
-	for range 1000 {
-		if b.Current == nil {
-			break
-		}
-		b.tell(lifecycle.Proved{Generation: 2, Failure: "http://localhost/: 503 Service Unavailable"})
+// fails answers each look at a generation with this until its reload has ended.
+func (b *bench) fails(in lifecycle.Proved) {
+	for n := 0; n < 1000 && b.Current != nil; n++ {
+		b.tell(in)
 		b.pass(250 * time.Millisecond)
 	}
+}
+
+func TestAProbeThatFailsUntilStartTimeoutKeepsTheOldOneAndSaysWhy(t *testing.T) {
+	b := incomer(t, config.ReadyHTTP)
+	b.fails(lifecycle.Proved{Generation: 2, Failure: "http://localhost/: 503 Service Unavailable"})
 	e := b.ended()
 	if e.Result != lifecycle.ResultKeptOld || !strings.Contains(e.Reason, "within start_timeout (1m0s)") || !strings.Contains(e.Reason, "503 Service Unavailable") {
 		t.Errorf("the reload ended %s: %q", e.Result, e.Reason)
@@ -113,13 +115,7 @@ func TestWhatNeverAnswersInTimeAtTheEndOfItsWarmUpIsKeptOut(t *testing.T) {
 	b.tell(lifecycle.Proved{Generation: 2})
 	b.pass(time.Second)
 	began := b.now
-	for range 1000 {
-		if b.Current == nil {
-			break
-		}
-		b.tell(lifecycle.Proved{Generation: 2, Failure: "no answer within 2s", Late: true})
-		b.pass(250 * time.Millisecond)
-	}
+	b.fails(lifecycle.Proved{Generation: 2, Failure: "no answer within 2s", Late: true})
 	if e := b.ended(); !strings.Contains(e.Reason, "not ready any more at the end of its warm-up: no answer within 2s") {
 		t.Errorf("the reason is %q", e.Reason)
 	}

@@ -151,13 +151,13 @@ func (s *Server) makeDirectory() (err error) {
 	}
 	if s.temporary {
 		s.dir, err = os.MkdirTemp("", "hupwatch-")
-	} else if s.dir, err = filepath.Abs(s.dir); err == nil {
-		err = os.Mkdir(s.dir, 0o711)
+	} else {
+		s.dir, err = filepath.Abs(s.dir)
 	}
-	if err != nil && !errors.Is(err, os.ErrExist) {
-		return err
+	if err == nil {
+		err = s.mkdir()
 	}
-	if err := os.Chmod(s.dir, 0o711); err != nil { // whatever the umask
+	if err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(s.dir)
@@ -181,6 +181,11 @@ func (s *Server) makeAgain() error {
 			return err
 		}
 	}
+	return s.mkdir()
+}
+
+// mkdir makes the directory if it is not there.
+func (s *Server) mkdir() error {
 	if err := os.Mkdir(s.dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}

@@ -33,10 +33,7 @@ func ListensAt(pid int, addresses []string) bool {
 }
 
 func listening(pid int, counts func(port uint16) bool) []string {
-	inodes := make(map[string]bool)
-	for p := range family(pid) {
-		sockets(p, inodes)
-	}
+	inodes := socketsOf(pid)
 	if len(inodes) == 0 {
 		return nil
 	}
@@ -58,6 +55,15 @@ func listening(pid int, counts func(port uint16) bool) []string {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// socketsOf are the inodes of the sockets that a process and its descendants have open.
+func socketsOf(pid int) map[string]bool {
+	inodes := make(map[string]bool)
+	for p := range family(pid) {
+		sockets(p, inodes)
+	}
+	return inodes
 }
 
 // family yields a process and its descendants, each before its children are looked

@@ -15,11 +15,7 @@ func QueueAt(pid int, path string) (q Queue) {
 	if !sameNetwork(pid) {
 		return q
 	}
-	inodes := make(map[string]bool)
-	for p := range family(pid) {
-		sockets(p, inodes)
-	}
-	for s := range listeningUnix("/proc/"+strconv.Itoa(pid)+"/net/unix", inodes) {
+	for s := range listeningUnix("/proc/"+strconv.Itoa(pid)+"/net/unix", socketsOf(pid)) {
 		if inode, err := strconv.ParseUint(s.inode, 10, 64); err == nil && s.name == path {
 			q.inodes = append(q.inodes, inode)
 		}

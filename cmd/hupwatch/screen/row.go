@@ -196,7 +196,7 @@ func (r *row) incoming(e control.Event) {
 }
 
 // signalled notes that a generation was told to stop: an old one, or the incoming
-// one that is no good.
+// one, which failed.
 func (r *row) signalled(e control.Event) {
 	switch {
 	case e.Role == control.RoleIncoming, e.Generation == r.generation && e.Instance == r.instance && r.started: // or it was to be stopped anyway
