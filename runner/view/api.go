@@ -43,6 +43,7 @@ type API struct {
 	Source
 	feed  *Feed
 	began time.Time
+	clock wallClock
 	hash  atomic.Pointer[hashed]
 	group atomic.Int64 // the control group; noGroup for none
 
@@ -127,7 +128,7 @@ func (a *API) Service(name string) (control.Service, bool) {
 
 // look says how a service is, unless it was removed and is gone.
 func (a *API) look(w *services.Watcher) (s control.Service, ok bool) {
-	c := clock{wall: time.Now(), now: a.Host.Now()}
+	c := a.clock.read(time.Now, a.Host.Now)
 	w.Look(func(m *lifecycle.Machine) {
 		if ok = !m.Removed(); ok {
 			s = serviceOf(m, c)

@@ -9,20 +9,6 @@ import (
 	"hupwatch/services/lifecycle"
 )
 
-// clock turns an Instant into a time for people.
-type clock struct {
-	wall time.Time
-	now  lifecycle.Instant
-}
-
-// at returns the time of an Instant; zero for Never and for what has not happened.
-func (c clock) at(i lifecycle.Instant) control.Time {
-	if i == 0 || i == lifecycle.Never {
-		return control.Time{}
-	}
-	return control.Time{Time: c.wall.Add(i.Sub(c.now))}
-}
-
 // serviceOf says how a service is.
 func serviceOf(m *lifecycle.Machine, c clock) control.Service {
 	state := m.State()
