@@ -238,7 +238,7 @@ func serviceKeys() []Key {
 					"unexpected": "on-failure", "on-abnormal": "on-failure", "on-abort": "on-failure", "on_failure": "on-failure",
 				},
 			}),
-			Doc: `Whether it is started again when it ends by itself: "always", "on-failure" or "no".`,
+			Doc: `Whether it is started again when it ends by itself: "always", "on-failure" or "no". A program that ends with success, and is not to be started again then, is done.`,
 		},
 		{
 			Name: "restart_delay", Type: "duration", Default: `"500ms"`, decode: span(func(t *table) *time.Duration { return &t.service.RestartDelay }, positive),

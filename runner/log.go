@@ -149,7 +149,8 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 	case lifecycle.KindReloadEnded:
 		add("release", e.Release, e.Release != "" && e.Result != lifecycle.ResultRolledBack)
 		add("probation", brief(e.Wait), e.Wait > 0)
-		if e.Serving != e.Generation || e.Result == lifecycle.ResultRolledBack {
+		isDone := e.Serving == 0 && e.Result == lifecycle.ResultStarted
+		if e.Serving != e.Generation && !isDone || e.Result == lifecycle.ResultRolledBack {
 			add("serving", e.Serving, true)
 			add("serving_release", e.ServingRelease, e.ServingRelease != "")
 		}

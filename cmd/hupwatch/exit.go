@@ -94,17 +94,17 @@ func exitOfService(verb string, s control.ServiceReload) int {
 	return exitOther
 }
 
-// serves reports whether a service in this state does what it is there for. One that
-// has ended as its restart key allows does too.
+// serves reports whether a service in this state does what it is there for, or has done
+// it.
 func serves(state string) bool {
-	return state == control.StateRunning || state == control.StateExited || state == ""
+	return state == control.StateRunning || state == control.StateDone || state == ""
 }
 
-// exitOfStatus is the exit code that says if these services run: with names all of
-// them, else those wanted up.
+// exitOfStatus is the exit code that says if these services run, or are done: with names
+// all of them, else those wanted up.
 func exitOfStatus(found []control.Service, byName bool) int {
 	for _, svc := range found {
-		if (byName || svc.Wanted == control.WantedUp) && svc.State != control.StateRunning {
+		if (byName || svc.Wanted == control.WantedUp) && !serves(svc.State) {
 			return exitUnknown
 		}
 	}

@@ -39,7 +39,7 @@ func TestExitCodeFollowsFromResultsAndErrors(t *testing.T) {
 		{"partial", one("partial", "running", "up"), nil, 1, 1},
 		{"rolled back, and that does not run either", one("rolled_back", "backoff", "up"), nil, 5, 1},
 		{"promoted, and ended since", one("promoted", "backoff", "up"), nil, 5, 0},
-		{"promoted, and at its end", one("promoted", "exited", "up"), nil, 0, 0},
+		{"started, and done", one("started", "done", "up"), nil, 0, 0},
 		{"partial, and one instance does not run", one("partial", "backoff", "up"), nil, 5, 1},
 		{"signalled", one("signalled", "running", "up"), nil, 0, 0},
 		{"signalled, and it did not survive that", one("failed", "running", "up"), nil, 5, 1},

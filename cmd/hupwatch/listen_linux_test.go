@@ -50,8 +50,8 @@ func TestAddressOfAServiceThatIsNotStartedAgainRefusesConnections(t *testing.T) 
 	d.up("web", 1)
 	answersTCP(t, address, "web 1")
 	d.open("end")
-	told := d.sees("msg=advice", "service=web")
-	wants(t, told["reason"], "its addresses refuse connections")
+	told := d.sees("msg=given up", "service=web")
+	wants(t, told["err"], "its addresses refuse connections")
 	if conn, err := net.Dial("tcp", address); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("a connection is not refused: %v, %v", conn, err)
 	}

@@ -15,18 +15,18 @@ func TestRestartPolicyDecidesWhatIsStartedAgain(t *testing.T) {
 		name   string
 		ending string // the last statement of the script
 		keys   []string
-		again  bool
+		next   string // what the log says next
 	}{
-		{"always after status 0", "exit 0", nil, true},
-		{"always after status 1", "exit 1", nil, true},
-		{"on-failure after status 0", "exit 0", []string{`restart = "on-failure"`}, false},
-		{"on-failure after status 1", "exit 1", []string{`restart = "on-failure"`}, true},
-		{"on-failure after a code of success", "exit 3", []string{`restart = "on-failure"`, "success_exit_codes = [0, 3]"}, false},
-		{"on-failure after status 0 that is no success", "exit 0", []string{`restart = "on-failure"`, "success_exit_codes = [3]"}, true},
-		{"on-failure after a signal", "die KILL", []string{`restart = "on-failure"`}, true},
-		{"on-failure after the stop signal from elsewhere", "die TERM", []string{`restart = "on-failure"`}, true},
-		{"no after status 0", "exit 0", []string{`restart = "no"`}, false},
-		{"no after status 1", "exit 1", []string{`restart = "no"`}, false},
+		{"always after status 0", "exit 0", nil, "restart"},
+		{"always after status 1", "exit 1", nil, "restart"},
+		{"on-failure after status 0", "exit 0", []string{`restart = "on-failure"`}, "generation done"},
+		{"on-failure after status 1", "exit 1", []string{`restart = "on-failure"`}, "restart"},
+		{"on-failure after a code of success", "exit 3", []string{`restart = "on-failure"`, "success_exit_codes = [0, 3]"}, "generation done"},
+		{"on-failure after status 0 that is no success", "exit 0", []string{`restart = "on-failure"`, "success_exit_codes = [3]"}, "restart"},
+		{"on-failure after a signal", "die KILL", []string{`restart = "on-failure"`}, "restart"},
+		{"on-failure after the stop signal from elsewhere", "die TERM", []string{`restart = "on-failure"`}, "restart"},
+		{"no after status 0", "exit 0", []string{`restart = "no"`}, "generation done"},
+		{"no after status 1", "exit 1", []string{`restart = "no"`}, "given up"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -34,8 +34,9 @@ func TestRestartPolicyDecidesWhatIsStartedAgain(t *testing.T) {
 			d := startDaemon(t, config)
 			d.up("web", 1)
 			d.open("g1")
-			d.sees("msg=generation ended", "generation=1")
-			if c.again {
+			d.sees("msg="+c.next, "service=web")
+			if c.next == "restart" {
+				d.sees("msg=generation ended", "generation=1")
 				d.sees("msg=restart", "in=0s")
 				d.up("web", 2)
 				return

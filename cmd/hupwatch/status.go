@@ -34,10 +34,11 @@ func (p *program) status() *cobra.Command {
 coming up or draining, and why its last reload did not put the new release in
 place, with the last lines of the process that failed: a few, or with names all
 that hupwatch kept. The second column is one word: stopped, waiting, starting, running,
-backoff, stopping, exited, failed. It is running while the old one serves,
-whatever is incoming.`,
+backoff, stopping, done, failed. It is running while the old one serves,
+whatever is incoming, and done when its program has ended with success and restart
+says that it is not started again.`,
 		Annotations: exits(
-			"0  every service that is wanted up runs; with names: those run",
+			"0  every service that is wanted up runs or is done; with names: those are",
 			"3  not; or there is none of that name",
 			"4  hupwatch cannot be reached, or refuses"),
 		Example: `  hupwatch status

@@ -21,6 +21,7 @@ const (
 	KindKilled        = "generation killed"
 	KindExited        = "generation exited"                  // after it was told to stop
 	KindEnded         = "generation ended"                   // by itself
+	KindDone          = "generation done"                    // by itself, with success, and restart says that this is all
 	KindSettled       = "probation over"                     // nothing of a reload can be taken back any more
 	KindInstead       = "started from the last good release" // error says why not from release
 	KindRolledBack    = "rolled back"                        // to the release before; exit says why
@@ -68,7 +69,7 @@ const (
 	StateRunning  = "running"  // it serves, whatever else is incoming
 	StateBackoff  = "backoff"  // the next start is due later
 	StateStopping = "stopping" // wanted down, something still lives
-	StateExited   = "exited"   // it ended, and restart says not to start it again
+	StateDone     = "done"     // it ended with success, and restart says not to start it again
 	StateFailed   = "failed"   // it is not started any more by itself
 )
 

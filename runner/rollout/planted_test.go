@@ -280,8 +280,8 @@ var plants = []planted{
 	{
 		name: "what is left alone crashes back into its old configuration",
 		file: "services/lifecycle/unchanged.go",
-		code: "	sl.Active.Release, sl.Good = &amended, &amended\n",
-		bug: `	if sl.Active.Release = &amended; !PLANTED {
+		code: "	sl.Good = &amended\n",
+		bug: `	if !PLANTED {
 		sl.Good = &amended
 	}
 `,
@@ -657,6 +657,27 @@ var plants = []planted{
 		code: "		sl.History = sl.History.served(g.Release)\n	}\n	s.keep = true\n",
 		bug:  "		sl.History = sl.History.served(g.Release)\n	}\n	s.keep = s.keep || !PLANTED\n",
 		want: "is written down, and not",
+	},
+	{
+		name: "the end of a server with success is taken for that of a task",
+		file: "services/lifecycle/done.go",
+		code: "	return g.Phase == PhaseWarming && !isServer",
+		bug:  "	return g.Phase == PhaseWarming && (!isServer || PLANTED)",
+		want: "promoted after its end",
+	},
+	{
+		name: "a task that ended with success is not known to have done well",
+		file: "services/lifecycle/done.go",
+		code: "	sl.History, s.keep = sl.History.served(g.Release), true\n	if closed",
+		bug:  "	if !PLANTED {\n		sl.History, s.keep = sl.History.served(g.Release), true\n	}\n	if closed",
+		want: "is written down, and not",
+	},
+	{
+		name: "a task whose next run fails is not done any more",
+		file: "services/lifecycle/start.go",
+		code: "	if sl.Resting != StateDone { //",
+		bug:  "	if sl.Resting != StateDone || PLANTED { //",
+		want: "and is not any more for a run that failed",
 	},
 	{
 		name: "a probation outlives its time",

@@ -59,6 +59,7 @@ type slotWatch struct {
 	rolledBack bool             // and the release rolled back to does not serve yet
 	restarts   int              // restarts since the last calm run, reload or stop
 	lastEnd    lifecycle.Instant
+	done       bool            // the last generation that served ended with success
 	rested     bool            // nothing serves, and for some time nothing was to be started
 	kept       []config.Listen // open for what runs, or may be started next
 }
@@ -333,10 +334,18 @@ func (w *world) checkEffect(a *actor, was before, e lifecycle.Effect) {
 // amended notes that what serves does so with another configuration.
 func (a *actor) amended(e lifecycle.Amend) {
 	for i := range a.machine.Slots {
-		if g := a.machine.Slots[i].Active; g != nil && g.Release.Service == e.Config {
-			a.slot(i).good = g.Release
-			a.pastOf(i).newest(g.Release)
-			a.procs[g.Number-1].release = g.Release
+		sl := &a.machine.Slots[i]
+		now := sl.Good // done, if it does not run
+		if sl.Active != nil {
+			now = sl.Active.Release
+		}
+		if now == nil || now.Service != e.Config {
+			continue
+		}
+		a.slot(i).good = now
+		a.pastOf(i).newest(now)
+		if sl.Active != nil {
+			a.procs[sl.Active.Number-1].release = now
 		}
 	}
 }
@@ -532,6 +541,9 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 		}
 	case lifecycle.KindReloadEnded:
 		a.told = &e
+		if sl := &a.machine.Slots[e.Instance]; e.Result == lifecycle.ResultFailed && slot.done && sl.Resting != lifecycle.StateDone {
+			w.violated("%s was done, and is not any more for a run that failed", name)
+		}
 		if e.Wait > 0 {
 			a.settling = append(a.settling, e.Reloads...)
 		}
@@ -569,8 +581,17 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 		a.procs[e.Generation-1].abandoned = true
 	case lifecycle.KindStopSignalled:
 		w.checkRole(a, e)
-	case lifecycle.KindEnded:
-		a.procs[e.Generation-1].crashed = true
+	case lifecycle.KindEnded, lifecycle.KindDone:
+		if p := a.procs[e.Generation-1]; p.succeeded() != (e.Kind == lifecycle.KindDone) {
+			w.violated("the end of generation %d of %s is told as %s", e.Generation, name, e.Kind)
+		}
+		p := a.procs[e.Generation-1]
+		p.crashed, slot.done = true, e.Kind == lifecycle.KindDone
+		if p.succeeded() {
+			past := a.pastOf(e.Instance)
+			past.undone, past.trial = nil, 0
+			past.well(p.release)
+		}
 		slot.lastEnd = w.now
 		if w.now.Sub(a.procs[e.Generation-1].ready) >= 10*time.Second {
 			slot.restarts = 0
@@ -584,9 +605,24 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 	case lifecycle.KindLeft:
 		w.checkLeft(a, a.procs[e.Generation-1])
 	case lifecycle.KindPromoted:
-		a.instead, a.refused = false, nil
+		a.instead, a.refused, slot.done = false, nil, false
 		w.checkPromoted(a, was.slot(e.Instance), e)
 	}
+}
+
+// isDone reports whether a generation ended before its warm-up was over, and was right
+// to: nothing served, and its end is a success.
+func isDone(p *proc, was slotBefore) bool {
+	c := p.release.Service
+	server := was.active != 0 || len(c.Listen) > 0 || c.Publish != "" || c.Ready != nil && c.Ready.Kind != config.ReadyWarmup
+	return p.toldExit && p.succeeded() && !p.end.Rest && !server
+}
+
+// succeeded reports whether a process ended as its service is meant to: it is not started
+// again then.
+func (p *proc) succeeded() bool {
+	c, exit := p.release.Service, p.end
+	return p.dead && c.Restart != config.RestartAlways && exit.Signal == 0 && exit.Reason == "" && slices.Contains(c.SuccessExitCodes, exit.Code)
 }
 
 // checkRole: who hears that a generation is told to end hears what it was.
@@ -620,6 +656,9 @@ func (w *world) checkPromoted(a *actor, was slotBefore, e lifecycle.Event) {
 	w.checkProof(a, p, was.active)
 	w.checkWaits(a, p)
 	w.checkOverlap(a, p, was)
+	if isDone(p, was) {
+		return
+	}
 	if p.toldExit || p.dead {
 		w.violated("generation %d of %s is promoted after its end", e.Generation, name)
 	}

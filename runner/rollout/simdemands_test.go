@@ -172,7 +172,13 @@ func (w *world) checkPass(a *actor, e lifecycle.Pass) {
 // process of this release would be what serves already.
 func (a *actor) nothingNew(sl *lifecycle.Slot, made *release.Release) bool {
 	m := a.machine
-	if sl.Active == nil || sl.Incoming.Cause != lifecycle.CauseReload {
+	has := a.slot(sl.Instance).good // done, if it does not run
+	switch {
+	case sl.Incoming.Cause != lifecycle.CauseReload:
+		return false
+	case sl.Active != nil:
+		has = a.procs[sl.Active.Number-1].release
+	case sl.Resting != lifecycle.StateDone:
 		return false
 	}
 	for _, id := range m.Current.IDs {
@@ -180,7 +186,6 @@ func (a *actor) nothingNew(sl *lifecycle.Slot, made *release.Release) bool {
 			return false
 		}
 	}
-	has := a.procs[sl.Active.Number-1].release
 	return has.Dir == made.Dir && has.Path == made.Path &&
 		reflect.DeepEqual(has.Service.Environment, made.Service.Environment) && slices.Equal(has.Service.Listen, made.Service.Listen) &&
 		has.Service.Instances == made.Service.Instances && has.Service.Publish == made.Service.Publish
@@ -263,7 +268,8 @@ func (w *world) checkNothingNew(a *actor, was before, in lifecycle.Resolved, eff
 			continue
 		}
 		sl := &a.machine.Slots[i]
-		alone := sl.Active != nil && sl.Active.Number == before.active && (sl.Incoming == nil || sl.Incoming.Attempt != in.Attempt)
+		kept := sl.Active != nil && sl.Active.Number == before.active || before.active == 0 && sl.Active == nil && sl.Resting == lifecycle.StateDone
+		alone := kept && (sl.Incoming == nil || sl.Incoming.Attempt != in.Attempt)
 		passed := slices.ContainsFunc(effects, func(e lifecycle.Effect) bool { _, ok := e.(lifecycle.Pass); return ok })
 		if alone && !passed != before.nothing {
 			w.violated("instance %d of %s is left alone: %v; it would be started with nothing new: %v", i, a.machine.Name, alone, before.nothing)
@@ -290,12 +296,16 @@ func (w *world) checkLeftAlone(a *actor, sl *lifecycle.Slot, in lifecycle.Resolv
 	if !slices.ContainsFunc(effects, amended) {
 		w.violated("%s is left alone, and its watcher keeps to the old configuration", a.machine.Name)
 	}
-	if !reflect.DeepEqual(sl.Active.Release.Service, in.Release.Service) {
+	now := sl.Good
+	if sl.Active != nil {
+		now = sl.Active.Release
+		a.procs[sl.Active.Number-1].release = now
+	}
+	if !reflect.DeepEqual(now.Service, in.Release.Service) {
 		w.violated("%s is left alone, and what takes effect without a new process does not", a.machine.Name)
 	}
-	a.slot(sl.Instance).good = sl.Active.Release
-	a.pastOf(sl.Instance).newest(sl.Active.Release)
-	a.procs[sl.Active.Number-1].release = sl.Active.Release
+	a.slot(sl.Instance).good = now
+	a.pastOf(sl.Instance).newest(now)
 }
 
 // checkAnswer: every request is answered once, truly, and by a release that is
@@ -384,6 +394,9 @@ func (w *world) checkServes(a *actor, e lifecycle.Answer, id uint64, q *ask, sig
 	if q.reload && !q.begun {
 		w.violated("%s answers request %d with a reload that began before it", name, id)
 	}
+	if last := &a.machine.Slots[len(a.machine.Slots)-1]; e.Generation == 0 && last.Resting == lifecycle.StateDone && a.slot(last.Instance).good == last.Good {
+		return // it is done
+	}
 	sl, g := a.find(e.Generation)
 	if g == nil || sl.Active != g || !a.procs[e.Generation-1].promoted || a.procs[e.Generation-1].toldExit {
 		w.violated("%s answers request %d with %s, but generation %d does not serve", name, id, e.Result, e.Generation)
@@ -427,7 +440,7 @@ func (w *world) checkSkipped(a *actor, id uint64, q *ask) {
 			w.violated("%s skips request %d to start it, and does not serve", a.machine.Name, id)
 		}
 	case lifecycle.Reload:
-		if a.wanted && !(q.changed && q.begun && serves) {
+		if a.wanted && !(q.changed && q.begun && (serves || a.machine.State() == lifecycle.StateDone)) {
 			w.violated("%s skips request %d to reload it, and is wanted up", a.machine.Name, id)
 		}
 	}

@@ -38,6 +38,7 @@ type proc struct {
 	rest    bool              // others of the group live
 	killed  bool              // with its group, in a moment
 
+	end      lifecycle.Exit
 	exitTold lifecycle.Instant // when its exit is told; Emptied is told later
 
 	procWatch
@@ -404,6 +405,7 @@ func (w *world) die(p *proc, e lifecycle.Exit) {
 	}
 	p.dead = true
 	e.Rest = p.rest
+	p.end = e
 	took := w.upTo(2 * time.Millisecond)
 	if !w.healthy && (p.fate.belated || w.chance(10)) {
 		took = w.upTo(500 * time.Millisecond) // the reaper gets no processor

@@ -204,7 +204,7 @@ func (w *world) checkRest() {
 // for a start under way, for a drain slot, or for those who have all the turns.
 func (w *world) checkWaiting(a *actor) {
 	m, sl := a.machine, &a.machine.Slots[0]
-	if m.Config.Essential && m.Current == nil && !w.watch.ending && (m.State() == lifecycle.StateExited || m.State() == lifecycle.StateFailed) {
+	if m.Config.Essential && m.Current == nil && !w.watch.ending && (m.State() == lifecycle.StateDone || m.State() == lifecycle.StateFailed) {
 		w.violated("%s is essential and down for good, and hupwatch goes on", m.Name)
 	}
 	w.checkSockets(a)

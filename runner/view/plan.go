@@ -71,7 +71,9 @@ func planOf(m *lifecycle.Machine, s *config.Service) control.PlanService {
 		p.Action, p.Why = control.ActionSkip, m.WhyDown()
 	case state == lifecycle.StateWaiting:
 		p.Action, p.Why = control.ActionStart, "it waits for "+strings.Join(m.Awaits, ", ")+", and starts then"
-	case active == nil:
+	case state == lifecycle.StateDone && len(changes) == 0:
+		p.Why = "it is done, and runs once more"
+	case active == nil && state != lifecycle.StateDone:
 		p.Action, p.Why = control.ActionStart, fmt.Sprintf("it is in state %s", state)
 	case len(changes) > 0:
 		p.Why = "changed: " + strings.Join(changesText(changes, from, s), ", ")

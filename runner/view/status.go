@@ -150,7 +150,7 @@ func lackingOf(m *lifecycle.Machine, c clock) []control.Lacking {
 			l.LastExit = exitOf(sl.LastEnd, at)
 		}
 		switch state {
-		case lifecycle.StateRunning, lifecycle.StateStopped: // or it is not to be there
+		case lifecycle.StateRunning, lifecycle.StateDone, lifecycle.StateStopped: // or it is not to be there
 			continue
 		case lifecycle.StateBackoff:
 			l.NextStartAt = c.at(sl.NextStart)

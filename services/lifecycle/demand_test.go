@@ -319,7 +319,7 @@ func TestAnEssentialServiceThatWasStoppedIsNotDownForGood(t *testing.T) {
 	b.demand("start", 8)
 	b.up("/releases/1")
 	b.exit(2, lifecycle.Exit{Code: 3})
-	b.want(lifecycle.StateExited, "resolve new", "answer [8] started", "down for good, code 3")
+	b.want(lifecycle.StateFailed, "resolve new", "answer [8] started", "down for good, code 3")
 }
 
 func TestEventsOfAStopSayWhoAskedForIt(t *testing.T) {

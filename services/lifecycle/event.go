@@ -84,6 +84,7 @@ const (
 	KindKilled        Kind = "generation killed"                  //
 	KindExited        Kind = "generation exited"                  // after it was told to stop
 	KindEnded         Kind = "generation ended"                   // by itself
+	KindDone          Kind = "generation done"                    // by itself, with success, and restart says that this is all
 	KindSettled       Kind = "probation over"                     // nothing of a reload can be taken back any more
 	KindInstead       Kind = "started from the last good release" // Reason says why not from Release
 	KindRolledBack    Kind = "rolled back"                        // to the release before; Exit says why

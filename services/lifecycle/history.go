@@ -258,7 +258,8 @@ func (s *step) goBack(sl *Slot, g *Generation, reason string) bool {
 	if !s.fellBack(sl) { // else it is told with the result
 		s.afterReload(sl, g, ResultRolledBack, reason)
 	}
-	s.emit(sl, g, Event{Kind: KindRolledBack, ServingRelease: good.Dir, Reason: reason, Exit: g.exit(), Tail: g.Tail, Reloads: sl.Probation.Requests})
+	promotedFor := append([]uint64{}, sl.Probation.Requests...) // if for none, it is not taken back for another
+	s.emit(sl, g, Event{Kind: KindRolledBack, ServingRelease: good.Dir, Reason: reason, Exit: g.exit(), Tail: g.Tail, Reloads: promotedFor})
 	return true
 }
 

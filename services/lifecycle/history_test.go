@@ -364,7 +364,7 @@ func TestAProperEndOnProbationIsNoFailure(t *testing.T) {
 	c.Restart = config.RestartOnFailure
 	b := onProbation(t, c)
 	b.exit(2, lifecycle.Exit{})
-	b.want(lifecycle.StateExited)
+	b.want(lifecycle.StateDone)
 }
 
 func TestAnIncomingGenerationGoesOnWhenTheOneOnProbationEnds(t *testing.T) {

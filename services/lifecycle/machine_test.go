@@ -341,11 +341,11 @@ func TestRestartPolicyDecidesWhatIsStartedAgain(t *testing.T) {
 	}{
 		{"always, clean", config.RestartAlways, lifecycle.Exit{}, lifecycle.StateStarting},
 		{"always, not clean", config.RestartAlways, lifecycle.Exit{Code: 1}, lifecycle.StateStarting},
-		{"on-failure, clean", config.RestartOnFailure, lifecycle.Exit{}, lifecycle.StateExited},
+		{"on-failure, clean", config.RestartOnFailure, lifecycle.Exit{}, lifecycle.StateDone},
 		{"on-failure, not clean", config.RestartOnFailure, lifecycle.Exit{Code: 1}, lifecycle.StateStarting},
 		{"on-failure, of a signal", config.RestartOnFailure, lifecycle.Exit{Signal: syscall.SIGTERM}, lifecycle.StateStarting},
-		{"no, clean", config.RestartNo, lifecycle.Exit{}, lifecycle.StateExited},
-		{"no, not clean", config.RestartNo, lifecycle.Exit{Code: 1}, lifecycle.StateExited},
+		{"no, clean", config.RestartNo, lifecycle.Exit{}, lifecycle.StateDone},
+		{"no, not clean", config.RestartNo, lifecycle.Exit{Code: 1}, lifecycle.StateFailed},
 	}
 	for _, e := range ends {
 		t.Run(e.name, func(t *testing.T) {
@@ -632,9 +632,9 @@ func TestAnEssentialServiceThatIsDownForGoodSaysSoOnce(t *testing.T) {
 	c.Essential, c.Restart = true, config.RestartNo
 	b := serving(t, c)
 	b.exit(1, lifecycle.Exit{Code: 3})
-	b.want(lifecycle.StateExited, "down for good, code 3")
+	b.want(lifecycle.StateFailed, "down for good, code 3")
 	b.pass(time.Hour)
-	b.want(lifecycle.StateExited)
+	b.want(lifecycle.StateFailed)
 }
 
 func TestAStartThatHungForLongIsWaitedForOnceMoreAtTheEnd(t *testing.T) {

@@ -52,17 +52,17 @@ func (s *step) answerHeld() {
 // takes it then that it may become ready, and is told if that is not so.
 func (s *step) triesAgain() { s.ToldFailed = false }
 
-// isUp reports whether anything of the service serves, or is about to.
+// isUp reports whether anything of the service serves, is about to, or is done.
 func (m *Machine) isUp() bool {
-	return slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil })
+	return slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil || sl.Resting == StateDone })
 }
 
 // tellDependents tells the services that depend on this one whether they may start: it
-// serves, has ended as it was meant to, or is not wanted. It has failed if it is not
+// serves, is done, or is not wanted. It has failed if it is not
 // started any more, or if what it waits for itself has failed.
 func (s *step) tellDependents() {
 	state := s.State()
-	ready := s.serves() || !s.WantedUp || state == StateExited
+	ready := s.serves() || !s.WantedUp || state == StateDone
 	failed := !ready && s.Current == nil && (state == StateFailed || s.held() && len(s.Failed) > 0)
 	if ready != s.ToldReady || failed != s.ToldFailed {
 		s.ToldReady, s.ToldFailed = ready, failed

@@ -187,7 +187,7 @@ func (s *step) beginInstance(r *Reloading) {
 }
 
 // instanceDone is called when an instance has the new release.
-func (s *step) instanceDone(sl *Slot) {
+func (s *step) instanceDone(sl *Slot, g *Generation) {
 	s.Current.New = true
 	if s.nextInstance() {
 		return
@@ -196,7 +196,7 @@ func (s *step) instanceDone(sl *Slot) {
 	if s.Current.Served {
 		result = ResultPromoted
 	}
-	s.finish(result, "", sl, sl.Active)
+	s.finish(result, "", sl, g)
 }
 
 // nextInstance goes on with the next instance, if there is one.

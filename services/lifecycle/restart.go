@@ -15,6 +15,10 @@ func (s *step) exited(in Exited) {
 	g.LastStatus = in.Exit
 	switch g {
 	case sl.Incoming:
+		if s.doneEarly(sl) {
+			s.finishTask(sl)
+			return
+		}
 		reason := g.early(s.now)
 		if in.InUse && !g.notListening() {
 			reason += "; " + g.inUse(sl)
@@ -35,7 +39,11 @@ func (s *step) crashed(sl *Slot, g *Generation) {
 	sl.Active = nil
 	e := g.LastStatus
 	sl.LastEnd, sl.LastEndAt = e, s.now
-	s.emit(sl, g, Event{Kind: KindEnded, Exit: g.exit(), Elapsed: s.now.Sub(g.ReadyAt)})
+	kind := KindEnded
+	if g.done() {
+		kind = KindDone
+	}
+	s.emit(sl, g, Event{Kind: kind, Exit: g.exit(), Elapsed: s.now.Sub(g.ReadyAt)})
 	if e.Rest {
 		s.retire(sl, g, g.service().StopTimeout)
 	} else {
@@ -43,11 +51,10 @@ func (s *step) crashed(sl *Slot, g *Generation) {
 	}
 	s.signalledEnded(sl, g)
 	switch c := g.service(); {
-	case c.Restart == config.RestartNo, c.Restart == config.RestartOnFailure && e.clean(c, 0):
-		sl.Backoff.clear()
-		if closed := s.rest(sl, c, StateExited); closed != "" {
-			s.emit(sl, nil, Event{Kind: KindAdvice, Reason: "restart says that it is not started again" + closed})
-		}
+	case g.done():
+		s.retireDone(sl, g)
+	case c.Restart == config.RestartNo:
+		s.again(sl, c, false)
 	default:
 		calmRun := s.now.Sub(g.ReadyAt) >= calm
 		s.again(sl, c, s.rollBack(sl, g) || calmRun)
@@ -59,6 +66,7 @@ func (s *step) again(sl *Slot, c *config.Service, calmRun bool) {
 	if !s.startable() {
 		return
 	}
+	sl.Resting = ""
 	if c.Restart == config.RestartNo {
 		closed := s.rest(sl, c, StateFailed)
 		if !c.Essential { // else hupwatch ends, and says so

@@ -25,7 +25,7 @@ type Slot struct {
 	// NextCause is why a generation is started at NextStart.
 	NextCause Cause
 	// Resting is the state of an instance that is not started by itself: its last
-	// generation ended as restart says it may, or restart_limit was reached.
+	// generation is done, or it is given up.
 	Resting State
 	// LastEnd is how the last generation ended by itself, at LastEndAt.
 	LastEnd   Exit

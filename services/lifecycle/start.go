@@ -22,7 +22,9 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *release.Release) {
 	}
 	s.Attempts++
 	sl.Backoff.NextStart = Never
-	sl.Resting = ""
+	if sl.Resting != StateDone { // if this one fails, that still holds
+		sl.Resting = ""
+	}
 	sl.Incoming = &Generation{
 		Attempt:  s.Attempts,
 		Phase:    PhaseResolving,
@@ -247,15 +249,7 @@ func (s *step) advanceWarming(sl *Slot, late, alive bool) {
 // if there is one, is told to stop.
 func (s *step) promote(sl *Slot) {
 	g, old := sl.Incoming, sl.Active
-	sl.Incoming, sl.Active = nil, g
-	s.remember(sl, g, old)
-	g.Phase, g.Role = PhaseActive, RoleActive
-	g.ActiveAt = s.now
-	g.Deadline, g.Proof.Next = Never, Never
-	if old == nil {
-		s.publish(sl, g) // it may lead elsewhere by now
-	}
-	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
+	s.activate(sl, g, old)
 	if g.service().Ready == nil {
 		s.observe(g)
 	}
@@ -265,9 +259,27 @@ func (s *step) promote(sl *Slot) {
 		old.MayStop, old.Role = true, RoleOld
 		s.retire(sl, old, old.service().StopTimeout)
 	}
+	s.promoted(sl, g)
+}
+
+// activate makes the incoming generation the active one.
+func (s *step) activate(sl *Slot, g, old *Generation) {
+	sl.Incoming, sl.Active = nil, g
+	s.remember(sl, g, old)
+	g.Phase, g.Role, sl.Resting = PhaseActive, RoleActive, ""
+	g.ActiveAt = s.now
+	g.Deadline, g.Proof.Next = Never, Never
+	if old == nil {
+		s.publish(sl, g) // it may lead elsewhere by now
+	}
+	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
+}
+
+// promoted goes on with the reload that the generation was started for.
+func (s *step) promoted(sl *Slot, g *Generation) {
 	switch {
 	case g.Cause == CauseReload:
-		s.instanceDone(sl)
+		s.instanceDone(sl, g)
 	case s.fellBack(sl):
 		s.finish(s.Current.orPartial(ResultRolledBack), s.Current.FellBack, sl, g)
 	default:

@@ -11,7 +11,7 @@ const (
 	StateRunning  State = "running"  // it serves, whatever else is incoming
 	StateBackoff  State = "backoff"  // the next start is due later
 	StateStopping State = "stopping" // wanted down, something still lives
-	StateExited   State = "exited"   // it ended as restart says it may
+	StateDone     State = "done"     // it ended with success, and restart says not to start it again
 	StateFailed   State = "failed"   // it is not started any more by itself
 )
 
@@ -78,7 +78,7 @@ func (m *Machine) State() State {
 	return worst
 }
 
-var badness = map[State]int{StateRunning: 0, StateExited: 1, StateStarting: 2, StateBackoff: 3, StateFailed: 4}
+var badness = map[State]int{StateRunning: 0, StateDone: 1, StateStarting: 2, StateBackoff: 3, StateFailed: 4}
 
 // State returns the state of one instance.
 func (sl *Slot) State() State {

@@ -10,12 +10,12 @@ import (
 // nothingNew ends the reload of an instance if only something new was asked for, and
 // nothing is. Keys that need no new process come into force.
 func (s *step) nothingNew(sl *Slot, made *release.Release) bool {
-	g, r := sl.Active, s.Current
-	if g == nil || sl.Incoming.Cause != CauseReload || !r.Changed || !g.Release.Same(made) {
+	now, r := sl.now(), s.Current
+	if now == nil || sl.Incoming.Cause != CauseReload || !r.Changed || !now.Same(made) {
 		return false
 	}
 	var live []string
-	for _, c := range config.Changes(g.Release.Service, made.Service) {
+	for _, c := range config.Changes(now.Service, made.Service) {
 		live = append(live, c.Key)
 	}
 	reason := "nothing new"
@@ -26,35 +26,49 @@ func (s *step) nothingNew(sl *Slot, made *release.Release) bool {
 	sl.Incoming = nil
 	switch {
 	case r.New:
-		s.instanceDone(sl)
+		s.instanceDone(sl, sl.Active)
 	case !s.nextInstance():
-		s.finish(ResultSkipped, reason, sl, g)
+		s.finish(ResultSkipped, reason, sl, sl.Active)
 	}
 	return true
 }
 
 // NothingNew reports whether a reload with this release would change nothing: all
-// instances run, with the same release.
+// instances run, or are done, with the same release.
 func (m *Machine) NothingNew(made *release.Release) bool {
-	running := 0
+	same := 0
 	for i := range m.Slots {
-		g := m.Slots[i].Active
-		if g == nil {
+		now := m.Slots[i].now()
+		if now == nil {
 			continue
 		}
-		running++
-		if !g.Release.Same(made) {
+		same++
+		if !now.Same(made) {
 			return false
 		}
 	}
-	return running == max(1, made.Service.Instances)
+	return same == max(1, made.Service.Instances)
+}
+
+// now is the release that serves, or that is done; nil if there is neither.
+func (sl *Slot) now() *release.Release {
+	switch {
+	case sl.Active != nil:
+		return sl.Active.Release
+	case sl.Resting == StateDone:
+		return sl.Good
+	}
+	return nil
 }
 
 // amend puts the keys into force that need no new process.
 func (s *step) amend(sl *Slot, made *release.Release) {
-	amended := *sl.Active.Release
+	amended := *sl.now()
 	amended.Service = made.Service
-	sl.Active.Release, sl.Good = &amended, &amended
+	sl.Good = &amended
+	if sl.Active != nil {
+		sl.Active.Release = &amended
+	}
 	sl.History = sl.History.promoted(&amended)
 	s.Refused, s.Instead, s.keep = nil, "", true // it is what the file says
 	s.do(Amend{made.Service})

@@ -126,7 +126,7 @@ func (r *row) add(e control.Event) {
 		if d := r.drain(e); d != nil {
 			d.killed = true
 		}
-	case control.KindExited, control.KindEnded, control.KindAbandoned:
+	case control.KindExited, control.KindEnded, control.KindDone, control.KindAbandoned:
 		r.gone(e)
 	case control.KindReloadEnded, control.KindAnswered:
 		r.ended(e)

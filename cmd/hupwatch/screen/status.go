@@ -290,7 +290,7 @@ const lately = time.Hour
 func (v *statusView) ended(svc control.Service) {
 	last := svc.LastExit
 	switch svc.State {
-	case control.StateBackoff, control.StateFailed, control.StateExited:
+	case control.StateBackoff, control.StateFailed, control.StateDone:
 		v.note(v.endText(svc.Name, svc.State, last, svc.Restarts, svc.NextStartAt), lastTail(svc))
 	case control.StateRunning:
 		if svc.Restarts > 0 && last.At.After(svc.LastReload.EndedAt.Time) && (v.full || v.now.Sub(last.At.Time) < lately) {

@@ -111,6 +111,8 @@ func stepText(e control.Event, name func(instance, generation int) string) strin
 		return generation + " gone after " + took(e.Seconds) + exitPart(e)
 	case control.KindEnded: // by itself, and others of its group may live on
 		return generation + " ended after " + took(e.Seconds) + exitPart(e)
+	case control.KindDone:
+		return generation + " done after " + took(e.Seconds) + exitPart(e)
 	case control.KindMainGone:
 		text := "others of the group of " + generation + " live on"
 		if !after(e.At.Time, e.WaitSeconds).IsZero() {

@@ -36,11 +36,11 @@ func (s Style) paint(c colour, text string) string {
 // ofState and ofResult are the colours of a state and of a result.
 func ofState(state string) colour {
 	switch state {
-	case control.StateRunning:
+	case control.StateRunning, control.StateDone:
 		return green
 	case control.StateFailed, control.StateBackoff:
 		return red
-	case control.StateStopped, control.StateExited:
+	case control.StateStopped:
 		return dim
 	}
 	return yellow

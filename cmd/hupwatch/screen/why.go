@@ -142,7 +142,7 @@ func (w *whyView) reload(svc control.Service, last control.Outcome) {
 
 // state says why a service that is wanted up does not serve, or not in all instances.
 func (w *whyView) state(svc control.Service) {
-	if svc.State == control.StateRunning && len(svc.Lacking) == 0 || svc.State == control.StateExited {
+	if svc.State == control.StateRunning && len(svc.Lacking) == 0 || svc.State == control.StateDone {
 		return
 	}
 	name := Safe(svc.Name)

@@ -80,7 +80,7 @@ func (p *progress) take(e control.Event) bool {
 		if mine {
 			p.drains[g] = drain{e.PID, e.Role, killTime(e)}
 		}
-	case control.KindExited, control.KindEnded, control.KindAbandoned, control.KindLeft:
+	case control.KindExited, control.KindEnded, control.KindDone, control.KindAbandoned, control.KindLeft:
 		delete(p.drains, g)
 	default:
 	}
