@@ -110,6 +110,16 @@ func (d *daemon) asks(code int, args ...string) *command {
 	return c
 }
 
+// wants fails the test unless all these words are in a text.
+func wants(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("%q is not in %q", word, text)
+		}
+	}
+}
+
 func TestCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -123,16 +123,6 @@ func (d *daemon) keepsOld(name, reload string) string {
 	return d.sees("msg=reload ended", "service="+name, "reload="+reload, "result=kept_old")["err"]
 }
 
-// wants fails the test unless all these words are in a text.
-func wants(t *testing.T, text string, words ...string) {
-	t.Helper()
-	for _, word := range words {
-		if !strings.Contains(text, word) {
-			t.Errorf("%q is not in %q", word, text)
-		}
-	}
-}
-
 func TestAnAnswerOfTheOldGenerationAloneIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	port := strconv.Itoa(freePort(t))
