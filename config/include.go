@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -21,25 +22,31 @@ type include struct {
 func (i include) files(dir string) ([]string, error) {
 	pattern := i.pattern
 	if !filepath.IsAbs(pattern) {
-		pattern = filepath.Join(dir, pattern)
+		pattern = joinPath(dir, pattern)
 	}
 	if !isPattern(pattern) {
 		return []string{pattern}, nil
 	}
-	return match(pattern)
+	files, err := match(pattern)
+	slices.Sort(files)
+	return slices.Compact(files), err // with several ** there are several ways to one
 }
 
 // match is like filepath.Glob, but fails if a directory cannot be read: otherwise all
 // services in it would look removed, and be stopped. It skips hidden files, as a
-// shell does.
+// shell does. The name ** stands for any directories below, or none; links are not
+// followed there.
 func match(pattern string) ([]string, error) {
-	parent, base := filepath.Split(pattern)
-	parents := []string{filepath.Clean(parent)}
+	parent, base := SplitPath(pattern)
+	parents := []string{parent}
 	if isPattern(parent) {
 		var err error
-		if parents, err = match(parents[0]); err != nil {
+		if parents, err = match(parent); err != nil {
 			return nil, err
 		}
+	}
+	if base == anyDepth {
+		return below(parents)
 	}
 
 	var files []string
@@ -56,11 +63,37 @@ func match(pattern string) ([]string, error) {
 		for _, e := range entries {
 			hidden := strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(base, ".")
 			if ok, err := filepath.Match(base, e.Name()); ok && err == nil && !hidden {
-				files = append(files, filepath.Join(dir, e.Name()))
+				files = append(files, joinPath(dir, e.Name()))
 			}
 		}
 	}
 	return files, nil
+}
+
+// anyDepth is the name that stands for any directories.
+const anyDepth = "**"
+
+// below returns directories and all that are in them, at any depth.
+func below(parents []string) (dirs []string, err error) {
+	for _, dir := range parents {
+		dirs = append(dirs, dir)
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", dir, cause(err))
+		}
+		var further []string
+		for _, e := range entries {
+			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+				further = append(further, joinPath(dir, e.Name()))
+			}
+		}
+		deeper, err := below(further)
+		if err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, deeper...)
+	}
+	return dirs, nil
 }
 
 func isPattern(path string) bool { return strings.ContainsAny(path, `*?[\`) }
@@ -68,7 +101,7 @@ func isPattern(path string) bool { return strings.ContainsAny(path, `*?[\`) }
 // follow reads the files that the main file includes.
 func (l *loader) follow(top *table) {
 	for _, inc := range l.includes {
-		files, err := inc.files(filepath.Dir(l.main.name))
+		files, err := inc.files(DirOf(l.main.name))
 		if err != nil {
 			top.problem(inc.at, err)
 			l.incomplete = true
@@ -86,11 +119,11 @@ func (l *loader) follow(top *table) {
 // includeFile reads one file, unless it has been read already: patterns may
 // overlap, and match the main file too.
 func (l *loader) includeFile(name string) error {
-	abs, err := filepath.Abs(name)
+	abs, err := Absolute(name)
 	if err != nil {
-		return fmt.Errorf("find its directory: %w", err)
+		return err
 	}
-	if l.files[abs] {
+	if l.files[realPath(abs)] {
 		return nil
 	}
 

@@ -57,7 +57,7 @@ func topKeys() []Key {
 	return section(sectionTop, []Key{
 		{
 			Name: "include", Type: "array of paths", example: `["hupwatch.d/*.toml"]`, decode: decodeInclude,
-			Doc: "More files, or patterns of files, that are read too. They hold [services.NAME] sections only; a pattern may match none.",
+			Doc: "More files, or patterns of files, that are read too. They hold [services.NAME] sections only; a pattern may match none, and ** is directories at any depth.",
 		},
 		{Name: "daemon", Type: "table", Doc: "What is about hupwatch itself.", decode: decodeDaemon},
 		{

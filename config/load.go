@@ -125,15 +125,15 @@ func (l *loader) builtin(keys []Key) baseline {
 func (l *loader) document(s *source) *table {
 	t := &table{loader: l, source: s, section: sectionTop}
 
-	abs, err := filepath.Abs(s.name)
+	abs, err := Absolute(s.name)
 	if err != nil {
-		l.found = append(l.found, finding{source: s, text: fmt.Sprintf("find its directory: %v", err)})
+		l.found = append(l.found, finding{source: s, text: err.Error()})
 		return t
 	}
-	s.dir = filepath.Dir(abs)
+	s.dir = DirOf(abs)
 	s.rank = l.read
 	l.read++
-	l.files[abs] = true
+	l.files[realPath(abs)] = true
 
 	values, line, err := s.decode()
 	if err != nil {
@@ -145,9 +145,17 @@ func (l *loader) document(s *source) *table {
 	return t
 }
 
+// realPath is the same for all paths of one file.
+func realPath(path string) string {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		return resolved
+	}
+	return path
+}
+
 // suspect warns of what is unsafe about a file and its directory.
 func (l *loader) suspect(s *source, unsafe []string) {
-	dir := filepath.Dir(s.name)
+	dir := DirOf(s.name)
 	info, err := os.Stat(dir)
 	if err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 && !l.files[dir] {
 		l.files[dir] = true

@@ -47,6 +47,82 @@ working_dir = "work"
 	}
 }
 
+// names are those of the services of a configuration.
+func names(t *testing.T, path string) string {
+	t.Helper()
+	c, problems := config.Load(path)
+	if c == nil {
+		t.Fatal(problems)
+	}
+	var all []string
+	for _, s := range c.Services {
+		all = append(all, s.Name)
+	}
+	return strings.Join(all, " ")
+}
+
+// It meant the same as a single star, and the services of the files further down were
+// left out, and stopped at the next reload.
+func TestTwoStarsAreDirectoriesAtAnyDepth(t *testing.T) {
+	dir := t.TempDir()
+	mkdir(t, dir, "d", "d/x", "d/x/y", "d/.git", "elsewhere")
+	for file, name := range map[string]string{"d/a.toml": "a", "d/x/b.toml": "b", "d/x/y/c.toml": "c", "d/.git/h.toml": "hidden", "elsewhere/e.toml": "e"} {
+		write(t, filepath.Join(dir, file), fmt.Sprintf(service, name))
+	}
+	if err := os.Symlink("../elsewhere", filepath.Join(dir, "d/link")); err != nil {
+		t.Fatal(err)
+	}
+	for pattern, want := range map[string]string{
+		"d/**/*.toml":      "a b c",
+		"d/**/y/*.toml":    "c",
+		"**/*.toml":        "a b c e",
+		"d/**/**/*.toml":   "a b c",
+		"d/x/**/*.toml":    "b c",
+		"d/*/*.toml":       "b e",
+		"d/**/[bc].toml":   "b c",
+		"d/**/nosuch.toml": "",
+	} {
+		main := write(t, filepath.Join(dir, "hupwatch.toml"), fmt.Sprintf("include = [%q]\n", pattern))
+		if got := names(t, main); got != want {
+			t.Errorf("%s: services %q, want %q", pattern, got, want)
+		}
+	}
+}
+
+// Behind a link a .. is where the link leads, not where it stands.
+func TestPathsAreLeftToTheKernel(t *testing.T) {
+	dir := t.TempDir()
+	mkdir(t, dir, "releases", "releases/7", "releases/7/conf", "releases/7/more", "releases/7/work", "conf.d", "more")
+	if err := os.Symlink("releases/7/conf", filepath.Join(dir, "conf")); err != nil {
+		t.Fatal(err)
+	}
+	text := `include = ["../more/*.toml"]` + "\n[services.web]\ncommand = \"x\"\nworking_dir = \"../work\"\n"
+	write(t, filepath.Join(dir, "releases/7/conf/hupwatch.toml"), text)
+	write(t, filepath.Join(dir, "releases/7/more/a.toml"), fmt.Sprintf(service, "a"))
+	write(t, filepath.Join(dir, "more/wrong.toml"), fmt.Sprintf(service, "wrong"))
+	write(t, filepath.Join(dir, "releases/7/hupwatch.toml"), `include = ["conf/../more/*.toml", "more/a.toml"]`+"\n")
+	t.Chdir(dir)
+	for _, main := range []string{filepath.Join(dir, "conf/hupwatch.toml"), "conf/hupwatch.toml"} {
+		if got := names(t, main); got != "a web" {
+			t.Errorf("%s: services %q, want a and web", main, got)
+		}
+	}
+	if got := names(t, "conf/../hupwatch.toml"); got != "a" {
+		t.Errorf("services %q, want a", got)
+	}
+}
+
+func TestSplitPath(t *testing.T) {
+	for path, want := range map[string][2]string{
+		"/a/b": {"/a", "b"}, "/a": {"/", "a"}, "a": {".", "a"}, "/a/b/": {"/a", "b"},
+		"/a/../b": {"/a/..", "b"}, "/a/..": {"/a", ".."}, "/": {"/", ""},
+	} {
+		if dir, name := config.SplitPath(path); dir != want[0] || name != want[1] {
+			t.Errorf("%s is %s in %s, want %v", path, name, dir, want)
+		}
+	}
+}
+
 func TestProblemsOfAllFilesAreReportedAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

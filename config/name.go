@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -69,10 +71,53 @@ func joinPath(dir, path string) string {
 	for strings.HasPrefix(path, "./") {
 		path = strings.TrimLeft(path[1:], "/")
 	}
-	if path == "" || path == "." {
+	switch {
+	case path == "", path == ".":
 		return dir
+	case dir == ".":
+		return path
 	}
 	return strings.TrimSuffix(dir, "/") + "/" + path
+}
+
+// SplitPath returns the directory of a path, and the name in it. Unlike filepath.Split it
+// leaves each .. to the kernel: behind a symbolic link it is not what it looks like.
+func SplitPath(path string) (dir, name string) {
+	for len(path) > 1 && strings.HasSuffix(path, "/") {
+		path = path[:len(path)-1]
+	}
+	i := strings.LastIndexByte(path, '/')
+	switch {
+	case i < 0:
+		return ".", path
+	case i == 0:
+		return "/", path[1:]
+	}
+	return path[:i], path[i+1:]
+}
+
+// DirOf returns the directory of a path, as SplitPath does.
+func DirOf(path string) string {
+	dir, _ := SplitPath(path)
+	return dir
+}
+
+// Absolute makes the path of a file absolute. It is shortened only if the short one leads
+// to the same file.
+func Absolute(path string) (string, error) {
+	if !strings.HasPrefix(path, "/") {
+		dir, err := os.Getwd()
+		if err != nil {
+			return "", fmt.Errorf("find its directory: %w", err)
+		}
+		path = joinPath(dir, path)
+	}
+	short := filepath.Clean(path)
+	meant, err := os.Stat(path)
+	if there, shortErr := os.Stat(short); err == nil && shortErr == nil && os.SameFile(meant, there) {
+		return short, nil
+	}
+	return path, nil
 }
 
 func isLetterOrDigit(c byte) bool {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -36,11 +35,11 @@ func (l *loader) defaultRuntimeDirs(euid int) []string {
 // givenRuntimeDir decodes daemon.runtime_dir of the main file, or, if that is
 // no TOML, of the line on which it stands.
 func (l *loader) givenRuntimeDir() string {
-	abs, err := filepath.Abs(l.main.name)
+	abs, err := Absolute(l.main.name)
 	if err != nil {
 		return ""
 	}
-	l.main.dir = filepath.Dir(abs)
+	l.main.dir = DirOf(abs)
 
 	values, _, err := l.main.decode()
 	given, _ := values[sectionDaemon].(map[string]any)

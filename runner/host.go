@@ -69,7 +69,7 @@ func HostFacts(c *config.Config) config.Problems {
 
 // knownOf is what is known of the services from before, as far as it can be read.
 func knownOf(c *config.Config) map[string]lifecycle.Record {
-	file, err := filepath.Abs(c.File)
+	file, err := config.Absolute(c.File)
 	if err != nil || c.Daemon.StateDir == "" {
 		return nil
 	}
@@ -94,7 +94,7 @@ func unseenFact(s *config.Service, known lifecycle.Record) string {
 
 // socketFact says why a unix socket cannot be made at a path.
 func socketFact(path string) string {
-	dir := filepath.Dir(path)
+	dir := config.DirOf(path)
 	info, text := directoryFact(dir, "socket", "the service does not start")
 	if text != "" {
 		return text
@@ -116,7 +116,7 @@ func outputFact(o config.Output) string {
 	if !ok {
 		return ""
 	}
-	_, text := directoryFact(filepath.Dir(path), "output file", "the output is lost")
+	_, text := directoryFact(config.DirOf(path), "output file", "the output is lost")
 	return text
 }
 

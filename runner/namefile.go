@@ -6,8 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
+	"hupwatch/config"
 	"hupwatch/runner/rollout"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +20,8 @@ const nameFileMax = 128 << 10
 // it. It renames the file first, which makes it ours: the next one to be written is
 // another file.
 func claimNameFile(path string) ([]string, error) {
-	claimed := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.claimed-%d", filepath.Base(path), os.Getpid()))
+	dir, name := config.SplitPath(path)
+	claimed := fmt.Sprintf("%s/.%s.claimed-%d", dir, name, os.Getpid())
 	err := os.Rename(path, claimed)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"hupwatch/cmd/hupwatch/early"
 	"hupwatch/config"
@@ -16,7 +15,7 @@ func runFile(file string, stderr io.Writer) int {
 	if code, ok := prepare(stderr); !ok {
 		return code
 	}
-	if absolute, err := filepath.Abs(file); err == nil {
+	if absolute, err := config.Absolute(file); err == nil {
 		file = absolute // the log is read in other directories
 	}
 	c, problems := config.Load(file)

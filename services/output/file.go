@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"syscall"
+
+	"hupwatch/config"
 )
 
 // How an output file is opened. If it is something else, like a FIFO without a
@@ -98,7 +99,7 @@ func (f *file) await() {}
 
 // open opens the file, or opens it anew: somebody may have moved it away.
 func (f *file) open() error {
-	dir, err := openDirectory(filepath.Dir(f.path))
+	dir, err := openDirectory(config.DirOf(f.path))
 	if err != nil {
 		return cause(err)
 	}
@@ -191,7 +192,7 @@ func (f *file) makeRoom() error {
 
 // backup returns the name of the nth file, the one that is written being 0.
 func (f *file) backup(n int) string {
-	name := filepath.Base(f.path)
+	_, name := config.SplitPath(f.path)
 	if n == 0 {
 		return name
 	}

@@ -48,6 +48,25 @@ func TestAFileGetsEveryByteAsItIs(t *testing.T) {
 	s.quiet(t)
 }
 
+// Behind a link a .. is where the link leads, not where it stands.
+func TestFileIsWhereTheKernelFindsIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "data/app"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("data/app", filepath.Join(dir, "app")); err != nil {
+		t.Fatal(err)
+	}
+	s.start(t, service("web", config.Output(dir+"/app/../web.log")), 1, "say", "hello\n").wait(t)
+	s.Close(10 * time.Second)
+	if got := content(t, filepath.Join(dir, "data/web.log")); got != "hello\n" {
+		t.Errorf("the file has %q", got)
+	}
+	s.quiet(t)
+}
+
 // TestRotationLosesNothing has two services and their standard error flood one
 // file.
 func TestRotationLosesNothing(t *testing.T) {

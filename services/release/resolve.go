@@ -174,9 +174,9 @@ func (rel *Release) locate(name string) (string, Program, error) {
 			continue
 		}
 		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(rel.Dir, dir)
+			dir = rel.Dir + "/" + dir
 		}
-		candidate := filepath.Join(dir, name)
+		candidate := strings.TrimRight(dir, "/") + "/" + name
 		if p, err := executable(candidate); err == nil {
 			return candidate, p, nil
 		}
@@ -186,14 +186,14 @@ func (rel *Release) locate(name string) (string, Program, error) {
 
 func (rel *Release) locateAt(name string) (string, Program, error) {
 	if !filepath.IsAbs(name) {
-		name = filepath.Join(rel.Dir, name)
+		name = rel.Dir + "/" + strings.TrimLeft(strings.TrimPrefix(name, "./"), "/")
 	}
-	name = filepath.Clean(name) // else /etc/ would become /etc/etc
-	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+	dir, base := config.SplitPath(name)
+	dir, err := filepath.EvalSymlinks(dir) // each .. is taken where the links before it lead
 	if err != nil {
 		return "", Program{}, fmt.Errorf("%s: %w", name, plain(err))
 	}
-	path := filepath.Join(dir, filepath.Base(name))
+	path := strings.TrimSuffix(dir, "/") + "/" + base
 	p, err := executable(path)
 	if err != nil {
 		return "", Program{}, fmt.Errorf("%s: %w", path, err)

@@ -94,6 +94,37 @@ func TestDefaultDirectoryIsHupwatchsOwnAsTyped(t *testing.T) {
 	}
 }
 
+// Behind a link a .. is where the link leads, not where it stands.
+func TestTheProgramIsWhereTheKernelFindsIt(t *testing.T) {
+	dir := host(t)
+	program(t, filepath.Join(dir, "shared/bin/tool"))
+	program(t, filepath.Join(dir, "1/bin/tool")) // where the text would lead
+	if err := os.Symlink(filepath.Join(dir, "shared/vendor"), filepath.Join(dir, "1/vendor")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "shared/vendor"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	want := filepath.Join(dir, "shared/bin/tool")
+	for _, c := range []*config.Service{
+		{Name: "web", Command: []string{"vendor/../bin/tool"}, WorkingDir: filepath.Join(dir, "1")},
+		{Name: "web", Command: []string{filepath.Join(dir, "1/vendor") + "/../bin/tool"}, WorkingDir: dir},
+		{Name: "web", Command: []string{"bin/tool"}, WorkingDir: filepath.Join(dir, "1/vendor") + "/.."},
+	} {
+		if got := resolve(t, release.Resolver{}, c).Path; got != want {
+			t.Errorf("%s runs %s, want %s", c.Command[0], got, want)
+		}
+	}
+	c := &config.Service{Name: "web", Command: []string{"tool"}, WorkingDir: filepath.Join(dir, "1"), Environment: map[string]string{"PATH": "vendor/../bin"}}
+	got, err := os.Stat(resolve(t, release.Resolver{}, c).Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if there, err := os.Stat(want); err != nil || !os.SameFile(got, there) {
+		t.Errorf("by PATH another program is found: %v", err)
+	}
+}
+
 // A virtualenv's python is a link, and knows its packages by where that link is.
 func TestTheProgramsOwnLinkIsNotResolved(t *testing.T) {
 	dir := host(t)

@@ -3,10 +3,10 @@ package sockets
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
+	"hupwatch/config"
 	"hupwatch/services/trusted"
 )
 
@@ -18,8 +18,9 @@ type place struct {
 }
 
 func openPlace(path string) (place, error) {
-	at, err := trusted.Directory(filepath.Dir(path))
-	return place{path, at, filepath.Base(path)}, err
+	dir, name := config.SplitPath(path)
+	at, err := trusted.Directory(dir)
+	return place{path, at, name}, err
 }
 
 func (p place) close() { unix.Close(p.at) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"hupwatch/config"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -94,7 +96,7 @@ func Unpublish(public string) error {
 func about(public string, do func(link) error) error {
 	l, err := openLink(public)
 	if errors.Is(err, unix.ENOENT) {
-		err = fmt.Errorf("%w: create the directory %s", err, filepath.Dir(public))
+		err = fmt.Errorf("%w: create the directory %s", err, config.DirOf(public))
 	}
 	if err == nil {
 		defer l.close()

@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
+	"hupwatch/config"
 	"hupwatch/services/process/poller"
 )
 
@@ -118,12 +118,12 @@ func (w *Watch) look(path string, events uint32, changed func()) (*sight, error)
 	if w.closed {
 		return nil, errors.New("watch: closed already")
 	}
-	dir := filepath.Dir(path)
+	dir, name := config.SplitPath(path)
 	number, err := unix.InotifyAddWatch(w.inotify, dir, events)
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", dir, explainedWatch(err, unix.ENOSPC, "fs.inotify.max_user_watches"))
 	}
-	s := &sight{watch: w, spot: spot{number, filepath.Base(path)}, changed: changed}
+	s := &sight{watch: w, spot: spot{number, name}, changed: changed}
 	w.sights[s.spot] = append(w.sights[s.spot], s)
 	w.uses[number]++
 	return s, nil
