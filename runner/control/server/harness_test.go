@@ -62,6 +62,12 @@ func start(t testing.TB, f *fake, prepare ...func(*server.Server)) *site {
 		}
 		return err == nil
 	})
+	if f.gid > 0 {
+		await(t, "the group is admitted", func() bool {
+			info, err := os.Stat(s.socket)
+			return err == nil && info.Mode().Perm() == 0o660
+		})
+	}
 	return s
 }
 
