@@ -32,6 +32,8 @@ type Config struct {
 	Daemon Daemon
 	// Services are in the order of their names.
 	Services []*Service
+	// Files has the file in which the section of each service is.
+	Files map[string]string `json:"-"`
 }
 
 // Service returns the service of that name.

@@ -81,7 +81,7 @@ func newLoader(name string, env func(string) (string, bool)) *loader {
 	}
 
 	l.base = l.builtin(keys)
-	l.config = Config{File: name, Daemon: l.base.daemon}
+	l.config = Config{File: name, Daemon: l.base.daemon, Files: make(map[string]string)}
 	l.daemonTable = &table{loader: l, source: l.main, section: sectionDaemon, path: "daemon", daemon: &l.config.Daemon}
 	defaults := l.base.service
 	l.defaultsTable = &table{loader: l, source: l.main, section: sectionService, path: "defaults", service: &defaults}

@@ -77,6 +77,7 @@ func (t *table) addService(at, name string, v any) {
 	sub.checkReload()
 	sub.checkCompat()
 	t.config.Services = append(t.config.Services, &service)
+	t.config.Files[name] = t.source.name
 }
 
 // essentialEnds makes "no" the default of restart for an essential service: its first

@@ -159,7 +159,7 @@ func (s *supervisor) show(added bool) {
 	if !added && before.Config == r.Config && before.ConfigError == r.ConfigError {
 		return
 	}
-	now := &view.Front{Config: r.Config, ConfigError: r.ConfigError}
+	now := &view.Front{Config: r.Config, ConfigError: r.ConfigError, Files: r.Files()}
 	if !added {
 		now.Watchers = before.Watchers
 	} else {

@@ -191,3 +191,40 @@ func TestDaemonKeysApplyAtHangup(t *testing.T) {
 		}
 	}
 }
+
+// A directory of includes that a broken deploy left empty stopped every service, and the
+// reload was done.
+func TestHangupDoesNotStopTheHostBecauseFilesAreGone(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, t.TempDir())
+	if err := os.Mkdir(d.path("more"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d.write("hupwatch.toml", "include = [\"more/*.toml\"]\n[daemon]\nruntime_dir = \"run\"\nstate_dir = \"state\"\n"+quick)
+	for _, name := range []string{"web", "api", "worker"} {
+		d.write("more/"+name+".toml", service(name, "serve"))
+	}
+	d.start()
+	for _, name := range []string{"web", "api", "worker"} {
+		d.up(name, 1)
+	}
+	for _, name := range []string{"web", "api"} {
+		if err := os.Remove(d.path("more/" + name + ".toml")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.signal(syscall.SIGHUP)
+	wants(t, d.sees("msg=reload refused", "by=signal HUP")["err"], "stop 2 of 3 services (api, web)", "more/api.toml", "hupwatch reload --prune")
+	wants(t, d.asks(exitUsage, "plan").stdout.String(), "--prune")
+	wants(t, d.asks(exitUsage, "reload").stderr.String(), "--prune")
+	wants(t, d.asks(exitDone, "status").stdout.String(), "--prune")
+	d.asks(exitDone, "reload", "worker")
+	d.asks(exitUsage, "reload", "worker", "--prune")
+	if n := len(d.all("msg=service stopped")); n != 0 {
+		t.Fatalf("%d services were stopped", n)
+	}
+	d.asks(exitDone, "reload", "--prune")
+	d.sees("msg=service stopped", "service=web")
+	d.sees("msg=service stopped", "service=api")
+	d.asks(exitDone, "status")
+}

@@ -21,7 +21,7 @@ is started.`,
 		Annotations: exits(
 			"0  it would do this",
 			"1  some could not even be started, and would be kept old",
-			"2  it would do nothing, the configuration has problems",
+			"2  it would do nothing: the configuration has problems, or most of it is gone",
 			"4  hupwatch cannot be reached, or refuses"),
 		Example: "  hupwatch plan",
 		Args:    noArguments,

@@ -39,7 +39,7 @@ Ctrl-C ends the command, not the reload.`,
 		Annotations: exits(
 			"0  done",
 			"1  some kept old or rolled back: the release before serves",
-			"2  bad usage, or the configuration has problems; nothing was touched",
+			"2  bad usage, or problems in the configuration; nothing was touched",
 			"3  no such service, or it is stopped (then: hupwatch start NAME)",
 			"4  hupwatch cannot be reached, or refuses",
 			"5  something does not serve",
@@ -53,6 +53,7 @@ Ctrl-C ends the command, not the reload.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&r.q.Changed, "changed", false, "only the services that something is new for")
+	flags.BoolVar(&r.q.Prune, "prune", false, "also if most services stop, because their files are gone")
 	flags.BoolVar(&r.q.NoDrain, "no-drain", false, "do not wait for the old processes to finish their work")
 	flags.BoolVar(&r.q.Probation, "probation", false, "wait until the new release cannot be taken back any more")
 	flags.BoolVar(&r.q.NoWait, "no-wait", false, "wait for nothing: 0 says only that it was asked for")
@@ -67,6 +68,9 @@ Ctrl-C ends the command, not the reload.`,
 func (r *reload) run(ctx context.Context, args []string) error {
 	if r.q.NoWait && r.q.Probation {
 		return errors.New("--no-wait and --probation exclude each other: leave one of them out")
+	}
+	if r.q.Prune && len(args) > 0 {
+		return errors.New("--prune is for a reload of all services: leave out the names, or --prune")
 	}
 	client, err := r.connection.client()
 	if err != nil {

@@ -194,6 +194,9 @@ type Request struct {
 	Services []string `json:"services,omitempty"`
 	// Changed leaves alone the services that would be started with nothing new.
 	Changed bool `json:"changed,omitempty"`
+	// Prune stops the services that are not in the file any more, also if those are most
+	// of all and their files are gone. Without it such a reload is refused.
+	Prune bool `json:"prune,omitempty"`
 	// Key makes a request that is sent again the same reload, not a second one.
 	Key string `json:"key,omitempty"`
 	// NoDrain ends the answer with the last result: it does not wait until the old

@@ -117,6 +117,11 @@ func (r *Rollout) serve(p reading, c *config.Config) []Effect {
 			effects = append(effects, unknownTo(c, a, unknown))
 			continue
 		}
+		if text := r.vanished(a, c); text != "" {
+			r.ConfigError = text
+			effects = append(effects, refusedTo(a, control.ReasonConfig, text))
+			continue
+		}
 		if !applied {
 			applied = true
 			effects = append(effects, r.applyDaemon(c)...)
@@ -137,9 +142,13 @@ func missing(names []string, c *config.Config) []string {
 }
 
 func unknownTo(c *config.Config, a Asked, names []string) Effect {
-	text := noSuchService(c, names)
+	return refusedTo(a, control.ReasonUnknown, noSuchService(c, names))
+}
+
+// refusedTo tells who asked that nothing is done.
+func refusedTo(a Asked, reason control.Reason, text string) Effect {
 	if a.Token != 0 {
-		return Rejected{Token: a.Token, Reason: control.ReasonUnknown, Text: text}
+		return Rejected{Token: a.Token, Reason: reason, Text: text}
 	}
 	return refused(a.By, text)
 }
@@ -181,7 +190,7 @@ func (r *Rollout) askService(q *request, s *config.Service) []Effect {
 	case !named:
 		effects = append(effects, Tell{s.Name, lifecycle.Declare{Config: s}})
 	}
-	r.declared[s.Name] = true
+	r.declared[s.Name], r.files[s.Name] = true, r.Config.Files[s.Name]
 	q.waiting[s.Name] = true
 	if !known || !named || q.What != VerbReload {
 		effects = append(effects, r.hold(s)...)

@@ -153,6 +153,7 @@ type Demand struct {
 	By      string
 	Names   []string // nil for all
 	Changed bool     // leave alone what would be started with nothing new
+	Prune   bool     // stop what is not in the file any more, however much that is
 	Signal  syscall.Signal
 	To      string // the directory of a release, empty for the one before
 }

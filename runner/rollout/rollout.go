@@ -20,7 +20,8 @@ type Rollout struct {
 	// known is what an earlier hupwatch knew of each service.
 	known map[string]lifecycle.Record
 
-	declared map[string]bool // every service that has a watcher, and whether the file names it
+	declared map[string]bool   // every service that has a watcher, and whether the file names it
+	files    map[string]string // of the configuration, in which these are
 
 	// readings are the reads of the file that are still to be done; the first one is
 	// under way.
@@ -52,6 +53,7 @@ const nameFileDefault = "reload"
 func New() *Rollout {
 	return &Rollout{
 		declared: make(map[string]bool),
+		files:    make(map[string]string),
 		requests: make(map[uint64]*request),
 		stopping: make(map[string]bool),
 		order:    newOrder(),
@@ -106,7 +108,7 @@ func (r *Rollout) boot(in Boot) []Effect {
 	r.order.learn(c)
 	effects := []Effect{Apply{c.Daemon}}
 	for _, s := range c.Services {
-		r.declared[s.Name] = true
+		r.declared[s.Name], r.files[s.Name] = true, c.Files[s.Name]
 		wanted := in.Wanted[s.Name]
 		if wanted == lifecycle.WantedDown { // nothing else tells why it does not come up
 			effects = append(effects, Emit{lifecycle.Event{

@@ -13,9 +13,10 @@ import (
 
 // fileOf is a configuration with these services.
 func fileOf(parallel int, names ...string) *config.Config {
-	c := &config.Config{File: "/etc/hupwatch.toml", Daemon: config.Daemon{RuntimeDir: "/run/hupwatch", MaxParallel: parallel, ShutdownTimeout: config.Infinity}}
+	c := &config.Config{File: "/etc/hupwatch.toml", Files: make(map[string]string), Daemon: config.Daemon{RuntimeDir: "/run/hupwatch", MaxParallel: parallel, ShutdownTimeout: config.Infinity}}
 	for _, name := range names {
 		c.Services = append(c.Services, &config.Service{Name: name})
+		c.Files[name] = c.File
 	}
 	return c
 }

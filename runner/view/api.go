@@ -181,7 +181,7 @@ func (a *API) Plan(ctx context.Context) (control.Plan, error) {
 			made <- control.Plan{Config: front.Config.File, Problems: problems.Errors()}
 			return
 		}
-		made <- plan(c, front.Watchers, a.Host.Resolver)
+		made <- plan(c, front, a.Host.Resolver)
 	}()
 	select {
 	case p, ok := <-made:
@@ -196,7 +196,7 @@ func (a *API) Plan(ctx context.Context) (control.Plan, error) {
 
 // Ask implements server.Daemon.
 func (a *API) Ask(ctx context.Context, what, name string, q control.Request, by string) (uint64, error) {
-	d := rollout.Demand{What: rollout.Verb(what), By: by, Changed: q.Changed, To: q.To}
+	d := rollout.Demand{What: rollout.Verb(what), By: by, Changed: q.Changed, Prune: q.Prune, To: q.To}
 	switch name {
 	case "":
 		d.Names = q.Services

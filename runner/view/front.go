@@ -12,7 +12,9 @@ import (
 type Front struct {
 	Config      *config.Config
 	ConfigError string
-	Watchers    []*services.Watcher // in the order of their names
+	// Files has the file of each service that is in it.
+	Files    map[string]string
+	Watchers []*services.Watcher // in the order of their names
 }
 
 // watcher returns the one of that name, or nil.

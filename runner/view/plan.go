@@ -8,6 +8,7 @@ import (
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
+	"hupwatch/runner/rollout"
 	"hupwatch/services"
 	"hupwatch/services/lifecycle"
 	"hupwatch/services/release"
@@ -15,10 +16,10 @@ import (
 
 // plan says what a HUP would do with this configuration, and changes nothing. It
 // reads the host, and may block on a file system that does not answer.
-func plan(c *config.Config, seen []*services.Watcher, r release.Resolver) control.Plan {
+func plan(c *config.Config, front *Front, r release.Resolver) control.Plan {
 	p := control.Plan{Config: c.File}
 	known := make(map[string]*services.Watcher)
-	for _, w := range seen {
+	for _, w := range front.Watchers {
 		known[w.Name()] = w
 		s, ok := c.Service(w.Name())
 		w.Look(func(m *lifecycle.Machine) {
@@ -39,6 +40,9 @@ func plan(c *config.Config, seen []*services.Watcher, r release.Resolver) contro
 		if s, ok := c.Service(p.Services[i].Name); ok && p.Services[i].Action != control.ActionSkip {
 			resolvePlan(&p.Services[i], s, r, known[s.Name])
 		}
+	}
+	if text := rollout.Vanished(front.Files, c); text != "" {
+		p.Problems = []string{text}
 	}
 	slices.SortFunc(p.Services, func(a, b control.PlanService) int { return strings.Compare(a.Name, b.Name) })
 	return p

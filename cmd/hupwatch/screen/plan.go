@@ -10,7 +10,7 @@ import (
 // Plan shows what a HUP would do now.
 func Plan(p control.Plan, s Style) []string {
 	if len(p.Problems) > 0 {
-		lines := []string{s.paint(red, "A reload would change nothing, the configuration has problems:")}
+		lines := []string{s.paint(red, "A reload would change nothing, there are problems:")}
 		for _, problem := range p.Problems {
 			lines = append(lines, indent("  ", Wrap(Safe(problem), s.room(2)))...)
 		}

@@ -89,7 +89,7 @@ func (k *keys) done(key userKey, a *asked) {
 // fingerprint is equal for requests that ask for the same thing. The form of the
 // answer does not count.
 func fingerprint(what, name string, q control.Request) [sha256.Size]byte {
-	q = control.Request{Services: q.Services, Changed: q.Changed, Signal: q.Signal, To: q.To}
+	q = control.Request{Services: q.Services, Changed: q.Changed, Prune: q.Prune, Signal: q.Signal, To: q.To}
 	text, err := json.Marshal([]any{what, name, q})
 	if err != nil {
 		panic(err) // text, lists of it and bools have no errors

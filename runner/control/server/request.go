@@ -47,6 +47,8 @@ func check(what, name string, q *control.Request) error {
 		return usage("services: leave it out, the path names the service")
 	case what != control.VerbReload && q.Changed:
 		return usage("changed: it is for a reload, not for %s", what)
+	case q.Prune && (what != control.VerbReload || len(q.Services) > 0):
+		return usage("prune: it is for a reload of all services; one that names services stops none")
 	case what != control.VerbSignal && q.Signal != "":
 		return usage("signal: it is for POST /v1/services/NAME/signal, not for %s", what)
 	case what != control.VerbRollback && q.To != "":
