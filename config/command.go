@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/google/shlex"
 )
 
 func decodeCommand(t *table, k *Key, v any) {
@@ -42,7 +40,7 @@ func (t *table) argv(k *Key, v any) (argv []string, split, ok bool) {
 	if split {
 		var err error
 		if argv, err = splitCommand(line); err != nil {
-			t.problem(k.Name, err)
+			t.problem(k.Name, fmt.Errorf("split %q: %w", clip(line), err))
 			return nil, split, false
 		}
 	} else {
@@ -69,15 +67,6 @@ func (t *table) argv(k *Key, v any) (argv []string, split, ok bool) {
 }
 
 var errNUL = errors.New("a NUL byte cannot be passed to a program")
-
-// splitCommand splits a command line as a shell would, without running one.
-func splitCommand(line string) ([]string, error) {
-	argv, err := shlex.Split(line)
-	if err != nil {
-		return nil, fmt.Errorf("split %q: a quote is not closed or the line ends in a backslash", clip(line))
-	}
-	return argv, nil
-}
 
 var errNoCommand = errors.New("empty: say what to run")
 
@@ -120,6 +109,10 @@ func (t *table) lintArgv(at string, argv []string, split bool) {
 		}
 	}
 	for _, arg := range argv {
+		if i := strings.Index(arg, "$${"); split && i >= 0 {
+			t.warn(at, fmt.Sprintf("in single quotes %s stays as it is, as in a shell: put it in double quotes to have it expanded", clip(arg[i+1:])))
+			return
+		}
 		if name := bareVariable(arg); name != "" {
 			t.warn(at, bareVariableText(name))
 			return

@@ -128,7 +128,7 @@ func serviceKeys() []Key {
 		{
 			Name: "command", Type: "array of strings, or one string", example: `["gunicorn", "myapp:app"]`, decode: decodeCommand,
 			value: func(s *Service) any { return s.Command },
-			Doc:   "What to run: the arguments, or one string that is split as a shell would. No shell runs. A name with a slash is below working_dir, any other is looked up in the PATH of the service. ${X} and ${X:-default} are replaced, $$ is a dollar.",
+			Doc:   "What to run: the arguments, or one string that is split as a POSIX shell would. No shell runs. A name with a slash is below working_dir, any other is looked up in the PATH of the service. ${X} and ${X:-default} are replaced but in single quotes, $$ is a dollar.",
 		},
 		{
 			Name: "working_dir", Type: "path", example: `"/srv/web/current"`, decode: path(func(t *table) *string { return &t.service.WorkingDir }),
