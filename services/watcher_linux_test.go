@@ -35,7 +35,7 @@ func (*deaf) Save(string, []services.Living, lifecycle.Wanted) error { return ni
 // go first: what was dead was promoted, and the old generation stopped for it.
 func TestAProcessThatEndedUnseenIsNotPromoted(t *testing.T) {
 	c := web()
-	c.Command = []string{"/bin/true"}
+	c.Command = []string{"/bin/false"}
 	c.Warmup = 500 * time.Millisecond
 	c.Restart = config.RestartNo
 
@@ -97,7 +97,7 @@ func TestAWatcherThatPanicsGoesOn(t *testing.T) {
 	if err := unix.Mkfifo(end, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.Command = []string{"/bin/cat", end}
+	c.Command = []string{"/bin/sh", "-c", "cat \"$0\"; exit 1", end}
 	c.Warmup = time.Hour
 	c.Restart = config.RestartNo
 	table := process.NewTable()
