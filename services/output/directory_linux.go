@@ -18,8 +18,12 @@ func openDirectory(path string) (directory, error) {
 	return directory{fd}, err
 }
 
-func (d directory) open(name string) (*os.File, error) {
-	fd, err := unix.Openat(d.fd, name, fileFlags|unix.O_CLOEXEC, fileMode)
+func (d directory) open(name string) (*os.File, error) { return d.openAs(name, fileFlags) }
+
+func (d directory) read(name string) (*os.File, error) { return d.openAs(name, readFlags) }
+
+func (d directory) openAs(name string, flags int) (*os.File, error) {
+	fd, err := unix.Openat(d.fd, name, flags|unix.O_CLOEXEC, fileMode)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,10 @@ func (d directory) open(name string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(d.path, name), fileFlags, fileMode)
 }
 
+func (d directory) read(name string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(d.path, name), readFlags, 0)
+}
+
 // same reports whether the file has that name.
 func (d directory) same(f *os.File, name string) (bool, error) {
 	there, err := os.Lstat(filepath.Join(d.path, name))

@@ -17,6 +17,7 @@ import (
 // reader, the call must not hang.
 const (
 	fileFlags = syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	readFlags = syscall.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 	fileMode  = 0o640
 )
 
@@ -41,6 +42,7 @@ type file struct {
 	dir    directory // of f
 	size   int64
 	within int64 // bytes of a line whose end was not written yet
+	torn   bool  // the file ended within a line when it was opened
 	stuck  bool  // it could not be rotated
 }
 
@@ -48,6 +50,16 @@ func (f *file) write(text []byte) (int, error) {
 	if f.f == nil {
 		if err := f.open(); err != nil {
 			return 0, err
+		}
+	}
+	if f.torn {
+		f.torn = false
+		if text[0] != '\n' {
+			if _, err := f.f.WriteString("\n"); err != nil {
+				f.torn = true
+				return 0, cause(err)
+			}
+			f.wrote([]byte("\n"))
 		}
 	}
 	n := f.fit(text)
@@ -120,9 +132,24 @@ func (f *file) open() error {
 		dir.close()
 		return cause(err)
 	}
+	goesOn := f.within > 0 // who was within a line goes on with it
 	f.close()
 	f.f, f.dir, f.size = opened, dir, info.Size()
+	f.torn = !goesOn && f.size > 0 && dir.endsTorn(f.backup(0), f.size)
 	return nil
+}
+
+// endsTorn reports whether a file of that size ends within a line: what wrote last did
+// not end its own.
+func (d directory) endsTorn(name string, size int64) bool {
+	file, err := d.read(name)
+	if err != nil {
+		return false // it cannot be known
+	}
+	defer file.Close()
+	var last [1]byte
+	n, _ := file.ReadAt(last[:], size-1)
+	return n == 1 && last[0] != '\n'
 }
 
 func (f *file) close() {

@@ -498,3 +498,56 @@ func TestAFollowerWhoDoesNotKeepUpIsToldWhatItLost(t *testing.T) {
 		t.Errorf("%d bytes are kept", size)
 	}
 }
+
+// A question that ends in no newline was not shown before it was answered.
+func TestALineWithoutAnEndIsShown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	box, stop := s.follow("web")
+	defer stop()
+	c := s.start(t, service("web", config.OutputPrefix), 1, "ask")
+	c.say(t, "hello|Password: \xe2\x82") // half of a character comes with the rest of it
+	s.stdout.await(t, "web | hello\nweb | Password: \n")
+	<-box.Wake
+	if lines := s.lines("web", 1); len(lines) != 1 || lines[0].Text != "Password: " {
+		t.Errorf("in the logs is %+v", lines)
+	}
+	c.say(t, "\xac|bye|")
+	s.stdout.await(t, "web | €\nweb | bye\n")
+	c.say(t, "no more")
+	c.stdin.Close()
+	c.wait(t)
+	s.Close(10 * time.Second)
+	if got, _ := s.stdout.look(); got != "web | hello\nweb | Password: \nweb | €\nweb | bye\nweb | no more\n" {
+		t.Errorf("standard output has %q", got)
+	}
+	s.quiet(t)
+}
+
+func TestAFileHasALineWithoutAnEndAndTheRestOfIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	svc, path := logFile(t)
+	c := s.start(t, svc, 1, "ask")
+	c.say(t, "Password: ")
+	awaitFile(t, path, "Password: ")
+	c.say(t, "\r|thanks")
+	awaitFile(t, path, "thanks")
+	s.Reopen() // the same file
+	c.say(t, ", and bye")
+	c.stdin.Close()
+	c.wait(t)
+	s.Close(10 * time.Second)
+	if got := content(t, path); got != "Password: \r\nthanks, and bye" {
+		t.Errorf("the file has %q", got)
+	}
+
+	// The next hupwatch does not go on with a line that the last one left so.
+	next := newSite(t)
+	next.start(t, svc, 2, "say", "next\n", "\n").wait(t)
+	next.Close(10 * time.Second)
+	if got := content(t, path); got != "Password: \r\nthanks, and bye\nnext\n\n" {
+		t.Errorf("the file has %q", got)
+	}
+	s.quiet(t)
+}

@@ -37,6 +37,7 @@ func init() {
 		"flood":   helpFlood,
 		"outlive": helpOutlive,
 		"reopen":  helpReopen,
+		"ask":     helpAsk,
 	}
 }
 
@@ -94,6 +95,17 @@ func helpOutlive([]string) {
 		fmt.Fprintln(done, "written")
 	}
 	os.Exit(42)
+}
+
+// helpAsk is helpOutlive with lines that it does not end; a | in one ends it.
+func helpAsk([]string) {
+	in, done := bufio.NewScanner(os.Stdin), os.NewFile(3, "done")
+	for in.Scan() {
+		if _, err := os.Stdout.WriteString(strings.ReplaceAll(in.Text(), "|", "\n")); err != nil {
+			os.Exit(1)
+		}
+		fmt.Fprintln(done, "written")
+	}
 }
 
 // helpReopen writes to what it gets by opening its output anew.

@@ -21,12 +21,7 @@ type piece struct {
 func (p piece) blank() bool { return !p.first && p.last && len(p.line()) == 0 }
 
 // line is the text without what ends lines on other systems.
-func (p piece) line() []byte {
-	if p.last {
-		return bytes.TrimSuffix(p.text, []byte("\r"))
-	}
-	return p.text
-}
+func (p piece) line() []byte { return bytes.TrimSuffix(p.text, []byte("\r")) }
 
 // splitter cuts what is read into lines. It takes no memory between lines.
 type splitter struct {
@@ -77,10 +72,32 @@ func (s *splitter) pieces(line []byte, yield func(piece) bool) []byte {
 	return line
 }
 
-// flush gives out what there is of a line that will not go on any more, as if it
-// ended here.
+// flush gives out what there is of a line that will not go on any more. It has no end.
 func (s *splitter) flush() (p piece, ok bool) {
-	p = piece{s.rest, !s.cut, true}
+	p = piece{s.rest, !s.cut, false}
 	s.rest, s.cut = nil, false
 	return p, len(p.text) > 0
+}
+
+// show gives out what there is of a line that may still go on: somebody may wait for it.
+// The first bytes of a character, and what may be the end of the line, are kept back.
+func (s *splitter) show() (p piece, ok bool) {
+	n := len(s.rest)
+	for i := 1; i <= min(n, utf8.UTFMax); i++ {
+		if last := s.rest[n-i:]; utf8.RuneStart(last[0]) {
+			if !utf8.FullRune(last) {
+				n -= i
+			}
+			break
+		}
+	}
+	if n > 0 && s.rest[n-1] == '\r' {
+		n--
+	}
+	if n == 0 {
+		return piece{}, false
+	}
+	p = piece{s.rest[:n:n], !s.cut, false}
+	s.rest, s.cut = bytes.Clone(s.rest[n:]), true
+	return p, true
 }

@@ -33,6 +33,8 @@ type stream struct {
 	fifo    fifo
 	watched *poller.Descriptor
 	lines   splitter
+	last    time.Time   // when something was read last
+	prompt  *time.Timer // runs out when that was a line without an end
 }
 
 // begin has the FIFO read from now on.
@@ -158,6 +160,10 @@ func (s *stream) end() {
 		s.watched.Remove()
 	}
 	s.fifo.close()
+	if s.prompt != nil {
+		s.prompt.Stop()
+		s.prompt = nil
+	}
 	if p, ok := s.lines.flush(); ok {
 		s.put(p, time.Now().UnixNano())
 	}
@@ -168,12 +174,45 @@ func (s *stream) end() {
 }
 
 func (s *stream) take(text []byte) {
-	now := time.Now().UnixNano()
+	s.last = time.Now()
+	now := s.last.UnixNano()
 	for p := range s.lines.split(text) {
 		s.put(p, now)
 	}
+	s.await()
 	if s.sink != nil {
 		s.sink.kick()
+	}
+}
+
+// promptAfter is for how long the rest of a line is waited for. Then what there is of it
+// is shown: it may be a question.
+const promptAfter = 500 * time.Millisecond
+
+// await sees to it that a line without an end is shown some time.
+func (s *stream) await() {
+	if len(s.lines.rest) > 0 && s.prompt == nil {
+		s.prompt = time.AfterFunc(promptAfter, func() { s.hub.mistakes.Do("show the output of "+s.service, s.showPrompt) })
+	}
+}
+
+func (s *stream) showPrompt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fifo.reader < 0 || len(s.lines.rest) == 0 {
+		s.prompt = nil
+		return
+	}
+	if left := promptAfter - time.Since(s.last); left > 0 {
+		s.prompt.Reset(left)
+		return
+	}
+	s.prompt = nil
+	if p, ok := s.lines.show(); ok {
+		s.put(p, time.Now().UnixNano())
+		if s.sink != nil {
+			s.sink.kick()
+		}
 	}
 }
 
