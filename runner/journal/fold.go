@@ -55,6 +55,8 @@ func (f *fold) take(e *lifecycle.Event) {
 	default:
 		if r := f.entry(e); r != nil {
 			f.service(r, e)
+		} else if e.Kind == lifecycle.KindPromoted {
+			f.recovered(e)
 		}
 	}
 }
@@ -462,6 +464,29 @@ func (f *fold) startFailed(e *lifecycle.Event) {
 	if e.Exit != nil {
 		r.exit(e.Exit)
 		r.Exited = at
+	}
+}
+
+// recovered notes that a service serves which did not after its last reload, or after a
+// start: what is said of that is as of now. It came up by itself, with the release that
+// had failed or with the one before.
+func (f *fold) recovered(e *lifecycle.Event) {
+	r := f.services[e.Service]
+	for r != nil && r.minor() {
+		r = r.before
+	}
+	if r == nil || r.open() || r.Result != lifecycle.ResultFailed {
+		return
+	}
+	r.Promoted, r.Result = e.At.UnixNano(), lifecycle.ResultStarted
+	if e.Cause == lifecycle.CauseRestart && e.Release != r.Release {
+		r.Result = lifecycle.ResultRolledBack
+		return
+	}
+	r.HasExit, r.Exited = false, 0
+	r.incoming(e)
+	if r.More != nil {
+		r.More.Reason, r.More.Tail, r.More.NeverRan = "", nil, ""
 	}
 }
 

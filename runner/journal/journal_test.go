@@ -296,6 +296,46 @@ func TestStartsThatFailWithoutARequestAreOneEntry(t *testing.T) {
 	})
 }
 
+// A service that came up by itself was called failed for ever, by the next hupwatch too.
+func TestAReloadAfterWhichNothingServedIsAsOfNow(t *testing.T) {
+	promoted := func(cause lifecycle.Cause, release string) lifecycle.Event {
+		return with(of("web", lifecycle.KindPromoted, 9), func(e *lifecycle.Event) { e.Cause, e.Release = cause, release })
+	}
+	failed := func(release string) *story {
+		return newStory().tell(begun(), request(1), of("web", lifecycle.KindReloadBegun, 0, 1), of("web", lifecycle.KindStarted, 8, 1),
+			with(of("web", lifecycle.KindReloadEnded, 8, 1), func(e *lifecycle.Event) {
+				e.Result, e.Reason, e.Release, e.Exit, e.Tail = lifecycle.ResultFailed, "no", release, &lifecycle.Exit{Code: 3}, []string{"why"}
+			}), done(1, lifecycle.ResultFailed, "web"))
+	}
+	for name, test := range map[string]struct {
+		then []lifecycle.Event
+		want lifecycle.Result
+		why  string
+	}{
+		"nothing":                         {nil, lifecycle.ResultFailed, "no"},
+		"the same release at a retry":     {[]lifecycle.Event{promoted(lifecycle.CauseRestart, "/srv/web/8")}, lifecycle.ResultStarted, ""},
+		"the one before":                  {[]lifecycle.Event{promoted(lifecycle.CauseRestart, "/srv/web/7")}, lifecycle.ResultRolledBack, "no"},
+		"a start of the next hupwatch":    {[]lifecycle.Event{begun(), promoted(lifecycle.CauseStart, "/srv/web/9")}, lifecycle.ResultStarted, ""},
+		"a crash long after it came up":   {[]lifecycle.Event{promoted(lifecycle.CauseRestart, "/srv/web/8"), of("web", lifecycle.KindEnded, 9), promoted(lifecycle.CauseRestart, "/srv/web/8")}, lifecycle.ResultStarted, ""},
+		"another service that came up":    {[]lifecycle.Event{with(promoted(lifecycle.CauseRestart, "/srv/web/8"), func(e *lifecycle.Event) { e.Service = "db" })}, lifecycle.ResultFailed, "no"},
+		"what a start that failed became": {[]lifecycle.Event{with(of("web", lifecycle.KindStartFailed, 9), func(e *lifecycle.Event) { e.Cause, e.Reason = lifecycle.CauseStart, "no" })}, lifecycle.ResultFailed, "no"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, failed("/srv/web/8").tell(test.then...), func(t *testing.T, j *journal.Journal) {
+				if r := last(t, j, "web"); r.Result != test.want || r.Reason != test.why || (r.Exit == nil) != (test.why == "") || r.Promoted.IsZero() != (test.want == lifecycle.ResultFailed) {
+					t.Errorf("it is %s, %q, %+v", r.Result, r.Reason, r)
+				}
+			})
+		})
+	}
+	boot := with(of("web", lifecycle.KindStartFailed, 1), func(e *lifecycle.Event) { e.Cause, e.Reason = lifecycle.CauseStart, "no" })
+	both(t, newStory().tell(begun(), boot, promoted(lifecycle.CauseRestart, boot.Release)), func(t *testing.T, j *journal.Journal) {
+		if r := last(t, j, "web"); r.Result != lifecycle.ResultStarted {
+			t.Errorf("the first start is %+v", r)
+		}
+	})
+}
+
 func TestTwoRequestsCanBeAnsweredByOneReload(t *testing.T) {
 	s := newStory().tell(request(1)).tell(promotion("web", 2, 1)[:2]...).tell(request(2), request(3))
 	s.tell(promotion("web", 2, 1)[2:]...).tell(done(1, lifecycle.ResultPromoted))
