@@ -70,7 +70,7 @@ func decodeEnvFiles(t *table, k *Key, v any) {
 func decodeUnset(t *table, k *Key, v any) {
 	var patterns []string
 	t.stringElements(k, v, func(at, s string) {
-		if !isEnvName(strings.NewReplacer("*", "_", "?", "_").Replace(s)) {
+		if !isPassedName(strings.NewReplacer("*", "_", "?", "_").Replace(s)) {
 			t.problem(at, fmt.Errorf("not the name of an environment variable, nor a pattern like AWS_*: %q", clip(s)))
 			return
 		}
@@ -82,8 +82,8 @@ func decodeUnset(t *table, k *Key, v any) {
 // checkEnvName says what is wrong with the name of an environment variable.
 func checkEnvName(name string) error {
 	switch {
-	case !isEnvName(name):
-		return errors.New("not the name of an environment variable: letters, digits and _, no digit first")
+	case !isPassedName(name):
+		return errors.New("not the name of an environment variable: letters, digits, _ and ., neither a digit nor a dot first")
 	case isReserved(name):
 		return errors.New("hupwatch sets this variable itself: remove it")
 	}
@@ -111,6 +111,12 @@ func isEnvName(name string) bool {
 		}
 	}
 	return true
+}
+
+// isPassedName reports whether a program may get a variable of that name. Some have names
+// that no shell could use, like spring.datasource.url.
+func isPassedName(name string) bool {
+	return isEnvName(strings.ReplaceAll(name, ".", "_")) && name[0] != '.'
 }
 
 func isEnvNameByte(c byte) bool {

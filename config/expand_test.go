@@ -110,9 +110,9 @@ func TestEnvFileReportsEveryProblemWithItsLine(t *testing.T) {
 	want := []string{
 		"2: B: no shell reads this file: remove the word export",
 		`3: expected NAME=value, not "not an assignment"`,
-		"4: 2C: not the name of an environment variable: letters, digits and _, no digit first",
-		"5: not the name of an environment variable: letters, digits and _, no digit first",
-		"6: A-B: not the name of an environment variable: letters, digits and _, no digit first",
+		"4: 2C: not the name of an environment variable: letters, digits, _ and ., neither a digit nor a dot first",
+		"5: not the name of an environment variable: letters, digits, _ and ., neither a digit nor a dot first",
+		"6: A-B: not the name of an environment variable: letters, digits, _ and ., neither a digit nor a dot first",
 		"10: E: a NUL byte cannot be passed to a program",
 		"11: LISTEN_FDS: hupwatch sets this variable itself: remove it",
 		"12: NOTIFY_SOCKET: hupwatch sets this variable itself: remove it",

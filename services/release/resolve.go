@@ -169,6 +169,8 @@ func (rel *Release) locate(name string) (string, Program, error) {
 	if !ok {
 		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	}
+	var refused string
+	var found Program
 	for _, dir := range filepath.SplitList(path) {
 		if dir == "" {
 			continue
@@ -177,9 +179,17 @@ func (rel *Release) locate(name string) (string, Program, error) {
 			dir = rel.Dir + "/" + dir
 		}
 		candidate := strings.TrimRight(dir, "/") + "/" + name
-		if p, err := executable(candidate); err == nil {
+		p, err := executable(candidate)
+		switch {
+		case err != nil:
+		case rel.mayRun(candidate):
 			return candidate, p, nil
+		case refused == "":
+			refused, found = candidate, p
 		}
+	}
+	if refused != "" { // its start says why it is not allowed
+		return refused, found, nil
 	}
 	return "", Program{}, fmt.Errorf("no program %q in PATH=%s; give its full path, or set PATH in environment", name, path)
 }

@@ -125,6 +125,42 @@ func TestTheProgramIsWhereTheKernelFindsIt(t *testing.T) {
 	}
 }
 
+// A shell of the service's user passes over what that user may not execute.
+func TestAProgramIsLookedUpWithTheEyesOfTheServicesUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to run as somebody else")
+	}
+	dir := host(t)
+	for at := dir; at != "/" && at != os.TempDir(); at = filepath.Dir(at) {
+		if err := os.Chmod(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"shut/tool", "private/tool", "open/tool", "shut/only"} {
+		program(t, filepath.Join(dir, name))
+	}
+	for path, mode := range map[string]os.FileMode{"shut": 0o700, "private/tool": 0o700, "private": 0o755, "open": 0o755, "open/tool": 0o755} {
+		if err := os.Chmod(filepath.Join(dir, path), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := strings.Join([]string{dir + "/shut", dir + "/private", dir + "/open"}, ":")
+	c := &config.Service{Name: "web", Command: []string{"tool"}, WorkingDir: dir, User: "nobody", Environment: map[string]string{"PATH": path}}
+	if got := resolve(t, release.Resolver{}, c).Path; got != dir+"/open/tool" {
+		t.Errorf("nobody runs %s", got)
+	}
+	root := *c
+	root.User = ""
+	if got := resolve(t, release.Resolver{}, &root).Path; got != dir+"/shut/tool" {
+		t.Errorf("root runs %s", got)
+	}
+	only := *c
+	only.Command = []string{"only"}
+	if got := resolve(t, release.Resolver{}, &only).Path; got != dir+"/shut/only" {
+		t.Errorf("what nobody may run is looked for in vain: %s", got)
+	}
+}
+
 // A virtualenv's python is a link, and knows its packages by where that link is.
 func TestTheProgramsOwnLinkIsNotResolved(t *testing.T) {
 	dir := host(t)
@@ -168,17 +204,17 @@ func TestLayersOfTheEnvironment(t *testing.T) {
 		Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "1"),
 		UnsetEnvironment: []string{"AWS_*"},
 		EnvFiles: []config.EnvFile{
-			{Path: write("first", "A=first\nB=first\nC=first\n")},
+			{Path: write("first", "A=first\nB=first\nC=first\nspring.datasource.url=jdbc:x\n")},
 			{Path: write("second", "B=second\nC=second\n")},
 			{Path: filepath.Join(dir, "none"), Optional: true},
 		},
-		Environment: map[string]string{"C": "own ${C} and ${D:-nothing}", "E": "$${A}"},
+		Environment: map[string]string{"C": "own ${C} and ${D:-nothing}", "E": "$${A}", "log.level": "info"},
 	}
 	r := resolve(t, release.Resolver{Env: []string{
-		"A=inherited", "KEPT=yes", "AWS_SECRET=x", "NOTIFY_SOCKET=/run/systemd/notify", "LISTEN_FDS=3", "HUPWATCH_MARK=other",
+		"A=inherited", "KEPT=yes", "kept.too=yes", "AWS_SECRET=x", "NOTIFY_SOCKET=/run/systemd/notify", "LISTEN_FDS=3", "HUPWATCH_MARK=other",
 	}}, c)
 	for name, want := range map[string]string{
-		"A": "first", "B": "second", "C": "own second and nothing", "E": "${A}", "KEPT": "yes",
+		"A": "first", "B": "second", "C": "own second and nothing", "E": "${A}", "KEPT": "yes", "kept.too": "yes", "log.level": "info", "spring.datasource.url": "jdbc:x",
 		"AWS_SECRET": "(unset)", "NOTIFY_SOCKET": "(unset)", "LISTEN_FDS": "(unset)", "HUPWATCH_MARK": "(unset)",
 	} {
 		if got := variable(r, name); got != want {
