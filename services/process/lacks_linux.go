@@ -1,4 +1,16 @@
 package process
 
-// Lacks says what of hupwatch does not work on this system: on Linux, nothing.
-func Lacks() []string { return nil }
+import (
+	"fmt"
+	"os"
+)
+
+// Lacks says what the operating system does not offer here, and what follows from that.
+func Lacks() []string { return lacks("/proc") }
+
+func lacks(proc string) []string {
+	if _, err := os.ReadFile(proc + "/self/stat"); err != nil {
+		return []string{fmt.Sprintf("%s cannot be read (%v): no service can be started, nor can it be seen what one does; mount it: mount -t proc proc %s", proc, err, proc)}
+	}
+	return nil
+}
