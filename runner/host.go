@@ -2,6 +2,8 @@ package runner
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -26,19 +28,24 @@ func Prepare() error {
 	return nil
 }
 
-// HostFacts makes the release of every service, as a reload would, and warns of
-// what this host lacks: a user, a directory, a binary, an env file.
+// HostFacts warns of all that this host lacks for the services: a user, a directory, a
+// binary, an env file, a limit, an address that is free.
 func HostFacts(c *config.Config) config.Problems {
 	resolver := release.Resolver{Env: os.Environ(), Dir: logicalDir()}
 	var warnings config.Problems
 	warn := func(key, text string) {
 		warnings = append(warnings, config.Problem{File: c.File, Key: key, Text: text, Warning: true})
 	}
-	known := knownOf(c)
+	known, holders := knownOf(c), holdersOf(c)
 	for _, s := range c.Services {
 		key := "services." + s.Name
-		if _, err := resolver.Resolve(s); err != nil {
+		for _, err := range resolver.Lacks(s) {
 			warn(key, err.Error())
+		}
+		for _, l := range s.Limits {
+			if err := process.MayLimit(process.Limit{Name: l.Name, Resource: l.Resource, Soft: l.Soft, Hard: l.Hard}); err != nil {
+				warn(key+".limits."+l.Name, err.Error())
+			}
 		}
 		if text := outputFact(s.Output); text != "" {
 			warn(key+".output", text)
@@ -50,10 +57,11 @@ func HostFacts(c *config.Config) config.Problems {
 			warn(key, text)
 		}
 		for i, l := range s.Listen {
-			if l.Network != "unix" {
-				continue
+			text := holders.fact(l)
+			if l.Network == "unix" {
+				text = socketFact(l.Address)
 			}
-			if text := socketFact(l.Address); text != "" {
+			if text != "" {
 				warn(fmt.Sprintf("%s.listen[%d]", key, i), text)
 			}
 		}
@@ -65,6 +73,50 @@ func HostFacts(c *config.Config) config.Problems {
 		}
 	}
 	return warnings
+}
+
+// holders are the processes that have the TCP addresses of a configuration.
+type holders map[netip.AddrPort]process.Holder
+
+func holdersOf(c *config.Config) holders {
+	var all []netip.AddrPort
+	for _, s := range c.Services {
+		for _, l := range s.Listen {
+			if address, ok := addressOf(l); ok {
+				all = append(all, address)
+			}
+		}
+	}
+	return process.Holders(all)
+}
+
+// addressOf returns the address of a TCP listener, if it is no name.
+func addressOf(l config.Listen) (netip.AddrPort, bool) {
+	host, port, err := net.SplitHostPort(l.Address)
+	if err != nil || l.Network == "unix" {
+		return netip.AddrPort{}, false
+	}
+	if host == "" {
+		host = "::"
+	}
+	address, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
+	return address, err == nil && address.Port() != 0
+}
+
+// fact says who has the address of a listener that is no hupwatch.
+func (h holders) fact(l config.Listen) string {
+	address, ok := addressOf(l)
+	if !ok {
+		return ""
+	}
+	switch who, taken := h[address]; {
+	case !taken, who.Ours:
+		return ""
+	case who.PID == 0:
+		return "another process listens there (ss -ltnp, as root, says which): stop it, or the service does not start"
+	default:
+		return fmt.Sprintf("%s, pid %d, listens there: stop it, or the service does not start", who.Name, who.PID)
+	}
 }
 
 // knownOf is what is known of the services from before, as far as it can be read.

@@ -12,19 +12,22 @@ import (
 	"hupwatch/cmd/hupwatch/early"
 	"hupwatch/config"
 	"hupwatch/runner"
+	"hupwatch/runner/control"
 )
 
 func (p *program) check() *cobra.Command {
-	file := defaultConfig
+	file, asked := defaultConfig, checking{}
 	cmd := &cobra.Command{
 		Use: "check [FILE]", Short: "report every problem of the configuration at once",
 		Long: `Read the configuration and report every problem of it at once, as FILE:LINE: key:
 what is wrong, and the remedy. What this host lacks (a user, a directory, a
-program) is a warning. Nothing is started, no daemon is asked. Run it before
-hupwatch -c FILE, and before a reload.`,
-		Annotations: exits("0  the file is good, whatever warnings there are", "2  it is not; hupwatch would refuse it"),
-		Example:     "  hupwatch check\n  hupwatch check -c web.toml     (also: hupwatch -t -c web.toml)",
-		Args:        cobra.ArbitraryArgs,
+program, a limit, an address that another process has) is a warning. Nothing is
+started, no daemon is asked. Run it before hupwatch -c FILE, and before a reload.`,
+		Annotations: exits(
+			"0  the file is good, whatever warnings there are",
+			"2  it is not; hupwatch would refuse it. With --strict: there are warnings"),
+		Example: "  hupwatch check\n  hupwatch check -c web.toml     (also: hupwatch -t -c web.toml)",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && !cmd.Flags().Changed("config") { // FILE, as people type it
 				file, args = args[0], nil
@@ -32,23 +35,45 @@ hupwatch -c FILE, and before a reload.`,
 			if len(args) > 0 {
 				return tooMany(cmd, args)
 			}
-			return ended(checkFile(file, p.stdout, p.stderr))
+			return ended(asked.file(file, p.stdout, p.stderr))
 		},
 	}
+	cmd.Flags().BoolVar(&asked.strict, "strict", false, "warnings too are exit code 2")
+	cmd.Flags().BoolVar(&asked.json, "json", false, "print the problems as JSON, one a line")
 	configFlag(cmd.Flags(), &file)
 	return cmd
 }
 
-// checkFile prints the problems to stdout, because they are what was asked for.
-func checkFile(file string, stdout, stderr io.Writer) int {
+// checking is how a file is checked.
+type checking struct{ strict, json bool }
+
+// problem is one in JSON.
+type problem struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`
+	Key     string `json:"key,omitempty"`
+	Text    string `json:"text"`
+	Warning bool   `json:"warning"`
+}
+
+func (asked checking) print(stdout io.Writer, problems config.Problems) {
+	for _, p := range problems {
+		if asked.json {
+			_ = control.NewEncoder(stdout).Encode(problem{p.File, p.Line, p.Key, p.Text, p.Warning})
+			continue
+		}
+		fmt.Fprintln(stdout, p)
+	}
+}
+
+// file prints the problems to stdout, because they are what was asked for.
+func (asked checking) file(file string, stdout, stderr io.Writer) int {
 	early.Release()
 	if file == "" {
 		file = defaultConfig
 	}
 	c, problems := config.Load(file)
-	for _, p := range problems {
-		fmt.Fprintln(stdout, p)
-	}
+	asked.print(stdout, problems)
 	if c == nil {
 		if _, err := os.Stat(file); file == defaultConfig && errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintln(stderr, "hupwatch: no file was named: hupwatch check FILE")
@@ -56,8 +81,10 @@ func checkFile(file string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	warnings := runner.HostFacts(c)
-	for _, w := range warnings {
-		fmt.Fprintln(stdout, w)
+	asked.print(stdout, warnings)
+	if n := len(problems) + len(warnings); asked.strict && n > 0 {
+		fmt.Fprintf(stderr, "%s: %s, and --strict allows none\n", file, count(n, "warning"))
+		return exitUsage
 	}
 	fmt.Fprintf(stderr, "%s: good, %s\n", file, count(len(c.Services), "service"))
 	return exitDone

@@ -45,6 +45,9 @@ func TestCommandLineHasItsExitCodeAndMessage(t *testing.T) {
 		{"check of what the host lacks", []string{"check", "-c", odd}, 0, []string{
 			"warning: services.web: user nobody-at-all: no such user", "warning: services.dir: working_dir", "warning: services.env: env_file",
 		}, nil},
+		{"strict check of what the host lacks", []string{"check", "--strict", "-c", odd}, 2, []string{"warning: "}, []string{"--strict allows none"}},
+		{"strict check of a good file", []string{"check", "--strict", "-c", good}, 0, nil, []string{"good, 1 service"}},
+		{"check in JSON", []string{"check", "--json", "-c", bad}, 2, []string{`{"file":"` + bad + `","line":2,"key":"services.web.cmd","text":"unknown key, did you mean command?","warning":false}`}, nil},
 		{"check of no file", []string{"check", "-c", "/no/such/file.toml"}, 2, []string{"/no/such/file.toml: "}, nil},
 		{"-c of no file", []string{"-c", "/no/such/file.toml"}, 78, nil, []string{"/no/such/file.toml: "}},
 		{"nothing", nil, 64, nil, []string{"-c FILE is missing"}},

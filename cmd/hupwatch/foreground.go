@@ -52,7 +52,7 @@ func (f *foreground) run(cmd *cobra.Command, args []string) error {
 	case len(args) > 0:
 		return fmt.Errorf("%q: too many arguments; see hupwatch help", args[0])
 	case f.test:
-		return ended(checkFile(f.file, f.stdout, f.stderr))
+		return ended(checking{}.file(f.file, f.stdout, f.stderr))
 	case f.file == "":
 		return errors.New("-c FILE is missing; see hupwatch help")
 	}

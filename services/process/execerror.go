@@ -40,7 +40,7 @@ func newExecError(r stub.Report, spec Spec) *ExecError {
 	case stub.Limits:
 		l := spec.Limits[r.Index]
 		e.Stage, e.Path = "set limit", cmp.Or(l.Name, strconv.Itoa(l.Resource))
-		e.remedy = "only root may raise a hard limit, and nofile no further than fs.nr_open"
+		e.remedy = limitRemedy
 	case stub.Groups:
 		e.Stage, e.Path = "set the groups of user", strconv.FormatUint(uint64(spec.Credential.UID), 10)
 		e.remedy = "only root may run services as another user"
@@ -62,6 +62,8 @@ func newExecError(r stub.Report, spec Spec) *ExecError {
 	}
 	return e
 }
+
+const limitRemedy = "only root may raise a hard limit, and nofile no further than fs.nr_open"
 
 var chdirRemedies = map[syscall.Errno]string{
 	syscall.EACCES: "its user must be able to enter it and every directory above",

@@ -17,7 +17,7 @@ func (rel *Release) Spec() process.Spec {
 		Credential: rel.Credential, Umask: c.Umask, OOMScoreAdj: c.OOMScoreAdj,
 	}
 	for _, l := range c.Limits {
-		spec.Limits = append(spec.Limits, process.Limit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
+		spec.Limits = append(spec.Limits, process.Limit{Name: l.Name, Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
 	}
 	return spec
 }

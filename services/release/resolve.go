@@ -41,6 +41,29 @@ func (r Resolver) Resolve(c *config.Service) (*Release, error) {
 	return rel, nil
 }
 
+// Lacks returns all that keeps a release from being made, where Resolve returns the first.
+// What cannot be known because of another one is left out. It may block as Resolve does.
+func (r Resolver) Lacks(c *config.Service) (all []error) {
+	rel := &Release{Service: c, Inherited: r.inherited(c)}
+	note := func(err error) bool {
+		if err != nil {
+			all = append(all, err)
+		}
+		return err == nil
+	}
+	var err error
+	rel.Dir, err = r.dir(c)
+	isDir := note(err)
+	who, err := identify(c.User, c.Group)
+	note(err)
+	rel.Credential = who.credential
+	rel.Env, err = r.environment(c, rel, who)
+	if hasEnv := note(err); isDir && hasEnv && note(rel.find()) {
+		note(rel.checkExpansions())
+	}
+	return all
+}
+
 // equip gives a release its account and environment.
 func (r Resolver) equip(rel *Release) error {
 	c := rel.Service

@@ -161,6 +161,14 @@ func TestAProgramIsLookedUpWithTheEyesOfTheServicesUser(t *testing.T) {
 	}
 }
 
+func TestALimitIsKnownByItsName(t *testing.T) {
+	dir := host(t)
+	c := &config.Service{Name: "web", Command: []string{"bin/server"}, WorkingDir: filepath.Join(dir, "1"), Limits: []config.Limit{{Name: "nofile", Resource: 7, Soft: 1, Hard: 2}}}
+	if limits := resolve(t, release.Resolver{}, c).Spec().Limits; len(limits) != 1 || limits[0].Name != "nofile" || limits[0].Hard != 2 {
+		t.Errorf("its limits are %+v", limits)
+	}
+}
+
 // A virtualenv's python is a link, and knows its packages by where that link is.
 func TestTheProgramsOwnLinkIsNotResolved(t *testing.T) {
 	dir := host(t)
