@@ -34,7 +34,7 @@ func (d *runtimeDir) restore() error {
 	if err := os.MkdirAll(d.path, runtimeDirMode); err != nil {
 		return fmt.Errorf("make runtime_dir again: %w", err)
 	}
-	if err := ownDirectory("runtime_dir", d.path); err != nil {
+	if _, err := ownDirectory("runtime_dir", d.path); err != nil {
 		return err
 	}
 	if err := d.lockAgain(); err != nil {

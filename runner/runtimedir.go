@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +20,7 @@ import (
 // runtimeDir is daemon.runtime_dir, held by this hupwatch alone.
 type runtimeDir struct {
 	path    string // empty for none
+	note    string // what its taking changed
 	ledger  ledger
 	store   *state.Store                // the ledger, if there is a directory
 	wanted  map[string]lifecycle.Wanted // what an earlier hupwatch was asked for
@@ -67,7 +67,10 @@ func hold(o Options) (d *runtimeDir, why []string, err error) {
 	if err != nil && os.Getpid() == 1 && unwritable(err) {
 		return withoutDir(), []string{fmt.Sprintf("%v; hupwatch goes on without runtime_dir: no pid file, no name file", err)}, nil
 	}
-	return d, nil, err
+	if d != nil && d.note != "" {
+		why = []string{d.note}
+	}
+	return d, why, err
 }
 
 func unwritable(err error) bool {
@@ -97,14 +100,15 @@ func holdDir(path string) (*runtimeDir, error) {
 	if err := os.MkdirAll(path, runtimeDirMode); err != nil {
 		return nil, fmt.Errorf("make runtime_dir: %w; set daemon.runtime_dir to a directory that hupwatch can write to", err)
 	}
-	if err := ownDirectory("runtime_dir", path); err != nil {
+	note, err := ownDirectory("runtime_dir", path)
+	if err != nil {
 		return nil, err
 	}
 	lock, err := openLock(path)
 	if err != nil {
 		return nil, fmt.Errorf("runtime_dir %s: %w; set daemon.runtime_dir to a directory that hupwatch can write to", path, err)
 	}
-	d := &runtimeDir{path: path, lock: lock}
+	d := &runtimeDir{path: path, lock: lock, note: note}
 	if err := d.take(); err != nil {
 		lock.Close()
 		return nil, err
@@ -147,31 +151,6 @@ func (d *runtimeDir) refuse(survivors []state.Survivor) error {
 	}
 	return fmt.Errorf("runtime_dir %s: an earlier hupwatch ended without stopping what it had started; still running: %s; end these, then start hupwatch again: kill %s",
 		d.path, strings.Join(names, ", "), strings.Join(pids, " "))
-}
-
-// ownDirectory refuses a directory in which somebody else could replace our files.
-func ownDirectory(key, path string) error {
-	link, err := os.Lstat(path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	if stat, ok := link.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() && stat.Uid != 0 {
-		return fmt.Errorf("%s %s: it belongs to uid %d; give hupwatch a directory of its own", key, path, stat.Uid)
-	}
-	info, err := os.Stat(path) // in /tmp, somebody else's link was refused above
-	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !info.IsDir():
-		return fmt.Errorf("%s %s: it is not a directory", key, path)
-	case ok && int(stat.Uid) != os.Geteuid() && stat.Uid != 0:
-		return fmt.Errorf("%s %s: it belongs to uid %d; give hupwatch a directory of its own", key, path, stat.Uid)
-	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s %s: its mode %#o lets others write to it; chmod go-w it", key, path, info.Mode().Perm())
-	}
-	return nil
 }
 
 // holder names the process that wrote the pid file, if it can be read.

@@ -55,7 +55,7 @@ func lockState(path string) (*os.File, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, plainPath(err)
 	}
-	if err := ownDirectory("state_dir", path); err != nil {
+	if _, err := ownDirectory("state_dir", path); err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "state_dir "+path+": "))
 	}
 	lock, err := openLock(path)
