@@ -51,12 +51,13 @@ func (o opener) owns(path string) bool {
 
 // guardPaths begins or ends the guarding of the paths of the service's sockets.
 func (w *Watcher) guardPaths(e lifecycle.Guard) {
+	w.mentioned = nil
 	e.Kept = slices.DeleteFunc(slices.Clone(e.Kept), func(path string) bool { return slices.Contains(w.abandoned, path) })
 	w.guarding = e
 	w.told(w.holdback.Start(w.host.Watch, e.Held, w.pathChanged))
 	if !e.On {
 		w.guard.Stop()
-		w.abandoned, w.mentioned = nil, nil
+		w.abandoned = nil
 		return
 	}
 	w.guardAgain()
@@ -125,8 +126,8 @@ func (w *Watcher) told(err error) {
 	}
 }
 
-// mention reports whether something is told for the first time since the guarding
-// began. A server can do it ten thousand times, and would fill log and journal.
+// mention reports whether something is told for the first time since a generation was
+// started. A server can do it ten thousand times, and would fill log and journal.
 func (w *Watcher) mention(what string) bool {
 	if w.mentioned[what] {
 		return false

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,6 +113,48 @@ func answersOneOf(t *testing.T, path string, want ...string) {
 	got, err := asks(path)
 	if !slices.Contains(want, got) {
 		t.Errorf("at %s answers %q, %v, want one of %q", path, got, err, want)
+	}
+}
+
+// A cleaner removed the path of a socket outside of any reload, and nobody could connect
+// until the next one.
+func TestPathThatACleanerRemovesIsPutBackAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	path := filepath.Join(dir, "sockets", "web.sock")
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := startDaemonIn(t, dir, quick+service("web", "listen 3; serve", fmt.Sprintf(`listen = ["unix://%s"]`, path)))
+	d.up("web", 1)
+	answers(t, path, "web 1")
+	for range 2 {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it is put back", func() bool { _, err := os.Lstat(path); return err == nil })
+		answers(t, path, "web 1")
+	}
+	d.sees("msg=socket put back", "address="+path)
+	d.signal(syscall.SIGHUP)
+	d.up("web", 2)
+	d.sees("msg=generation exited", "generation=1")
+	answers(t, path, "web 2")
+
+	// With its directory nothing is left to put it back by.
+	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, d.sees("msg=trouble", "service=web")["err"], path, "reload the service")
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d.signal(syscall.SIGHUP)
+	d.up("web", 3)
+	answers(t, path, "web 3")
+	d.ends(syscall.SIGTERM, soon)
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %v, %v", left, err)
 	}
 }
 

@@ -680,6 +680,13 @@ var plants = []planted{
 		want: "and is not any more for a run that failed",
 	},
 	{
+		name: "the path of a service that serves is not watched",
+		file: "services/lifecycle/guard.go",
+		code: "len(sl.Draining) > 0 || sl.Active.hasPaths()",
+		bug:  "len(sl.Draining) > 0 || !PLANTED && sl.Active.hasPaths()",
+		want: "nobody guards the paths of",
+	},
+	{
 		name: "a probation outlives its time",
 		file: "services/lifecycle/history.go",
 		code: "p.State == ProbationOn && now < p.Until\n",

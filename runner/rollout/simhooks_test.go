@@ -209,9 +209,10 @@ func (w *world) checkOverlap(a *actor, p *proc, was slotBefore) {
 // checkGuard: where two generations of an instance may remove each other's sockets,
 // those are guarded; where nothing is going on they are not.
 func (w *world) checkGuard(a *actor, kept bool) {
-	idle := true
+	idle, paths := true, false
 	for i := range a.machine.Slots {
 		sl := &a.machine.Slots[i]
+		paths = paths || sl.Active != nil && slices.ContainsFunc(a.procs[sl.Active.Number-1].release.Service.Listen, func(l config.Listen) bool { return l.Network == "unix" })
 		idle = idle && sl.Incoming == nil && len(sl.Draining) == 0
 		n := 0
 		for _, p := range a.live {
@@ -225,7 +226,9 @@ func (w *world) checkGuard(a *actor, kept bool) {
 	}
 	serves := slices.ContainsFunc(a.machine.Slots, func(sl lifecycle.Slot) bool { return sl.Active != nil })
 	switch {
-	case idle && a.guard.On:
+	case paths && !a.guard.On:
+		w.violated("nobody guards the paths of %s, which serves", a.machine.Name)
+	case idle && !paths && a.guard.On:
 		w.violated("%s is idle, and its sockets are guarded", a.machine.Name)
 	case len(a.guard.Kept) > 0 && !serves && kept:
 		w.violated("%s keeps %v, and nothing serves there", a.machine.Name, a.guard.Kept)

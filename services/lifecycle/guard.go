@@ -1,6 +1,10 @@
 package lifecycle
 
-import "slices"
+import (
+	"slices"
+
+	"hupwatch/config"
+)
 
 // guard watches the paths of the sockets of the service while there is more than one
 // generation, which could remove them or open them anew. If nothing serves, a
@@ -33,6 +37,11 @@ func (g *Generation) runs() bool {
 	}
 }
 
+// hasPaths reports whether clients reach a generation by a path that is hupwatch's.
+func (g *Generation) hasPaths() bool {
+	return g != nil && slices.ContainsFunc(g.service().Listen, func(l config.Listen) bool { return l.Network == "unix" })
+}
+
 // show leads clients to the incoming generation at the paths that it opened itself.
 func (s *step) show(sl *Slot) {
 	if len(sl.Paths) > 0 {
@@ -40,14 +49,15 @@ func (s *step) show(sl *Slot) {
 	}
 }
 
-// unguard ends the watching once there is only one generation.
+// unguard ends the watching once there is only one generation, unless a cleaner could
+// remove the path of a socket that it has from hupwatch.
 func (s *step) unguard() {
 	if !s.Guarded {
 		return
 	}
 	for i := range s.Slots {
 		sl := &s.Slots[i]
-		if sl.Incoming.runs() || len(sl.Draining) > 0 {
+		if sl.Incoming.runs() || len(sl.Draining) > 0 || sl.Active.hasPaths() {
 			return
 		}
 	}

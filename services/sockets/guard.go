@@ -16,9 +16,10 @@ import (
 //	/run/web.sock                   removed by the old one, and put back
 //	/run/.web.sock.hupwatch-kept    a second name of the same file, to put it back by
 //
-// It is in use only while something drains: an idle service has no second names, and
-// nothing of it is watched. The zero value guards nothing. It is not safe for
-// concurrent use.
+// It is in use while something drains, and for a service with unix sockets for as long
+// as it serves: a cleaner may remove their paths at any time. Any other idle service has
+// no second names, and nothing of it is watched. The zero value guards nothing. It is not
+// safe for concurrent use.
 type Guard struct {
 	set   *Set
 	paths map[string]held
