@@ -38,10 +38,14 @@ func hook(to func(*table) *[]string) decoder {
 func (t *table) argv(k *Key, v any) (argv []string, split, ok bool) {
 	line, split := v.(string)
 	if split {
-		var err error
-		if argv, err = splitCommand(line); err != nil {
+		w, err := splitCommand(line)
+		if err != nil {
 			t.problem(k.Name, fmt.Errorf("split %q: %w", clip(line), err))
 			return nil, split, false
+		}
+		argv = w.all
+		if w.literals && !isScript(argv) {
+			t.warn(k.Name, "in single quotes ${...} stays as it is, as in a shell: put it in double quotes to have it expanded")
 		}
 	} else {
 		before := len(t.found)
@@ -109,10 +113,6 @@ func (t *table) lintArgv(at string, argv []string, split bool) {
 		}
 	}
 	for _, arg := range argv {
-		if i := strings.Index(arg, "$${"); split && i >= 0 {
-			t.warn(at, fmt.Sprintf("in single quotes %s stays as it is, as in a shell: put it in double quotes to have it expanded", clip(arg[i+1:])))
-			return
-		}
 		if name := bareVariable(arg); name != "" {
 			t.warn(at, bareVariableText(name))
 			return
@@ -145,6 +145,14 @@ func shellScript(argv []string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+func isScript(argv []string) bool {
+	if len(argv) == 0 {
+		return false
+	}
+	_, is := shellScript(argv)
+	return is
 }
 
 // lintScript warns of a shell that stays between hupwatch and the program: the

@@ -45,8 +45,14 @@ func match(pattern string) ([]string, error) {
 			return nil, err
 		}
 	}
-	if base == anyDepth {
-		return below(parents)
+	switch base {
+	case anyDepth:
+		return below(parents, isPattern(parent))
+	case ".", "..": // the kernel knows where that is
+		for i := range parents {
+			parents[i] = joinPath(parents[i], "") + "/" + base
+		}
+		return slices.DeleteFunc(parents, func(dir string) bool { info, err := os.Stat(dir); return err != nil || !info.IsDir() }), nil
 	}
 
 	var files []string
@@ -56,7 +62,7 @@ func match(pattern string) ([]string, error) {
 		case isPattern(parent) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
 			continue
 		case errors.Is(err, fs.ErrNotExist): // if it was moved away, every service in it would be stopped
-			return nil, fmt.Errorf("there is no directory %s: create it, empty if need be, or take it out of include", dir)
+			return nil, noDirectory(dir)
 		case err != nil:
 			return nil, fmt.Errorf("list %s: %w", dir, cause(err))
 		}
@@ -70,24 +76,33 @@ func match(pattern string) ([]string, error) {
 	return files, nil
 }
 
+func noDirectory(dir string) error {
+	return fmt.Errorf("there is no directory %s: create it, empty if need be, or take it out of include", dir)
+}
+
 // anyDepth is the name that stands for any directories.
 const anyDepth = "**"
 
 // below returns directories and all that are in them, at any depth.
-func below(parents []string) (dirs []string, err error) {
+func below(parents []string, matched bool) (dirs []string, err error) {
 	for _, dir := range parents {
-		dirs = append(dirs, dir)
 		entries, err := os.ReadDir(dir)
-		if err != nil {
+		switch {
+		case matched && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
+			continue
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, noDirectory(dir)
+		case err != nil:
 			return nil, fmt.Errorf("list %s: %w", dir, cause(err))
 		}
+		dirs = append(dirs, dir)
 		var further []string
 		for _, e := range entries {
 			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
 				further = append(further, joinPath(dir, e.Name()))
 			}
 		}
-		deeper, err := below(further)
+		deeper, err := below(further, true)
 		if err != nil {
 			return nil, err
 		}
@@ -153,6 +168,10 @@ func decodeInclude(t *table, k *Key, v any) {
 		}
 		if err := checkPath(p); err != nil {
 			t.problem(at, err)
+			return
+		}
+		if _, name := SplitPath(p); name == anyDepth {
+			t.problem(at, fmt.Errorf("** is directories: name the files in them too, like %s/*.toml", p))
 			return
 		}
 		if _, err := filepath.Match(p, ""); err != nil {

@@ -57,7 +57,7 @@ func topKeys() []Key {
 	return section(sectionTop, []Key{
 		{
 			Name: "include", Type: "array of paths", example: `["hupwatch.d/*.toml"]`, decode: decodeInclude,
-			Doc: "More files, or patterns of files, that are read too. They hold [services.NAME] sections only; a pattern may match none, and ** is directories at any depth.",
+			Doc: "More files, or patterns of files, that are read too. They hold [services.NAME] sections only; a pattern may match none, and ** is directories at any depth, links not followed.",
 		},
 		{Name: "daemon", Type: "table", Doc: "What is about hupwatch itself.", decode: decodeDaemon},
 		{
@@ -128,7 +128,7 @@ func serviceKeys() []Key {
 		{
 			Name: "command", Type: "array of strings, or one string", example: `["gunicorn", "myapp:app"]`, decode: decodeCommand,
 			value: func(s *Service) any { return s.Command },
-			Doc:   "What to run: the arguments, or one string that is split as a POSIX shell would. No shell runs. A name with a slash is below working_dir, any other is looked up in the PATH of the service. ${X} and ${X:-default} are replaced but in single quotes, $$ is a dollar.",
+			Doc:   "What to run: the arguments, or one string that is split as a POSIX shell would. No shell runs. A name with a slash is below working_dir, any other is looked up in the PATH of the service. ${X} and ${X:-default} are replaced, except in single quotes of a string that is split; $$ is a dollar.",
 		},
 		{
 			Name: "working_dir", Type: "path", example: `"/srv/web/current"`, decode: path(func(t *table) *string { return &t.service.WorkingDir }),

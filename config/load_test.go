@@ -81,6 +81,9 @@ func TestTwoStarsAreDirectoriesAtAnyDepth(t *testing.T) {
 		"d/*/*.toml":       "b e",
 		"d/**/[bc].toml":   "b c",
 		"d/**/nosuch.toml": "",
+		"d/*/../*.toml":    "a",
+		"d/*/./*.toml":     "b e",
+		"d/*/**/*.toml":    "b c e",
 	} {
 		main := write(t, filepath.Join(dir, "hupwatch.toml"), fmt.Sprintf("include = [%q]\n", pattern))
 		if got := names(t, main); got != want {

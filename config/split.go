@@ -9,15 +9,15 @@ import (
 // (Quoting) and the comments of 2.3. What only a shell could do stays as it is, so that
 // an address with a & in it needs no quotes. A dollar that is quoted is a dollar; any
 // other begins a variable as everywhere in the file.
-func splitCommand(line string) ([]string, error) {
-	w := words{rest: line}
+func splitCommand(line string) (*words, error) {
+	w := &words{rest: line}
 	for w.rest != "" {
 		if err := w.next(); err != nil {
 			return nil, err
 		}
 	}
 	w.end()
-	return w.all, nil
+	return w, nil
 }
 
 // words are those of a line, as far as it has been read.
@@ -26,6 +26,8 @@ type words struct {
 	all  []string
 	word strings.Builder
 	in   bool // there is a word, though it may be empty
+	// literals is set if single quotes had what would begin a variable.
+	literals bool
 }
 
 func (w *words) next() error {
@@ -35,6 +37,11 @@ func (w *words) next() error {
 	case ' ', '\t', '\n':
 		w.end()
 		return nil
+	case '\r': // of a file with the line ends of Windows
+		if strings.HasPrefix(w.rest, "\n") {
+			w.end()
+			return nil
+		}
 	case '#':
 		if !w.in {
 			_, w.rest, _ = strings.Cut(w.rest, "\n")
@@ -90,6 +97,7 @@ func (w *words) single() error {
 		return errors.New("a ' is not closed")
 	}
 	w.in, w.rest = true, rest
+	w.literals = w.literals || strings.Contains(text, "${")
 	for i := range len(text) {
 		w.literal(text[i])
 	}

@@ -19,12 +19,13 @@ func TestCommandLineIsSplitAsAShellWould(t *testing.T) {
 		`curl http://x/?a=1&b=(2|3);`:    {"curl", "http://x/?a=1&b=(2|3);"},
 		`a $X ${Y} "${Z:-d e}" b`:        {"a", "$X", "${Y}", "${Z:-d e}", "b"},
 		`sh -c 'echo ${X}' "\$X" \$X $$`: {"sh", "-c", "echo $${X}", "$$X", "$$X", "$$"},
+		"app\r\n  --x\r\n":               {"app", "--x"},
 		"":                               nil,
 		"  # nothing":                    nil,
 	} {
 		got, err := splitCommand(line)
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q is %q, %v; want %q", line, got, err, want)
+		if err != nil || !slices.Equal(got.all, want) {
+			t.Errorf("%q is %+v, %v; want %q", line, got, err, want)
 		}
 	}
 	for line, want := range map[string]string{`a 'b`: "a ' is not closed", `a "b`: `a " is not closed`, `a "\"`: `a " is not closed`, `a \`: "the line ends in a backslash"} {
@@ -52,7 +53,7 @@ func TestCommandLinesAreSplitAsBySh(t *testing.T) {
 		if err != nil {
 			continue // sh would read on in the next line
 		}
-		wants = append(wants, got)
+		wants = append(wants, got.all)
 		script.WriteString("p " + line.String() + "\n")
 	}
 	const p = `p() { for a; do printf '[%s]' "$a"; done; printf '\0'; }` + "\n"
@@ -75,17 +76,18 @@ func TestCommandLinesAreSplitAsBySh(t *testing.T) {
 func FuzzSplitCommand(f *testing.F) {
 	f.Add(`a "b\" c" 'd' \e # f`)
 	f.Fuzz(func(t *testing.T, line string) {
-		all, err := splitCommand(line)
+		split, err := splitCommand(line)
 		if err != nil {
 			return
 		}
+		all := split.all
 		quoted := make([]string, len(all))
 		for i, word := range all { // what is quoted is what it was
 			quoted[i] = "'" + strings.ReplaceAll(strings.ReplaceAll(word, "$$", "$"), "'", `'\''`) + "'"
 		}
 		again, err := splitCommand(strings.Join(quoted, " "))
-		if err != nil || len(again) != len(all) {
-			t.Fatalf("%q is %q, quoted it is %q, %v", line, all, again, err)
+		if err != nil || len(again.all) != len(all) {
+			t.Fatalf("%q is %q, quoted it is %+v, %v", line, all, again, err)
 		}
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"hupwatch/config"
 	"hupwatch/runner/control"
@@ -43,6 +45,9 @@ func HostFacts(c *config.Config) config.Problems {
 			warn(key, err.Error())
 		}
 		for _, l := range s.Limits {
+			if os.Geteuid() != 0 { // hupwatch may run as root
+				break
+			}
 			if err := process.MayLimit(process.Limit{Name: l.Name, Resource: l.Resource, Soft: l.Soft, Hard: l.Hard}); err != nil {
 				warn(key+".limits."+l.Name, err.Error())
 			}
@@ -87,7 +92,16 @@ func holdersOf(c *config.Config) holders {
 			}
 		}
 	}
-	return process.Holders(all)
+	found := process.Holders(all)
+	if text, err := os.ReadFile(filepath.Join(c.Daemon.RuntimeDir, "pid")); err == nil {
+		running, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+		for address, who := range found {
+			if who.PID == running {
+				delete(found, address)
+			}
+		}
+	}
+	return found
 }
 
 // addressOf returns the address of a TCP listener, if it is no name.
@@ -98,6 +112,9 @@ func addressOf(l config.Listen) (netip.AddrPort, bool) {
 	}
 	if host == "" {
 		host = "::"
+		if l.Network == "tcp4" {
+			host = "0.0.0.0"
+		}
 	}
 	address, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
 	return address, err == nil && address.Port() != 0
@@ -109,14 +126,11 @@ func (h holders) fact(l config.Listen) string {
 	if !ok {
 		return ""
 	}
-	switch who, taken := h[address]; {
-	case !taken, who.Ours:
+	who := h[address]
+	if who.PID == 0 || who.Ours { // nobody, or somebody who may be hupwatch itself
 		return ""
-	case who.PID == 0:
-		return "another process listens there (ss -ltnp, as root, says which): stop it, or the service does not start"
-	default:
-		return fmt.Sprintf("%s, pid %d, listens there: stop it, or the service does not start", who.Name, who.PID)
 	}
+	return fmt.Sprintf("%s, pid %d, listens there: stop it, or the service does not start", who.Name, who.PID)
 }
 
 // knownOf is what is known of the services from before, as far as it can be read.

@@ -405,6 +405,10 @@ func (w *Watcher) publish(told lifecycle.Emit) {
 		w.host.Output.Forget(w.machine.Name)
 	}
 	switch e.Kind {
+	case lifecycle.KindDone:
+		w.mu.Lock()
+		w.last = nil
+		w.mu.Unlock()
 	case lifecycle.KindReloadEnded, lifecycle.KindStartFailed, lifecycle.KindEnded, lifecycle.KindRolledBack:
 		if s := w.started(e.Generation); s != nil && told.WithTail {
 			e.Tail = s.output.Tail()

@@ -25,7 +25,7 @@ program, a limit, an address that another process has) is a warning. Nothing is
 started, no daemon is asked. Run it before hupwatch -c FILE, and before a reload.`,
 		Annotations: exits(
 			"0  the file is good, whatever warnings there are",
-			"2  it is not; hupwatch would refuse it. With --strict: there are warnings"),
+			"2  hupwatch would refuse it; with --strict also if there are warnings"),
 		Example: "  hupwatch check\n  hupwatch check -c web.toml     (also: hupwatch -t -c web.toml)",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -94,17 +94,15 @@ func exitOfService(verb string, s control.ServiceReload) int {
 	return exitOther
 }
 
-// serves reports whether a service in this state does what it is there for, or has done
-// it.
-func serves(state string) bool {
-	return state == control.StateRunning || state == control.StateDone || state == ""
-}
+// serves reports whether a service in this state does what it is there for, as far as is
+// known.
+func serves(state string) bool { return control.Does(state) || state == "" }
 
 // exitOfStatus is the exit code that says if these services run, or are done: with names
 // all of them, else those wanted up.
 func exitOfStatus(found []control.Service, byName bool) int {
 	for _, svc := range found {
-		if (byName || svc.Wanted == control.WantedUp) && !serves(svc.State) {
+		if (byName || svc.Wanted == control.WantedUp) && !control.Does(svc.State) {
 			return exitUnknown
 		}
 	}

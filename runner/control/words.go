@@ -73,6 +73,9 @@ const (
 	StateFailed   = "failed"   // it is not started any more by itself
 )
 
+// Does reports whether a service in this state does what it is there for, or has done it.
+func Does(state string) bool { return state == StateRunning || state == StateDone }
+
 // What a service is wanted to be.
 const (
 	WantedUp   = "up"

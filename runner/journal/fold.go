@@ -471,16 +471,24 @@ func (f *fold) startFailed(e *lifecycle.Event) {
 // start: what is said of that is as of now. It came up by itself, with the release that
 // had failed or with the one before.
 func (f *fold) recovered(e *lifecycle.Event) {
-	r := f.services[e.Service]
-	for r != nil && r.minor() {
-		r = r.before
+	for r := f.services[e.Service]; r != nil; r = r.before {
+		switch {
+		case r.Ended != 0 && !r.Cut && r.Result == lifecycle.ResultFailed && r.Instance == int32(e.Instance):
+			r.recovered(e)
+		case r.ID != 0 && !r.minor():
+			return
+		}
+		if r.ID != 0 && !r.minor() { // what was asked for before that is another matter
+			return
+		}
 	}
-	if r == nil || r.open() || r.Result != lifecycle.ResultFailed {
-		return
-	}
-	r.Promoted, r.Result = e.At.UnixNano(), lifecycle.ResultStarted
-	if e.Cause == lifecycle.CauseRestart && e.Release != r.Release {
-		r.Result = lifecycle.ResultRolledBack
+}
+
+// recovered takes note of a promotion after a failure. The event says whether the release
+// that failed is the one that serves.
+func (r *entry) recovered(e *lifecycle.Event) {
+	r.Promoted, r.Result = e.At.UnixNano(), cmp.Or(e.Result, lifecycle.ResultStarted)
+	if r.Result == lifecycle.ResultRolledBack {
 		return
 	}
 	r.HasExit, r.Exited = false, 0

@@ -298,9 +298,14 @@ func TestStartsThatFailWithoutARequestAreOneEntry(t *testing.T) {
 
 // A service that came up by itself was called failed for ever, by the next hupwatch too.
 func TestAReloadAfterWhichNothingServedIsAsOfNow(t *testing.T) {
-	promoted := func(cause lifecycle.Cause, release string) lifecycle.Event {
-		return with(of("web", lifecycle.KindPromoted, 9), func(e *lifecycle.Event) { e.Cause, e.Release = cause, release })
+	promoted := func(cause lifecycle.Cause, release string, result ...lifecycle.Result) lifecycle.Event {
+		return with(of("web", lifecycle.KindPromoted, 9), func(e *lifecycle.Event) {
+			if e.Cause, e.Release = cause, release; len(result) > 0 {
+				e.Result = result[0]
+			}
+		})
 	}
+	retried := with(of("web", lifecycle.KindStartFailed, 8), func(e *lifecycle.Event) { e.Cause, e.Reason = lifecycle.CauseRestart, "no" })
 	failed := func(release string) *story {
 		return newStory().tell(begun(), request(1), of("web", lifecycle.KindReloadBegun, 0, 1), of("web", lifecycle.KindStarted, 8, 1),
 			with(of("web", lifecycle.KindReloadEnded, 8, 1), func(e *lifecycle.Event) {
@@ -314,7 +319,8 @@ func TestAReloadAfterWhichNothingServedIsAsOfNow(t *testing.T) {
 	}{
 		"nothing":                         {nil, lifecycle.ResultFailed, "no"},
 		"the same release at a retry":     {[]lifecycle.Event{promoted(lifecycle.CauseRestart, "/srv/web/8")}, lifecycle.ResultStarted, ""},
-		"the one before":                  {[]lifecycle.Event{promoted(lifecycle.CauseRestart, "/srv/web/7")}, lifecycle.ResultRolledBack, "no"},
+		"the one before":                  {[]lifecycle.Event{promoted(lifecycle.CauseRestart, "/srv/web/8", lifecycle.ResultRolledBack)}, lifecycle.ResultRolledBack, "no"},
+		"the second retry":                {[]lifecycle.Event{retried, promoted(lifecycle.CauseRestart, "/srv/web/8", lifecycle.ResultStarted)}, lifecycle.ResultStarted, ""},
 		"a start of the next hupwatch":    {[]lifecycle.Event{begun(), promoted(lifecycle.CauseStart, "/srv/web/9")}, lifecycle.ResultStarted, ""},
 		"a crash long after it came up":   {[]lifecycle.Event{promoted(lifecycle.CauseRestart, "/srv/web/8"), of("web", lifecycle.KindEnded, 9), promoted(lifecycle.CauseRestart, "/srv/web/8")}, lifecycle.ResultStarted, ""},
 		"another service that came up":    {[]lifecycle.Event{with(promoted(lifecycle.CauseRestart, "/srv/web/8"), func(e *lifecycle.Event) { e.Service = "db" })}, lifecycle.ResultFailed, "no"},

@@ -111,20 +111,23 @@ func (r *Rollout) serve(p reading, c *config.Config) []Effect {
 		all = []Asked{{Demand: p.signal}}
 	}
 	var effects []Effect
-	applied := false
+	applied, refusal := false, ""
 	for _, a := range all {
 		if unknown := missing(a.Names, c); len(unknown) > 0 {
 			effects = append(effects, unknownTo(c, a, unknown))
 			continue
 		}
 		if text := r.vanished(a, c); text != "" {
-			r.ConfigError = text
+			r.ConfigError, refusal = text, text
 			effects = append(effects, refusedTo(a, control.ReasonConfig, text))
 			continue
 		}
 		if !applied {
 			applied = true
 			effects = append(effects, r.applyDaemon(c)...)
+		}
+		if a.What == VerbReload && a.Names == nil && r.ConfigError == refusal {
+			r.ConfigError = ""
 		}
 		effects = append(effects, r.applyTo(a, c)...)
 	}

@@ -59,7 +59,7 @@ type slotWatch struct {
 	rolledBack bool             // and the release rolled back to does not serve yet
 	restarts   int              // restarts since the last calm run, reload or stop
 	lastEnd    lifecycle.Instant
-	done       bool            // the last generation that served ended with success
+	done       bool            // good was a task that is done: it is not started again
 	rested     bool            // nothing serves, and for some time nothing was to be started
 	kept       []config.Listen // open for what runs, or may be started next
 }
@@ -419,6 +419,9 @@ func (w *world) checkResolve(a *actor, e lifecycle.Resolve) {
 		}
 	}
 	switch first := m.Slots[0].Incoming; {
+	case slot.done && e.Reuse != nil:
+		w.violated("%s does a task again that was done", name)
+	case slot.done:
 	case good == nil && e.Reuse == nil && a.slot(0).good == nil && sl.Instance > 0:
 		w.violated("%s makes another release for instance %d than for the first", name, sl.Instance)
 	case good == nil && e.Reuse == nil:
@@ -541,9 +544,6 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 		}
 	case lifecycle.KindReloadEnded:
 		a.told = &e
-		if sl := &a.machine.Slots[e.Instance]; e.Result == lifecycle.ResultFailed && slot.done && sl.Resting != lifecycle.StateDone {
-			w.violated("%s was done, and is not any more for a run that failed", name)
-		}
 		if e.Wait > 0 {
 			a.settling = append(a.settling, e.Reloads...)
 		}
@@ -582,15 +582,17 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 	case lifecycle.KindStopSignalled:
 		w.checkRole(a, e)
 	case lifecycle.KindEnded, lifecycle.KindDone:
-		if p := a.procs[e.Generation-1]; p.succeeded() != (e.Kind == lifecycle.KindDone) {
+		beside := was.slot(e.Instance).incoming != 0 && was.slot(e.Instance).number != e.Generation
+		if p := a.procs[e.Generation-1]; (p.succeeded() && !beside) != (e.Kind == lifecycle.KindDone) {
 			w.violated("the end of generation %d of %s is told as %s", e.Generation, name, e.Kind)
 		}
 		p := a.procs[e.Generation-1]
-		p.crashed, slot.done = true, e.Kind == lifecycle.KindDone
-		if p.succeeded() {
+		p.crashed = true
+		if e.Kind == lifecycle.KindDone {
 			past := a.pastOf(e.Instance)
 			past.undone, past.trial = nil, 0
-			past.well(p.release)
+			past.done(p.release)
+			slot.done = true
 		}
 		slot.lastEnd = w.now
 		if w.now.Sub(a.procs[e.Generation-1].ready) >= 10*time.Second {
@@ -613,16 +615,20 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 // isDone reports whether a generation ended before its warm-up was over, and was right
 // to: nothing served, and its end is a success.
 func isDone(p *proc, was slotBefore) bool {
-	c := p.release.Service
-	server := was.active != 0 || len(c.Listen) > 0 || c.Publish != "" || c.Ready != nil && c.Ready.Kind != config.ReadyWarmup
-	return p.toldExit && p.succeeded() && !p.end.Rest && !server
+	return p.toldExit && p.succeeded() && !p.end.Rest && was.active == 0
 }
 
 // succeeded reports whether a process ended as its service is meant to: it is not started
 // again then.
 func (p *proc) succeeded() bool {
-	c, exit := p.release.Service, p.end
-	return p.dead && c.Restart != config.RestartAlways && exit.Signal == 0 && exit.Reason == "" && slices.Contains(c.SuccessExitCodes, exit.Code)
+	return p.dead && isDoneBy(p.release.Service, p.end)
+}
+
+// isDoneBy reports whether an end is what a service is there for: it is no server, and
+// its restart key says that it is not started again.
+func isDoneBy(c *config.Service, exit lifecycle.Exit) bool {
+	server := len(c.Listen) > 0 || c.Publish != "" || c.Ready != nil && c.Ready.Kind != config.ReadyWarmup
+	return !server && c.Restart != config.RestartAlways && exit.Signal == 0 && exit.Reason == "" && slices.Contains(c.SuccessExitCodes, exit.Code)
 }
 
 // checkRole: who hears that a generation is told to end hears what it was.

@@ -178,7 +178,7 @@ func (a *actor) nothingNew(sl *lifecycle.Slot, made *release.Release) bool {
 		return false
 	case sl.Active != nil:
 		has = a.procs[sl.Active.Number-1].release
-	case sl.Resting != lifecycle.StateDone:
+	case sl.Resting != lifecycle.StateDone, !isDoneBy(made.Service, sl.LastEnd):
 		return false
 	}
 	for _, id := range m.Current.IDs {

@@ -27,7 +27,7 @@ func (a *actor) pastOf(instance int) *pastWatch {
 func (p *pastWatch) target(bad ...*release.Release) *release.Release {
 	var other *release.Release
 	for _, past := range p.list {
-		isBad := slices.ContainsFunc(bad, func(r *release.Release) bool { return r.Same(past.Release) })
+		isBad := past.Done || slices.ContainsFunc(bad, func(r *release.Release) bool { return r.Same(past.Release) })
 		switch {
 		case isBad:
 		case past.Well:
@@ -45,12 +45,20 @@ func (p *pastWatch) well(r *release.Release) {
 	}
 }
 
+// done notes that a release was a task that is done.
+func (p *pastWatch) done(r *release.Release) {
+	p.well(r)
+	for i := range p.list {
+		p.list[i].Done = p.list[i].Done || p.list[i].Release.Same(r)
+	}
+}
+
 // newest makes a release the newest.
 func (p *pastWatch) newest(r *release.Release) {
 	news := []lifecycle.Past{{Release: r}}
 	for _, past := range p.list {
 		if past.Release.Same(r) {
-			news[0].Well = news[0].Well || past.Well
+			news[0].Well, news[0].Done = news[0].Well || past.Well, news[0].Done || past.Done
 		} else if len(news) < 5 {
 			news = append(news, past)
 		}

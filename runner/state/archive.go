@@ -236,6 +236,7 @@ type keptRelease struct {
 	Modified int64           `json:"modified,omitempty"`
 	Digest   string          `json:"environment_digest,omitempty"`
 	Well     bool            `json:"well,omitempty"`
+	Done     bool            `json:"done,omitempty"`
 }
 
 type keptWaits struct {
@@ -251,7 +252,7 @@ func (a *Archive) encode(n archived) (l line, err error) {
 		if err != nil {
 			return l, err
 		}
-		kept.Well = p.Well
+		kept.Well, kept.Done = p.Well, p.Done
 		l.Releases = append(l.Releases, kept)
 	}
 	if r := n.record.Refused; r != nil {
@@ -368,7 +369,7 @@ func (a *Archive) decode(text []byte) (service string, r lifecycle.Record, err e
 		if err != nil || rel.Dir == "" || rel.Path == "" {
 			return "", r, errDamaged
 		}
-		r.History = append(r.History, lifecycle.Past{Release: rel, Well: l.Releases[i].Well})
+		r.History = append(r.History, lifecycle.Past{Release: rel, Well: l.Releases[i].Well, Done: l.Releases[i].Done})
 	}
 	if l.Refused != nil {
 		rel, err := a.decodeRelease(l.Refused)

@@ -1,28 +1,39 @@
 package lifecycle
 
-import "hupwatch/config"
+import (
+	"slices"
 
-// A service whose program ends by itself with success, and is not to be started again
-// then, is a task: it is done. That counts before the end of its warm-up too: how long
-// a task takes is not known.
+	"hupwatch/config"
+)
 
-// done reports whether the end of a generation is what its service is there for: it
-// ended with success, and restart says that this is no reason to start it again.
-func (g *Generation) done() bool {
-	c := g.service()
-	return c.Restart != config.RestartAlways && g.LastStatus.clean(c, 0)
+// A service that no client is led to, whose program ends by itself with success and is
+// not to be started again then, is a task: it is done. That counts before the end of its
+// warm-up too: how long a task takes is not known.
+
+// isTask reports whether a service may be done. Where clients are led to an address, or
+// somebody waits until it is ready, it is a server: whatever its exit code, its end is
+// none.
+func isTask(c *config.Service) bool {
+	return c.Restart != config.RestartAlways && len(c.Listen) == 0 && c.Publish == "" && c.Probe() == nil
+}
+
+// done reports whether an end is what a service is there for.
+func (e Exit) done(c *config.Service) bool { return isTask(c) && e.clean(c, 0) }
+
+// done reports whether the end of the active generation of a slot is what its service is
+// there for. If another one is to take its place, that one decides.
+func (sl *Slot) done(g *Generation) bool {
+	return sl.Incoming == nil && g.LastStatus.done(g.service())
 }
 
 // doneEarly reports whether the generation that comes up is done before its warm-up is
 // over. Where another one serves, or did until this one was to take its place, that is
-// the end of a server, and so is the end of one that is waited for at an address or in
-// another way. If others of its group live on, it went into the background.
+// the end of a server. If others of its group live on, it went into the background.
 func (m *Machine) doneEarly(sl *Slot) bool {
 	g := sl.Incoming
-	c := g.service()
-	served := sl.Active != nil || len(sl.Draining) > 0 || m.Current != nil && m.Current.Served
-	isServer := served || len(c.Listen) > 0 || c.Publish != "" || g.ready() != nil
-	return g.Phase == PhaseWarming && !isServer && g.done() && !g.LastStatus.Rest
+	served := len(sl.Draining) > 0 || len(sl.Undone) > 0 || m.Serving() != nil || m.Current != nil && m.Current.Served
+	ends := g.service().Essential && g.service().Restart == config.RestartNo // hupwatch does too, and says why
+	return g.Phase == PhaseWarming && !served && !ends && g.LastStatus.done(g.service()) && !g.LastStatus.Rest
 }
 
 // finishTask takes it that the generation that comes up is done.
@@ -33,13 +44,31 @@ func (s *step) finishTask(sl *Slot) {
 	s.promoted(sl, g)
 }
 
-// retireDone leaves a slot alone whose generation is done. Its release is as good as one
-// that served until it was told to stop.
+// retireDone leaves a slot alone whose generation is done. Its release is never started
+// again by itself, nor gone back to: a task that was done is not done again for one that
+// failed.
 func (s *step) retireDone(sl *Slot, g *Generation) {
 	sl.Backoff.clear()
 	sl.Probation, sl.Undone = Probation{}, nil
-	sl.History, s.keep = sl.History.served(g.Release), true
-	if closed := s.rest(sl, g.service(), StateDone); closed != "" {
-		s.emit(sl, nil, Event{Kind: KindAdvice, Reason: "it is done, and restart says that it is not started again" + closed})
+	sl.History, s.keep = sl.History.done(g.Release), true
+	sl.Done = true
+	s.rest(sl, g.service(), StateDone)
+	s.startedMeanwhile(g)
+}
+
+// startedMeanwhile answers those who asked for a start while one was under way that is
+// done by now.
+func (s *step) startedMeanwhile(g *Generation) {
+	r := s.Current
+	if r == nil || !r.Up || r.Begun || !s.allDone() {
+		return
 	}
+	s.returnTurn(r)
+	s.Current, s.Next = s.Next, nil
+	s.do(Answer{IDs: r.IDs, Result: ResultStarted, Generation: g.Number, PID: g.PID})
+}
+
+// allDone reports whether every instance is done.
+func (m *Machine) allDone() bool {
+	return !slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Resting != StateDone || sl.Incoming != nil })
 }

@@ -162,15 +162,90 @@ func TestAReloadOfWhatChangedLeavesATaskAlone(t *testing.T) {
 	b.want(lifecycle.StateDone, "resolve new", "answer [8] started")
 }
 
-// The run before it had success: a new release that fails undoes nothing of that, and
-// the old one must not be run once more.
-func TestATaskWhoseNewReleaseFailsStaysDone(t *testing.T) {
+// Whether it fails before its warm-up is over or after it: a task that was done is not
+// done again in the place of one that failed.
+func TestATaskWhoseNewReleaseFailsIsTriedAgainWithThat(t *testing.T) {
+	for name, takes := range map[string]time.Duration{"before its warm-up is over": 0, "after it": 2 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			b := isDone(t)
+			b.ask(7)
+			n := b.start("/releases/2")
+			b.pass(takes)
+			b.exit(n, lifecycle.Exit{Code: 1})
+			for b.wants.Reuse == nil && b.State() != lifecycle.StateStarting {
+				b.pass(time.Second)
+			}
+			if r := b.wants.Reuse; r != nil && r.Dir != "/releases/2" {
+				t.Errorf("it is tried again with %s", r.Dir)
+			}
+			if b.ToldReady {
+				t.Error("what depends on it may start")
+			}
+		})
+	}
+}
+
+func TestATaskThatCannotBeMadeStaysDone(t *testing.T) {
 	b := isDone(t)
 	b.ask(7)
-	b.exit(b.start("/releases/2"), lifecycle.Exit{Code: 1})
+	b.tell(lifecycle.ResolveFailed{Attempt: b.Attempts, Reason: "no directory"})
 	b.want(lifecycle.StateDone, "resolve new", "answer [7] failed")
-	b.pass(time.Hour)
-	b.want(lifecycle.StateDone)
+}
+
+// The one that came up failed, and nothing was ever started again.
+func TestTheEndOfTheOldOneWithSuccessDoesNotDecideForTheNewOne(t *testing.T) {
+	b := serving(t, task())
+	b.ask(7)
+	n := b.start("/releases/2")
+	b.exit(1, lifecycle.Exit{})
+	if got := b.State(); got != lifecycle.StateStarting {
+		t.Errorf("state is %s", got)
+	}
+	b.exit(n, lifecycle.Exit{Code: 3})
+	b.pass(time.Minute)
+	if got := b.State(); got == lifecycle.StateDone || got == lifecycle.StateFailed {
+		t.Errorf("state is %s, and it ended with status 3", got)
+	}
+}
+
+// Clients are led to it: that it ended is no success, whatever its exit code.
+func TestAServerIsNeverDone(t *testing.T) {
+	c := task()
+	c.Ready = &config.Ready{Kind: config.ReadyNotify}
+	b := newBench(t, c)
+	b.tell(lifecycle.Start{})
+	n := b.start("/releases/1")
+	b.tell(lifecycle.Notified{Generation: n, Ready: true})
+	b.pass(time.Second)
+	b.exit(n, lifecycle.Exit{})
+	b.want(lifecycle.StateFailed, "resolve new")
+	if b.ToldReady {
+		t.Error("what depends on it may start")
+	}
+}
+
+func TestWhoAsksForAStartWhileATaskRunsIsAnsweredByItsEnd(t *testing.T) {
+	b := newBench(t, task())
+	b.tell(lifecycle.Start{})
+	n := b.start("/releases/1")
+	b.demand("start", 7)
+	b.exit(n, lifecycle.Exit{})
+	b.pass(time.Minute)
+	b.turn()
+	b.want(lifecycle.StateDone, "resolve new", "answer [7] started")
+	b.demand("start", 8)
+	b.turn()
+	b.want(lifecycle.StateStarting, "resolve new")
+}
+
+func TestATaskThatIsToRunAlwaysFromNowOnIsStartedByAReloadOfWhatChanged(t *testing.T) {
+	b := isDone(t)
+	c := *b.Config
+	c.Restart = config.RestartAlways
+	b.tell(lifecycle.Reload{ID: 7, Config: &c, Changed: true})
+	b.turn()
+	b.tell(lifecycle.Resolved{Attempt: b.Attempts, Release: &release.Release{Service: &c, Dir: "/releases/1"}})
+	b.want(lifecycle.StateStarting, "resolve new")
 }
 
 func TestATaskIsDoneWhateverBecomesOfWhatItDependsOn(t *testing.T) {
@@ -180,4 +255,7 @@ func TestATaskIsDoneWhateverBecomesOfWhatItDependsOn(t *testing.T) {
 	if !b.ToldReady {
 		t.Error("what depends on it would wait")
 	}
+	b.demand("start", 7) // which waits for it
+	b.turn()
+	b.want(lifecycle.StateWaiting)
 }

@@ -15,8 +15,11 @@ const mostReleases = 5
 // Past is a release that was promoted once.
 type Past struct {
 	Release *release.Release
-	// Well is set once a generation of it has served until it was told to stop.
+	// Well is set once a generation of it has served until it was told to stop, or was
+	// done.
 	Well bool
+	// Done is set once it was a task that was done.
+	Done bool
 }
 
 // History is the releases of a slot that were promoted, the newest first.
@@ -25,12 +28,13 @@ type History []Past
 // promoted returns the history with a release as the newest. A release that is promoted
 // again is in it once.
 func (h History) promoted(r *release.Release) History {
-	well := false
+	now := Past{Release: r}
 	older := slices.DeleteFunc(slices.Clone(h), func(p Past) bool {
-		well = well || p.Well && p.Release.Same(r)
-		return p.Release.Same(r)
+		same := p.Release.Same(r)
+		now.Well, now.Done = now.Well || same && p.Well, now.Done || same && p.Done
+		return same
 	})
-	h = append(History{{Release: r, Well: well}}, older...)
+	h = append(History{now}, older...)
 	return h[:min(len(h), mostReleases)]
 }
 
@@ -40,6 +44,15 @@ func (h History) served(r *release.Release) History {
 	h = slices.Clone(h)
 	for i := range h {
 		h[i].Well = h[i].Well || h[i].Release.Same(r)
+	}
+	return h
+}
+
+// done returns the history with the note that a release was a task that is done.
+func (h History) done(r *release.Release) History {
+	h = h.served(r)
+	for i := range h {
+		h[i].Done = h[i].Done || h[i].Release.Same(r)
 	}
 	return h
 }
@@ -73,7 +86,7 @@ func (h History) before(bad []*release.Release) *release.Release {
 	var any *release.Release
 	for _, p := range h {
 		switch {
-		case slices.ContainsFunc(bad, p.Release.Same):
+		case p.Done, slices.ContainsFunc(bad, p.Release.Same):
 		case p.Well:
 			return p.Release
 		case any == nil:

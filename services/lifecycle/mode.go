@@ -30,7 +30,7 @@ func (s *step) otherwise(sl *Slot, g *Generation) bool {
 // and the new one has failed. The reload ends with that.
 func (s *step) fallBack(sl *Slot, g *Generation, reason string) bool {
 	r := s.Current
-	if g.service().Reload != config.ReloadStopFirst || !r.Served || sl.Active != nil || sl.Good == nil || !s.startable() {
+	if g.service().Reload != config.ReloadStopFirst || !r.Served || sl.Active != nil || sl.Good == nil || sl.Done || !s.startable() {
 		return false
 	}
 	r.FellBack, sl.Probation.Requests = reason, r.IDs

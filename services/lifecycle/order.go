@@ -17,7 +17,7 @@ func (s *step) await(in Await) {
 		return
 	}
 	s.Awaits = names
-	if s.held() && s.WantedUp {
+	if s.held() && s.WantedUp && !s.allDone() {
 		s.tellAwaits(nil)
 	}
 }
@@ -52,9 +52,9 @@ func (s *step) answerHeld() {
 // takes it then that it may become ready, and is told if that is not so.
 func (s *step) triesAgain() { s.ToldFailed = false }
 
-// isUp reports whether anything of the service serves, is about to, or is done.
+// isUp reports whether anything of the service serves, or is about to.
 func (m *Machine) isUp() bool {
-	return slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil || sl.Resting == StateDone })
+	return slices.ContainsFunc(m.Slots, func(sl Slot) bool { return sl.Active != nil || sl.Incoming != nil })
 }
 
 // tellDependents tells the services that depend on this one whether they may start: it

@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"fmt"
+
 	"hupwatch/config"
 	"hupwatch/services/release"
 )
@@ -40,7 +42,7 @@ func (s *step) crashed(sl *Slot, g *Generation) {
 	e := g.LastStatus
 	sl.LastEnd, sl.LastEndAt = e, s.now
 	kind := KindEnded
-	if g.done() {
+	if sl.done(g) {
 		kind = KindDone
 	}
 	s.emit(sl, g, Event{Kind: kind, Exit: g.exit(), Elapsed: s.now.Sub(g.ReadyAt)})
@@ -51,10 +53,10 @@ func (s *step) crashed(sl *Slot, g *Generation) {
 	}
 	s.signalledEnded(sl, g)
 	switch c := g.service(); {
-	case g.done():
+	case sl.done(g):
 		s.retireDone(sl, g)
-	case c.Restart == config.RestartNo:
-		s.again(sl, c, false)
+	case c.Restart == config.RestartNo, c.Restart == config.RestartOnFailure && e.clean(c, 0):
+		s.giveUp(sl, c, fmt.Sprintf("restart = %q", c.Restart))
 	default:
 		calmRun := s.now.Sub(g.ReadyAt) >= calm
 		s.again(sl, c, s.rollBack(sl, g) || calmRun)
@@ -68,21 +70,30 @@ func (s *step) again(sl *Slot, c *config.Service, calmRun bool) {
 	}
 	sl.Resting = ""
 	if c.Restart == config.RestartNo {
-		closed := s.rest(sl, c, StateFailed)
-		if !c.Essential { // else hupwatch ends, and says so
-			s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: `restart = "no"; mend it, then reload` + closed})
-		}
+		s.giveUp(sl, c, `restart = "no"`)
 		return
 	}
 	sl.NextCause = CauseRestart
 	delay, ok := sl.Backoff.end(s.now, c, calmRun)
 	switch {
 	case !ok:
-		closed := s.rest(sl, c, StateFailed)
-		s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: "restart_limit: ended too often in a row; mend it, then reload" + closed})
+		s.giveUp(sl, c, "restart_limit: ended too often in a row")
 	case sl.Incoming == nil:
 		s.emit(sl, nil, Event{Kind: KindRestart, Wait: delay})
 	}
+}
+
+// giveUp leaves a slot as it is that ended otherwise than it was meant to. If another
+// generation is to take the place of the one that ended, that one decides.
+func (s *step) giveUp(sl *Slot, c *config.Service, why string) {
+	if sl.Incoming != nil {
+		return
+	}
+	closed := s.rest(sl, c, StateFailed)
+	if why == `restart = "no"` && c.Essential { // hupwatch ends, and says so
+		return
+	}
+	s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: why + "; mend it, then reload" + closed})
 }
 
 // rest leaves a slot as it is until somebody asks for it. If that was the last one that
@@ -116,7 +127,10 @@ func (s *step) restartDue(sl *Slot) {
 // good is the release that an instance is started with again. An instance that never
 // had one gets that of another, if that release is meant for so many instances.
 func (s *step) good(sl *Slot) *release.Release {
-	if sl.Good != nil {
+	switch {
+	case sl.Done: // what the file says is tried again
+		return nil
+	case sl.Good != nil:
 		return sl.Good
 	}
 	for i := range s.Slots {

@@ -14,8 +14,10 @@ type Slot struct {
 	Active   *Generation
 	Incoming *Generation
 	Draining []*Generation
-	// Good is the release that was promoted last: it is started after a crash.
+	// Good is the release that was promoted last: it is started after a crash. Done is
+	// set if it was a task that is done.
 	Good *release.Release
+	Done bool
 	// History is the releases that were promoted. Undone are those that failed since a
 	// roll back began, or since hupwatch began to look for an older one.
 	History   History

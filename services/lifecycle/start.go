@@ -22,7 +22,7 @@ func (s *step) launch(sl *Slot, cause Cause, reuse *release.Release) {
 	}
 	s.Attempts++
 	sl.Backoff.NextStart = Never
-	if sl.Resting != StateDone { // if this one fails, that still holds
+	if sl.Resting != StateDone { // until it is known that there is something to start
 		sl.Resting = ""
 	}
 	sl.Incoming = &Generation{
@@ -88,6 +88,7 @@ func (s *step) resolved(in Resolved) {
 	if s.nothingNew(sl, in.Release) || !in.Reused && s.refusedBefore(sl, in.Release) {
 		return
 	}
+	sl.Resting = ""
 	s.Generations++
 	g.Number = s.Generations
 	g.Release = in.Release
@@ -264,15 +265,28 @@ func (s *step) promote(sl *Slot) {
 
 // activate makes the incoming generation the active one.
 func (s *step) activate(sl *Slot, g, old *Generation) {
+	result := s.recovers(g)
 	sl.Incoming, sl.Active = nil, g
 	s.remember(sl, g, old)
-	g.Phase, g.Role, sl.Resting = PhaseActive, RoleActive, ""
+	g.Phase, g.Role, sl.Done = PhaseActive, RoleActive, false
 	g.ActiveAt = s.now
 	g.Deadline, g.Proof.Next = Never, Never
 	if old == nil {
 		s.publish(sl, g) // it may lead elsewhere by now
 	}
-	s.emit(sl, g, Event{Kind: KindPromoted, Elapsed: s.now.Sub(g.BegunAt)})
+	s.emit(sl, g, Event{Kind: KindPromoted, Result: result, Elapsed: s.now.Sub(g.BegunAt)})
+}
+
+// recovers says what becomes of a reload that failed, if a generation is promoted that no
+// reload asked for: its release serves now, or another one does.
+func (s *step) recovers(g *Generation) Result {
+	switch {
+	case g.Cause == CauseReload, s.Refused == nil:
+		return ""
+	case s.Refused.Release.Same(g.Release):
+		return ResultStarted
+	}
+	return ResultRolledBack
 }
 
 // promoted goes on with the reload that the generation was started for.

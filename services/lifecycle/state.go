@@ -66,7 +66,7 @@ func (m *Machine) State() State {
 		}
 		return StateStopped
 	}
-	if m.held() {
+	if asked := m.Current != nil && !m.Current.Begun; m.held() && (asked || !m.allDone()) {
 		return StateWaiting
 	}
 	worst := m.Slots[0].State()

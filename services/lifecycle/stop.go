@@ -106,7 +106,7 @@ func (s *step) stopSlot(sl *Slot) {
 	}
 	sl.Backoff.clear()
 	sl.Resting = ""
-	sl.Good = nil
+	sl.Good, sl.Done = nil, false
 	sl.Probation, sl.Undone = Probation{}, nil
 	if g := sl.Incoming; g != nil {
 		sl.Incoming, g.Role = nil, RoleOld

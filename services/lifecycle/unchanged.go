@@ -10,7 +10,7 @@ import (
 // nothingNew ends the reload of an instance if only something new was asked for, and
 // nothing is. Keys that need no new process come into force.
 func (s *step) nothingNew(sl *Slot, made *release.Release) bool {
-	now, r := sl.now(), s.Current
+	now, r := sl.now(made.Service), s.Current
 	if now == nil || sl.Incoming.Cause != CauseReload || !r.Changed || !now.Same(made) {
 		return false
 	}
@@ -38,7 +38,7 @@ func (s *step) nothingNew(sl *Slot, made *release.Release) bool {
 func (m *Machine) NothingNew(made *release.Release) bool {
 	same := 0
 	for i := range m.Slots {
-		now := m.Slots[i].now()
+		now := m.Slots[i].now(made.Service)
 		if now == nil {
 			continue
 		}
@@ -50,12 +50,13 @@ func (m *Machine) NothingNew(made *release.Release) bool {
 	return same == max(1, made.Service.Instances)
 }
 
-// now is the release that serves, or that is done; nil if there is neither.
-func (sl *Slot) now() *release.Release {
+// now is the release that serves or, by what the file says now, is done; nil if there is
+// neither.
+func (sl *Slot) now(c *config.Service) *release.Release {
 	switch {
 	case sl.Active != nil:
 		return sl.Active.Release
-	case sl.Resting == StateDone:
+	case sl.Resting == StateDone && sl.LastEnd.done(c):
 		return sl.Good
 	}
 	return nil
@@ -63,7 +64,7 @@ func (sl *Slot) now() *release.Release {
 
 // amend puts the keys into force that need no new process.
 func (s *step) amend(sl *Slot, made *release.Release) {
-	amended := *sl.now()
+	amended := *sl.now(made.Service)
 	amended.Service = made.Service
 	sl.Good = &amended
 	if sl.Active != nil {

@@ -52,16 +52,6 @@ func (f *file) write(text []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if f.torn {
-		f.torn = false
-		if text[0] != '\n' {
-			if _, err := f.f.WriteString("\n"); err != nil {
-				f.torn = true
-				return 0, cause(err)
-			}
-			f.wrote([]byte("\n"))
-		}
-	}
 	n := f.fit(text)
 	if n == 0 {
 		f.rotate()
@@ -69,9 +59,26 @@ func (f *file) write(text []byte) (int, error) {
 			n = min(lines(text, fileAtOnce), fileAtOnce) // better too large than lost
 		}
 	}
+	if err := f.mend(text); err != nil {
+		return 0, cause(err)
+	}
 	n, err := f.f.Write(text[:n])
 	f.wrote(text[:n])
 	return n, cause(err)
+}
+
+// mend ends the line that the file ended within when it was opened, unless the text does.
+func (f *file) mend(text []byte) error {
+	if !f.torn || text[0] == '\n' {
+		f.torn = false
+		return nil
+	}
+	_, err := f.f.WriteString("\n")
+	if err == nil {
+		f.torn = false
+		f.wrote([]byte("\n"))
+	}
+	return err
 }
 
 func (f *file) wrote(text []byte) {
@@ -132,10 +139,15 @@ func (f *file) open() error {
 		dir.close()
 		return cause(err)
 	}
-	goesOn := f.within > 0 // who was within a line goes on with it
+	var within int64
+	if f.f != nil {
+		if before, err := f.f.Stat(); err == nil && os.SameFile(before, info) {
+			within = f.within // who was within a line goes on with it
+		}
+	}
 	f.close()
-	f.f, f.dir, f.size = opened, dir, info.Size()
-	f.torn = !goesOn && f.size > 0 && dir.endsTorn(f.backup(0), f.size)
+	f.f, f.dir, f.size, f.within = opened, dir, info.Size(), within
+	f.torn = within == 0 && f.size > 0 && dir.endsTorn(f.backup(0), f.size)
 	return nil
 }
 

@@ -533,7 +533,12 @@ func TestAFileHasALineWithoutAnEndAndTheRestOfIt(t *testing.T) {
 	awaitFile(t, path, "Password: ")
 	c.say(t, "\r|thanks")
 	awaitFile(t, path, "thanks")
-	s.Reopen() // the same file
+	for range 3 {
+		s.Reopen() // the same file
+		awaitFile(t, path, "thanks")
+		other := s.start(t, svc, 2, "say")
+		other.wait(t)
+	}
 	c.say(t, ", and bye")
 	c.stdin.Close()
 	c.wait(t)

@@ -18,7 +18,7 @@ type piece struct {
 }
 
 // blank reports whether it is no more than the end of a line that was cut.
-func (p piece) blank() bool { return !p.first && p.last && len(p.line()) == 0 }
+func (p piece) blank() bool { return !p.first && len(p.line()) == 0 }
 
 // line is the text without what ends lines on other systems.
 func (p piece) line() []byte { return bytes.TrimSuffix(p.text, []byte("\r")) }

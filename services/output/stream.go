@@ -203,7 +203,11 @@ func (s *stream) showPrompt() {
 		s.prompt = nil
 		return
 	}
-	if left := promptAfter - time.Since(s.last); left > 0 {
+	left := promptAfter - time.Since(s.last)
+	if waiting(s.fifo.reader) { // hupwatch is behind, or was paused
+		left = promptAfter
+	}
+	if left > 0 {
 		s.prompt.Reset(left)
 		return
 	}
@@ -214,6 +218,13 @@ func (s *stream) showPrompt() {
 			s.sink.kick()
 		}
 	}
+}
+
+// waiting reports whether there is something to read.
+func waiting(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0 && fds[0].Revents&unix.POLLIN != 0
 }
 
 // put keeps a piece before it passes it on: what a person has seen is in the logs.

@@ -52,16 +52,10 @@ func Holders(addresses []netip.AddrPort) map[netip.AddrPort]Holder {
 }
 
 // meet reports whether nobody can listen at one of these addresses while somebody does at
-// the other. A socket of tcp6 at :: is taken to take the addresses of tcp too, as it does
-// unless it was told otherwise.
+// the other. Whether a socket at :: has the addresses of IPv4 too is not known.
 func meet(a, b netip.AddrPort) bool {
-	if a.Port() != b.Port() {
-		return false
-	}
 	x, y := a.Addr().Unmap(), b.Addr().Unmap()
-	both := x.Is4() == y.Is4()
-	return x == y || both && (x.IsUnspecified() || y.IsUnspecified()) ||
-		!both && (x.Is6() && x.IsUnspecified() || y.Is6() && y.IsUnspecified())
+	return a.Port() == b.Port() && x.Is4() == y.Is4() && (x == y || x.IsUnspecified() || y.IsUnspecified())
 }
 
 func holder(pid int) Holder {

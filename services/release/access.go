@@ -4,8 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
+
+	"hupwatch/config"
 )
 
 // mayRun reports whether the user of the release may execute a program, as far as the
@@ -19,12 +20,18 @@ func (rel *Release) mayRun(path string) bool {
 	if err != nil {
 		return false
 	}
-	for i := range len(real) {
-		if real[i] == '/' && !rel.mayExecute(strings.TrimSuffix(real[:i+1], "/")+"/") {
+	dir, err := filepath.EvalSymlinks(config.DirOf(path)) // of the link, if it is one
+	return err == nil && rel.mayReach(dir+"/") && rel.mayReach(real) && rel.mayExecute(real)
+}
+
+// mayReach reports whether the user may go through all the directories of a path.
+func (rel *Release) mayReach(path string) bool {
+	for i := range len(path) {
+		if path[i] == '/' && !rel.mayExecute(path[:i+1]) {
 			return false
 		}
 	}
-	return rel.mayExecute(real)
+	return true
 }
 
 // mayExecute reports whether the user may execute a file, or go through a directory.
@@ -36,7 +43,7 @@ func (rel *Release) mayExecute(path string) bool {
 	who, mode := rel.Credential, info.Mode().Perm()
 	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {
-	case !ok:
+	case !ok, hasACL(path): // that cannot be known
 		return true
 	case st.Uid == who.UID:
 		return mode&0o100 != 0

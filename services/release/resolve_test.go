@@ -144,6 +144,9 @@ func TestAProgramIsLookedUpWithTheEyesOfTheServicesUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Symlink("../open/tool", filepath.Join(dir, "shut/linked")); err != nil {
+		t.Fatal(err)
+	}
 	path := strings.Join([]string{dir + "/shut", dir + "/private", dir + "/open"}, ":")
 	c := &config.Service{Name: "web", Command: []string{"tool"}, WorkingDir: dir, User: "nobody", Environment: map[string]string{"PATH": path}}
 	if got := resolve(t, release.Resolver{}, c).Path; got != dir+"/open/tool" {
@@ -153,6 +156,12 @@ func TestAProgramIsLookedUpWithTheEyesOfTheServicesUser(t *testing.T) {
 	root.User = ""
 	if got := resolve(t, release.Resolver{}, &root).Path; got != dir+"/shut/tool" {
 		t.Errorf("root runs %s", got)
+	}
+	program(t, filepath.Join(dir, "open/linked"))
+	linked := *c
+	linked.Command = []string{"linked"}
+	if got := resolve(t, release.Resolver{}, &linked).Path; got != dir+"/open/linked" {
+		t.Errorf("nobody runs %s", got)
 	}
 	only := *c
 	only.Command = []string{"only"}

@@ -130,7 +130,7 @@ func (d bindDir) makeWay(name string) error {
 	case err != nil:
 		return err
 	case mode == unix.S_IFSOCK:
-		if err := stale(filepath.Join(d.path, name)); err != nil {
+		if err := stale(d.path + "/" + name); err != nil {
 			return fmt.Errorf("%s/%s: %w", d.path, name, err)
 		}
 	}

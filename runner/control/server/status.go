@@ -120,14 +120,14 @@ func (s *Server) getHealth(a *answer, r *http.Request, _ string) error {
 	return a.value(http.StatusOK, struct{}{})
 }
 
-// getReady reports whether every service that is wanted up is running.
+// getReady reports whether every service that is wanted up runs or is done.
 func (s *Server) getReady(a *answer, r *http.Request, _ string) error {
 	if _, err := readQuery(r.URL.RawQuery); err != nil {
 		return err
 	}
 	var not []string
 	for _, service := range s.daemon.Status().Services {
-		if service.Wanted == control.WantedUp && service.State != control.StateRunning {
+		if service.Wanted == control.WantedUp && !control.Does(service.State) {
 			text := service.Name + " is " + service.State
 			if len(service.Awaits) > 0 {
 				text += " for " + strings.Join(service.Awaits, " and ")
