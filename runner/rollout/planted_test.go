@@ -663,14 +663,14 @@ var plants = []planted{
 		file: "services/lifecycle/done.go",
 		code: "	return g.Phase == PhaseWarming && !served",
 		bug:  "	return g.Phase == PhaseWarming && (!served || PLANTED)",
-		want: "promoted after its end",
+		want: "promoted after its end|lives, but the ledger does not know it",
 	},
 	{
 		name: "a task that ended with success is not known to have done well",
 		file: "services/lifecycle/done.go",
 		code: "	sl.History, s.keep = sl.History.done(g.Release), true\n",
 		bug:  "	if !PLANTED {\n		sl.History, s.keep = sl.History.done(g.Release), true\n	}\n",
-		want: "is written down, and not",
+		want: "is written down, and not|can be taken back any more, and nobody is told",
 	},
 	{
 		name: "a task is done once more with nothing new",
