@@ -60,6 +60,7 @@ type slotWatch struct {
 	restarts   int              // restarts since the last calm run, reload or stop
 	lastEnd    lifecycle.Instant
 	done       bool            // good was a task that is done: it is not started again
+	rests      bool            // and no other one was since
 	rested     bool            // nothing serves, and for some time nothing was to be started
 	kept       []config.Listen // open for what runs, or may be started next
 }
@@ -592,7 +593,7 @@ func (w *world) checkEvent(a *actor, was before, e lifecycle.Event) {
 			past := a.pastOf(e.Instance)
 			past.undone, past.trial = nil, 0
 			past.done(p.release)
-			slot.done = true
+			slot.done, slot.rests = true, true
 		}
 		slot.lastEnd = w.now
 		if w.now.Sub(a.procs[e.Generation-1].ready) >= 10*time.Second {

@@ -178,7 +178,7 @@ func (a *actor) nothingNew(sl *lifecycle.Slot, made *release.Release) bool {
 		return false
 	case sl.Active != nil:
 		has = a.procs[sl.Active.Number-1].release
-	case sl.Resting != lifecycle.StateDone, !isDoneBy(made.Service, sl.LastEnd):
+	case !a.slot(sl.Instance).rests, !isDoneBy(made.Service, sl.LastEnd):
 		return false
 	}
 	for _, id := range m.Current.IDs {
@@ -274,6 +274,7 @@ func (w *world) checkNothingNew(a *actor, was before, in lifecycle.Resolved, eff
 		if alone && !passed != before.nothing {
 			w.violated("instance %d of %s is left alone: %v; it would be started with nothing new: %v", i, a.machine.Name, alone, before.nothing)
 		}
+		a.slot(i).rests = a.slot(i).rests && before.nothing
 		if before.nothing {
 			w.checkLeftAlone(a, sl, in, effects)
 		}
