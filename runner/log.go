@@ -128,13 +128,14 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 	}
 	add("service", e.Service, e.Service != "")
 	add("instance", e.Instance, e.Instance > 0)
-	if e.Result != lifecycle.ResultRolledBack { // the event before says what failed, serving says what serves now
+	promoted := e.Kind == lifecycle.KindPromoted // what that makes of an earlier reload is for the journal
+	if promoted || e.Result != lifecycle.ResultRolledBack { // the event before says what failed, serving says what serves now
 		add("generation", e.Generation, e.Generation > 0)
 		add("pid", e.PID, e.PID > 0)
 	}
 	add("reload", ids(e.Reloads), len(e.Reloads) > 0)
 	add("by", e.By, e.By != "")
-	add("result", string(e.Result), e.Result != "")
+	add("result", string(e.Result), e.Result != "" && !promoted)
 	for _, result := range slices.Sorted(maps.Keys(e.Counts)) {
 		add(string(result), e.Counts[result], true)
 	}
