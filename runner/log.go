@@ -128,7 +128,8 @@ func logEvent(logger log.Logger, e lifecycle.Event) {
 	}
 	add("service", e.Service, e.Service != "")
 	add("instance", e.Instance, e.Instance > 0)
-	promoted := e.Kind == lifecycle.KindPromoted // what that makes of an earlier reload is for the journal
+	// What a promotion makes of an earlier reload is for the journal.
+	promoted := e.Kind == lifecycle.KindPromoted
 	if promoted || e.Result != lifecycle.ResultRolledBack { // the event before says what failed, serving says what serves now
 		add("generation", e.Generation, e.Generation > 0)
 		add("pid", e.PID, e.PID > 0)
