@@ -44,7 +44,7 @@ func (t *table) argv(k *Key, v any) (argv []string, split, ok bool) {
 			return nil, split, false
 		}
 		argv = w.all
-		if w.literals && !isScript(argv) {
+		if _, isScript := shellScript(argv); w.literals && !isScript {
 			t.warn(k.Name, "in single quotes ${...} stays as it is, as in a shell: put it in double quotes to have it expanded")
 		}
 	} else {
@@ -132,7 +132,7 @@ func isShellOperator(arg string) bool {
 
 // shellScript returns the script of a command that is sh -c SCRIPT.
 func shellScript(argv []string) (string, bool) {
-	if !slices.Contains([]string{"sh", "bash", "dash", "ash", "ksh", "zsh"}, filepath.Base(argv[0])) {
+	if len(argv) == 0 || !slices.Contains([]string{"sh", "bash", "dash", "ash", "ksh", "zsh"}, filepath.Base(argv[0])) {
 		return "", false
 	}
 
@@ -145,14 +145,6 @@ func shellScript(argv []string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-func isScript(argv []string) bool {
-	if len(argv) == 0 {
-		return false
-	}
-	_, is := shellScript(argv)
-	return is
 }
 
 // lintScript warns of a shell that stays between hupwatch and the program: the

@@ -50,21 +50,16 @@ func match(pattern string) ([]string, error) {
 		return below(parents, isPattern(parent))
 	case ".", "..": // the kernel knows where that is
 		for i := range parents {
-			parents[i] = joinPath(parents[i], "") + "/" + base
+			parents[i] = strings.TrimSuffix(parents[i], "/") + "/" + base
 		}
 		return slices.DeleteFunc(parents, func(dir string) bool { info, err := os.Stat(dir); return err != nil || !info.IsDir() }), nil
 	}
 
 	var files []string
 	for _, dir := range parents {
-		entries, err := os.ReadDir(dir)
-		switch {
-		case isPattern(parent) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
-			continue
-		case errors.Is(err, fs.ErrNotExist): // if it was moved away, every service in it would be stopped
-			return nil, noDirectory(dir)
-		case err != nil:
-			return nil, fmt.Errorf("list %s: %w", dir, cause(err))
+		entries, _, err := listDir(dir, isPattern(parent))
+		if err != nil {
+			return nil, err
 		}
 		for _, e := range entries {
 			hidden := strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(base, ".")
@@ -76,8 +71,18 @@ func match(pattern string) ([]string, error) {
 	return files, nil
 }
 
-func noDirectory(dir string) error {
-	return fmt.Errorf("there is no directory %s: create it, empty if need be, or take it out of include", dir)
+// listDir returns what is in a directory. If a pattern led there, it need not be one.
+func listDir(dir string, matched bool) (entries []fs.DirEntry, is bool, err error) {
+	entries, err = os.ReadDir(dir)
+	switch {
+	case matched && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
+		return nil, false, nil
+	case errors.Is(err, fs.ErrNotExist): // if it was moved away, every service in it would be stopped
+		return nil, false, fmt.Errorf("there is no directory %s: create it, empty if need be, or take it out of include", dir)
+	case err != nil:
+		return nil, false, fmt.Errorf("list %s: %w", dir, cause(err))
+	}
+	return entries, true, nil
 }
 
 // anyDepth is the name that stands for any directories.
@@ -86,14 +91,12 @@ const anyDepth = "**"
 // below returns directories and all that are in them, at any depth.
 func below(parents []string, matched bool) (dirs []string, err error) {
 	for _, dir := range parents {
-		entries, err := os.ReadDir(dir)
+		entries, is, err := listDir(dir, matched)
 		switch {
-		case matched && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
-			continue
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, noDirectory(dir)
 		case err != nil:
-			return nil, fmt.Errorf("list %s: %w", dir, cause(err))
+			return nil, err
+		case !is:
+			continue
 		}
 		dirs = append(dirs, dir)
 		var further []string
@@ -134,15 +137,14 @@ func (l *loader) follow(top *table) {
 // includeFile reads one file, unless it has been read already: patterns may
 // overlap, and match the main file too.
 func (l *loader) includeFile(name string) error {
-	abs, err := Absolute(name)
-	if err != nil {
+	s := &source{name: name}
+	if err := s.locate(); err != nil {
 		return err
 	}
-	if l.files[realPath(abs)] {
+	if l.files[s.real] {
 		return nil
 	}
 
-	s := &source{name: name}
 	unsafe, err := s.read()
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -125,15 +124,13 @@ func (l *loader) builtin(keys []Key) baseline {
 func (l *loader) document(s *source) *table {
 	t := &table{loader: l, source: s, section: sectionTop}
 
-	abs, err := Absolute(s.name)
-	if err != nil {
+	if err := s.locate(); err != nil {
 		l.found = append(l.found, finding{source: s, text: err.Error()})
 		return t
 	}
-	s.dir = DirOf(abs)
 	s.rank = l.read
 	l.read++
-	l.files[realPath(abs)] = true
+	l.files[s.real] = true
 
 	values, line, err := s.decode()
 	if err != nil {
@@ -143,14 +140,6 @@ func (l *loader) document(s *source) *table {
 	}
 	t.given = values
 	return t
-}
-
-// realPath is the same for all paths of one file.
-func realPath(path string) string {
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		return resolved
-	}
-	return path
 }
 
 // suspect warns of what is unsafe about a file and its directory.

@@ -27,15 +27,8 @@ working_dir = "work"
 	write(t, filepath.Join(dir, "d", "b.toml~"), "not TOML")
 	write(t, filepath.Join(dir, "e", "one.toml"), fmt.Sprintf(service, "one")+"env_file = [\"./env\"]\nworking_dir = \"own\"")
 
-	cfg, problems := config.Load(main)
-	if cfg == nil {
-		t.Fatal(problems)
-	}
-	var names []string
-	for _, s := range cfg.Services {
-		names = append(names, s.Name)
-	}
-	if got := strings.Join(names, " "); got != "a main one" {
+	cfg := loaded(t, main)
+	if got := names(cfg); got != "a main one" {
 		t.Errorf("got services %s", got)
 	}
 	if a, _ := cfg.Service("a"); a.WorkingDir != filepath.Join(dir, "work") {
@@ -47,13 +40,18 @@ working_dir = "work"
 	}
 }
 
-// names are those of the services of a configuration.
-func names(t *testing.T, path string) string {
+// loaded is a configuration that must be good.
+func loaded(t *testing.T, path string) *config.Config {
 	t.Helper()
 	c, problems := config.Load(path)
 	if c == nil {
 		t.Fatal(problems)
 	}
+	return c
+}
+
+// names are those of the services of a configuration.
+func names(c *config.Config) string {
 	var all []string
 	for _, s := range c.Services {
 		all = append(all, s.Name)
@@ -86,7 +84,7 @@ func TestTwoStarsAreDirectoriesAtAnyDepth(t *testing.T) {
 		"d/*/**/*.toml":    "b c e",
 	} {
 		main := write(t, filepath.Join(dir, "hupwatch.toml"), fmt.Sprintf("include = [%q]\n", pattern))
-		if got := names(t, main); got != want {
+		if got := names(loaded(t, main)); got != want {
 			t.Errorf("%s: services %q, want %q", pattern, got, want)
 		}
 	}
@@ -106,11 +104,11 @@ func TestPathsAreLeftToTheKernel(t *testing.T) {
 	write(t, filepath.Join(dir, "releases/7/hupwatch.toml"), `include = ["conf/../more/*.toml", "more/a.toml"]`+"\n")
 	t.Chdir(dir)
 	for _, main := range []string{filepath.Join(dir, "conf/hupwatch.toml"), "conf/hupwatch.toml"} {
-		if got := names(t, main); got != "a web" {
+		if got := names(loaded(t, main)); got != "a web" {
 			t.Errorf("%s: services %q, want a and web", main, got)
 		}
 	}
-	if got := names(t, "conf/../hupwatch.toml"); got != "a" {
+	if got := names(loaded(t, "conf/../hupwatch.toml")); got != "a" {
 		t.Errorf("services %q, want a", got)
 	}
 }

@@ -113,6 +113,9 @@ func Absolute(path string) (string, error) {
 		path = joinPath(dir, path)
 	}
 	short := filepath.Clean(path)
+	if short == path {
+		return path, nil
+	}
 	meant, err := os.Stat(path)
 	if there, shortErr := os.Stat(short); err == nil && shortErr == nil && os.SameFile(meant, there) {
 		return short, nil

@@ -35,11 +35,9 @@ func (l *loader) defaultRuntimeDirs(euid int) []string {
 // givenRuntimeDir decodes daemon.runtime_dir of the main file, or, if that is
 // no TOML, of the line on which it stands.
 func (l *loader) givenRuntimeDir() string {
-	abs, err := Absolute(l.main.name)
-	if err != nil {
+	if l.main.locate() != nil {
 		return ""
 	}
-	l.main.dir = DirOf(abs)
 
 	values, _, err := l.main.decode()
 	given, _ := values[sectionDaemon].(map[string]any)

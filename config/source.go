@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"unicode"
@@ -20,13 +21,30 @@ const largest = 4 << 20
 // source is one file of a configuration.
 type source struct {
 	// name is how messages name the file. dir is the absolute path of the directory
-	// that its relative paths are below.
+	// that its relative paths are below. real is the same for all paths of one file.
 	name string
 	dir  string
+	real string
 	rank int
 	text []byte
 
 	lines map[string]int
+}
+
+// locate finds its directory and its real path, once.
+func (s *source) locate() error {
+	if s.real != "" {
+		return nil
+	}
+	abs, err := Absolute(s.name)
+	if err != nil {
+		return err
+	}
+	s.dir, s.real = DirOf(abs), abs
+	if resolved, err := filepath.EvalSymlinks(abs); err == nil {
+		s.real = resolved
+	}
+	return nil
 }
 
 // line returns the line of the key of that path, or else of the nearest key above it.

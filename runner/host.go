@@ -44,12 +44,9 @@ func HostFacts(c *config.Config) config.Problems {
 		for _, err := range resolver.Lacks(s) {
 			warn(key, err.Error())
 		}
-		for _, l := range s.Limits {
-			if os.Geteuid() != 0 { // hupwatch may run as root
-				break
-			}
-			if err := process.MayLimit(process.Limit{Name: l.Name, Resource: l.Resource, Soft: l.Soft, Hard: l.Hard}); err != nil {
-				warn(key+".limits."+l.Name, err.Error())
+		for _, l := range (&release.Release{Service: s}).Spec().Limits {
+			if text := limitFact(l); text != "" {
+				warn(key+".limits."+l.Name, text)
 			}
 		}
 		if text := outputFact(s.Output); text != "" {
@@ -172,6 +169,18 @@ func socketFact(path string) string {
 		return path + " is not a socket: remove it, or the service does not start"
 	case info.Mode().Perm()&others != 0:
 		return fmt.Sprintf("everybody can write to %s, and so keep the service from starting: give its socket a directory of its own", dir)
+	}
+	return ""
+}
+
+// limitFact says why a limit cannot be set. Who is not root cannot know: hupwatch may run
+// as root.
+func limitFact(l process.Limit) string {
+	if os.Geteuid() != 0 {
+		return ""
+	}
+	if err := process.MayLimit(l); err != nil {
+		return err.Error()
 	}
 	return ""
 }

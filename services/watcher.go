@@ -405,16 +405,12 @@ func (w *Watcher) publish(told lifecycle.Emit) {
 		w.host.Output.Forget(w.machine.Name)
 	}
 	switch e.Kind {
-	case lifecycle.KindDone:
-		w.mu.Lock()
-		w.last = nil
-		w.mu.Unlock()
-	case lifecycle.KindReloadEnded, lifecycle.KindStartFailed, lifecycle.KindEnded, lifecycle.KindRolledBack:
+	case lifecycle.KindReloadEnded, lifecycle.KindStartFailed, lifecycle.KindEnded, lifecycle.KindDone, lifecycle.KindRolledBack:
 		if s := w.started(e.Generation); s != nil && told.WithTail {
 			e.Tail = s.output.Tail()
 		}
 		w.mu.Lock()
-		if e.Kind == lifecycle.KindEnded || e.Kind == lifecycle.KindStartFailed {
+		if e.Kind == lifecycle.KindEnded || e.Kind == lifecycle.KindDone || e.Kind == lifecycle.KindStartFailed {
 			w.last = e.Tail
 		}
 		if e.Kind != lifecycle.KindEnded && e.Result != lifecycle.ResultRolledBack && len(e.Tail) > 0 {

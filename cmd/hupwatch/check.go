@@ -59,7 +59,7 @@ type problem struct {
 func (asked checking) print(stdout io.Writer, problems config.Problems) {
 	for _, p := range problems {
 		if asked.json {
-			_ = control.NewEncoder(stdout).Encode(problem{p.File, p.Line, p.Key, p.Text, p.Warning})
+			_ = control.NewEncoder(stdout).Encode(problem(p))
 			continue
 		}
 		fmt.Fprintln(stdout, p)

@@ -472,11 +472,8 @@ func (f *fold) startFailed(e *lifecycle.Event) {
 // had failed or with the one before.
 func (f *fold) recovered(e *lifecycle.Event) {
 	for r := f.services[e.Service]; r != nil; r = r.before {
-		switch {
-		case r.Ended != 0 && !r.Cut && r.Result == lifecycle.ResultFailed && r.Instance == int32(e.Instance):
+		if !r.open() && r.Result == lifecycle.ResultFailed && r.Instance == int32(e.Instance) {
 			r.recovered(e)
-		case r.ID != 0 && !r.minor():
-			return
 		}
 		if r.ID != 0 && !r.minor() { // what was asked for before that is another matter
 			return

@@ -250,13 +250,9 @@ func count(problems []string) string {
 // some names services, as many as fit into a message.
 func some(all []*config.Service) string {
 	const enough = 20
-	var names []string
-	for _, s := range all[:min(enough, len(all))] {
-		names = append(names, s.Name)
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.Name
 	}
-	text := strings.Join(names, ", ")
-	if len(all) > enough {
-		text += fmt.Sprintf(" and %d more", len(all)-enough)
-	}
-	return text
+	return few(names, enough)
 }

@@ -38,15 +38,17 @@ func Vanished(files map[string]string, c *config.Config) string {
 		have = "is gone, or has no service any more"
 	}
 	return fmt.Sprintf("a reload of all would stop %d of %d services (%s): %s %s; nothing was changed: put them back, or, if that is meant, hupwatch reload --prune",
-		len(gone), len(files), few(gone), few(from), have)
+		len(gone), len(files), few(gone, fewNames), few(from, fewNames), have)
 }
 
-// few are as many words as fit into a message.
-func few(words []string) string {
-	const enough = 5
-	text := strings.Join(words[:min(enough, len(words))], ", ")
-	if len(words) > enough {
-		text += fmt.Sprintf(" and %d more", len(words)-enough)
+// fewNames is how many services, or files, a message names that is about more than these.
+const fewNames = 5
+
+// few are the first of the words, so many at most, and how many more there are.
+func few(words []string, most int) string {
+	text := strings.Join(words[:min(most, len(words))], ", ")
+	if len(words) > most {
+		text += fmt.Sprintf(" and %d more", len(words)-most)
 	}
 	return text
 }

@@ -11,8 +11,8 @@ import (
 // warm-up too: how long a task takes is not known.
 
 // isTask reports whether a service may be done. Where clients are led to an address, or
-// somebody waits until it is ready, it is a server: whatever its exit code, its end is
-// none.
+// somebody waits until it is ready, it is a server: its end is no success,
+// whatever its exit code.
 func isTask(c *config.Service) bool {
 	return c.Restart != config.RestartAlways && len(c.Listen) == 0 && c.Publish == "" && c.Probe() == nil
 }

@@ -58,8 +58,8 @@ func (m *Machine) isUp() bool {
 }
 
 // tellDependents tells the services that depend on this one whether they may start: it
-// serves, is done, or is not wanted. It has failed if it is not
-// started any more, or if what it waits for itself has failed.
+// serves, is done, or is not wanted. It has failed if it is not started any more, or if
+// what it waits for itself has failed.
 func (s *step) tellDependents() {
 	state := s.State()
 	ready := s.serves() || !s.WantedUp || state == StateDone

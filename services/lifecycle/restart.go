@@ -90,7 +90,7 @@ func (s *step) giveUp(sl *Slot, c *config.Service, why string) {
 		return
 	}
 	closed := s.rest(sl, c, StateFailed)
-	if why == `restart = "no"` && c.Essential { // hupwatch ends, and says so
+	if c.Restart == config.RestartNo && c.Essential { // hupwatch ends, and says so
 		return
 	}
 	s.emit(sl, nil, Event{Kind: KindGivenUp, Reason: why + "; mend it, then reload" + closed})

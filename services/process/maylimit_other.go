@@ -2,5 +2,5 @@
 
 package process
 
-// MayLimit says nothing: a start tells whether it can.
+// MayLimit finds nothing out here: only a start shows whether a limit can be set.
 func MayLimit(Limit) error { return nil }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"hupwatch/config"
-
 	"golang.org/x/sys/unix"
+
+	"hupwatch/config"
 )
 
 // A service that can only open its socket itself is published: each of its
